@@ -1,0 +1,266 @@
+//! One error: what happened, where (file and offset, run, column), and what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with a kind, a place and, where there is one, a cure.
+///
+/// One pointer wide. The message reads `PLACE: WHAT (CURE)`; [`Error::kind`] is for programs.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    place: Place,
+    hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What sort of thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The file system said no: missing, unreadable, full.
+    Io,
+    /// Nothing is there under the name that was given: no file, no run, no log in the folder.
+    NotFound,
+    /// A file is not what its name says: no W&B log, no Parquet, no run table.
+    Format,
+    /// A JSON text does not parse.
+    Json,
+    /// A column is named that the table does not have, or has another type.
+    Column,
+    /// An expression does not parse, or its parts do not fit together.
+    Expression,
+    /// What was asked for cannot be meant: contradictory or malformed arguments.
+    Usage,
+    /// It is understood, but this version cannot do it.
+    Unsupported,
+    /// Polars or Arrow refused a computation.
+    Compute,
+}
+
+/// Where it happened. Every part is optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The file or folder.
+    pub file: Option<PathBuf>,
+    /// Bytes from the start of the file, or of the text that was parsed.
+    pub offset: Option<u64>,
+    /// The run, as `entity/project/name` as far as known.
+    pub run: Option<String>,
+    /// The column or key.
+    pub column: Option<String>,
+}
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner { kind, message: message.into(), place: Place::default(), hint: None, source: None }))
+    }
+
+    /// An I/O error on `file`.
+    pub fn io(file: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        let kind = match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        Error::new(kind, io_message(&source)).file(file).source(source)
+    }
+
+    /// Names the file or folder.
+    pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.0.place.file = Some(file.into());
+        self
+    }
+
+    /// Names the byte offset.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.0.place.offset = Some(offset);
+        self
+    }
+
+    /// Names the run.
+    pub fn run(mut self, run: impl Into<String>) -> Self {
+        self.0.place.run = Some(run.into());
+        self
+    }
+
+    /// Names the column or key.
+    pub fn column(mut self, column: impl Into<String>) -> Self {
+        self.0.place.column = Some(column.into());
+        self
+    }
+
+    /// Says what to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Keeps the error that caused this one.
+    pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What sort of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Where it happened.
+    pub fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// What happened, without place and cure.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do about it, if there is something.
+    pub fn cure(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// True if the cause is a reader that went away (`runframe … | head`).
+    pub fn is_broken_pipe(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
+/// The system's words without `(os error 2)`, which tells a reader nothing.
+fn io_message(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { message, place, hint, .. } = &*self.0;
+        write!(f, "{place}{message}")?;
+        match hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            self.file.as_ref().map(|file| file.display().to_string()),
+            self.run.as_ref().map(|run| format!("run {run}")),
+            self.column.as_ref().map(|column| format!("column {column}")),
+            self.offset.map(|offset| format!("byte {offset}")),
+        ];
+        let text: Vec<String> = parts.into_iter().flatten().collect();
+        if text.is_empty() { Ok(()) } else { write!(f, "{}: ", text.join(", ")) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(feature = "frame")]
+impl From<polars::prelude::PolarsError> for Error {
+    fn from(error: polars::prelude::PolarsError) -> Self {
+        use polars::prelude::PolarsError::{ColumnNotFound, IO};
+        let kind = match &error {
+            ColumnNotFound(_) => ErrorKind::Column,
+            IO { .. } => ErrorKind::Io,
+            _ => ErrorKind::Compute,
+        };
+        Error::new(kind, error.to_string()).source(error)
+    }
+}
+
+#[cfg(feature = "frame")]
+impl From<Error> for polars::prelude::PolarsError {
+    fn from(error: Error) -> Self {
+        polars::prelude::PolarsError::ComputeError(error.to_string().into())
+    }
+}
+
+/// The names in `known` that are nearest to `name`, nearest first, at most three; for "did you mean".
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = name.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = known
+        .into_iter()
+        .map(|candidate| (likeness(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(score, _)| *score >= 0.75)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+}
+
+/// How alike two lower-case names are, 0 to 1; the last part of a dotted name counts on its own,
+/// so that `lr` finds `config.optimizer.lr`.
+fn likeness(wanted: &str, candidate: &str) -> f64 {
+    let whole = strsim::jaro_winkler(wanted, candidate);
+    let last = |name: &str| name.rsplit(['.', '/']).next().unwrap_or_default().to_owned();
+    let (a, b) = (last(wanted), last(candidate));
+    if a.is_empty() || b.is_empty() {
+        return whole;
+    }
+    if a == b {
+        return whole.max(0.97);
+    }
+    whole.max(strsim::jaro_winkler(&a, &b) * 0.95)
+}
+
+/// `" (did you mean a, b?)"`'s inside, or `None` when nothing is near.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = nearest(name, known);
+    if near.is_empty() { None } else { Some(format!("did you mean {}?", near.join(" or "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_names_place_and_cure() {
+        let error = Error::new(ErrorKind::Format, "not a W&B log").file("a.wandb").offset(7).hint("give a .wandb file");
+        assert_eq!(error.to_string(), "a.wandb, byte 7: not a W&B log (give a .wandb file)");
+        assert_eq!(error.place().offset, Some(7));
+    }
+
+    #[test]
+    fn broken_pipe_is_seen_through_the_chain() {
+        let pipe = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(Error::new(ErrorKind::Io, "x").source(pipe).is_broken_pipe());
+        assert!(!Error::new(ErrorKind::Io, "x").is_broken_pipe());
+    }
+
+    #[test]
+    fn nearest_finds_typos_and_last_parts() {
+        let known = ["config.learning_rate", "config.optimizer.lr", "created_at", "summary.accuracy"];
+        assert_eq!(nearest("config.learning_rat", known)[0], "config.learning_rate");
+        assert_eq!(nearest("lr", known)[0], "config.optimizer.lr");
+        assert!(nearest("zzzzqqq", known).is_empty());
+    }
+}

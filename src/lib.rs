@@ -1,0 +1,5 @@
+//! Weights & Biases runs as fast, typed, complete dataframes.
+
+mod error;
+mod json;
+mod record;
