@@ -4,6 +4,7 @@ mod list;
 mod paths;
 
 pub use list::List;
+pub(crate) use list::{EXACT, float_text};
 pub use paths::NameId;
 
 use crate::json::{Event, JsonError, NonFinite, Reader, Text, compact};
