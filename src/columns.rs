@@ -105,30 +105,47 @@ impl Columns {
         at(&mut self.sparse, id).push(row, leaf);
     }
 
+    /// Makes sure that a column of this path exists, even if it has no values.
+    pub fn note_path(&mut self, path: &str) {
+        let id = self.flattener.intern_name(path);
+        let values = at(&mut self.sparse, id);
+        if shapes(values).is_empty() {
+            values.push(0, Leaf::Null);
+        }
+    }
+
+    /// Forgets what flattening had to tell, where it was told already.
+    pub fn forget_receipt(&mut self) {
+        self.receipt = Receipt::default();
+    }
+
     /// Adds `rows` rows whose fixed columns are `fixed`, in the order of [`FIELDS`]; for tables that are flat already.
     pub fn push_rows(&mut self, rows: usize, fixed: Vec<Fixed>, raw: [OptionalTexts; 2]) {
         self.rows += rows as u32;
         for (column, more) in self.fixed.iter_mut().zip(fixed) {
-            column.append(more);
+            column.append(&more);
         }
         self.raw = raw;
     }
 
     /// Appends the runs of `other` below these.
-    pub fn merge(&mut self, other: Columns) {
-        let Columns { rows, fixed, flattener, sparse, raw, receipt, .. } = other;
-        for (column, more) in self.fixed.iter_mut().zip(fixed) {
+    pub fn merge(&mut self, other: &Columns) {
+        for (column, more) in self.fixed.iter_mut().zip(&other.fixed) {
             column.append(more);
         }
-        for (column, more) in self.raw.iter_mut().zip(raw) {
+        let (mine, theirs) = (self.rows as usize, other.rows as usize);
+        for (column, more) in self.raw.iter_mut().zip(&other.raw) {
+            column.pad(mine);
             more.iter().for_each(|text| column.push(text));
+            column.pad(mine + theirs);
         }
-        for (index, values) in sparse.into_iter().enumerate() {
-            let id = self.flattener.intern_name(flattener.name(NameId::from_index(index)));
+        self.wanted = self.wanted.or(other.wanted);
+        for (index, values) in other.sparse.iter().enumerate() {
+            let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
             at(&mut self.sparse, id).append(values, self.rows);
         }
-        self.rows += rows;
-        self.receipt.merge(receipt);
+        self.rows += other.rows;
+        self.receipt.merge(other.receipt.clone());
     }
 
     /// Keeps the rows for which `keep` is true.
@@ -145,6 +162,7 @@ impl Columns {
         self.fixed.iter_mut().for_each(|column| column.retain(keep));
         self.sparse.iter_mut().for_each(|values| values.renumber(&new_rows));
         for texts in &mut self.raw {
+            texts.pad(keep.len());
             let mut kept = OptionalTexts::default();
             texts.iter().zip(keep).filter(|(_, keep)| **keep).for_each(|(text, _)| kept.push(text));
             *texts = kept;

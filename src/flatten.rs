@@ -315,6 +315,20 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
+/// The value of a JSON text that a json column held: numbers and lists that stood there because their path had no room
+/// for them elsewhere are themselves again.
+pub fn reread(text: &str) -> Leaf<'_> {
+    let mut reader = Reader::new(text);
+    match reader.next() {
+        Ok(Event::Number(digits)) if digits.len() == text.len() => number(digits),
+        Ok(Event::BeginArray) => match list::read(&mut reader, Root::Config) {
+            Ok((Some(list), _)) => Leaf::List(list),
+            _ => Leaf::Json(Cow::Borrowed(text)),
+        },
+        _ => Leaf::Json(Cow::Borrowed(text)),
+    }
+}
+
 /// A number as written: Int64 if it is an integer that fits, else a float if one can hold it, else its digits.
 pub(crate) fn number(text: &str) -> Leaf<'_> {
     let is_integer = !text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'));

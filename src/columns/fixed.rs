@@ -43,6 +43,14 @@ impl OptionalTexts {
         self.ends.push((self.bytes.len() as u64, text.is_some()));
     }
 
+    /// Adds rows without a text until there are `rows`.
+    pub fn pad(&mut self, rows: usize) {
+        let end = self.bytes.len() as u64;
+        if rows > self.ends.len() {
+            self.ends.resize(rows, (end, false));
+        }
+    }
+
     fn append(&mut self, other: &OptionalTexts) {
         let start = self.bytes.len() as u64;
         self.bytes.push_str(&other.bytes);
@@ -79,13 +87,13 @@ impl Fixed {
     }
 
     /// Adds the rows of a column of the same type.
-    pub fn append(&mut self, other: Fixed) {
+    pub fn append(&mut self, other: &Fixed) {
         match (self, other) {
-            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(&more),
-            (Fixed::Ints(values), Fixed::Ints(more)) => values.extend(more),
-            (Fixed::Floats(values), Fixed::Floats(more)) => values.extend(more),
-            (Fixed::Lists(values), Fixed::Lists(more)) => values.extend(more),
-            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.extend(more),
+            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(more),
+            (Fixed::Ints(values), Fixed::Ints(more)) => values.extend_from_slice(more),
+            (Fixed::Floats(values), Fixed::Floats(more)) => values.extend_from_slice(more),
+            (Fixed::Lists(values), Fixed::Lists(more)) => values.extend_from_slice(more),
+            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.extend_from_slice(more),
             // Both are made from the same table of fields, so their types agree.
             (mine, other) => (0..other.len()).for_each(|_| mine.push(Cell::Null)),
         }

@@ -16,7 +16,7 @@ impl<T> Default for Pairs<T> {
     }
 }
 
-impl<T> Pairs<T> {
+impl<T: Clone> Pairs<T> {
     /// How many values there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -37,9 +37,9 @@ impl<T> Pairs<T> {
         self.values.push(value);
     }
 
-    fn append(&mut self, other: Pairs<T>, offset: u32) {
+    fn append(&mut self, other: &Pairs<T>, offset: u32) {
         self.rows.extend(other.rows.iter().map(|row| row + offset));
-        self.values.extend(other.values);
+        self.values.extend_from_slice(&other.values);
     }
 
     /// Keeps the rows that have a new number.
@@ -92,7 +92,7 @@ impl Texts {
         self.ends.push(row, self.bytes.len() as u64);
     }
 
-    fn append(&mut self, other: Texts, offset: u32) {
+    fn append(&mut self, other: &Texts, offset: u32) {
         let start = self.bytes.len() as u64;
         self.bytes.push_str(&other.bytes);
         self.ends.rows.extend(other.ends.rows.iter().map(|row| row + offset));
@@ -170,16 +170,16 @@ impl Sparse {
     }
 
     /// Appends the values of runs that come `offset` rows later.
-    pub fn append(&mut self, other: Sparse, offset: u32) {
-        self.nulls.append(other.nulls, offset);
-        self.ints.append(other.ints, offset);
-        self.floats.append(other.floats, offset);
-        self.bigs.append(other.bigs, offset);
-        self.spelled.append(other.spelled, offset);
-        self.strs.append(other.strs, offset);
-        self.bools.append(other.bools, offset);
-        self.lists.append(other.lists, offset);
-        self.jsons.append(other.jsons, offset);
+    pub fn append(&mut self, other: &Sparse, offset: u32) {
+        self.nulls.append(&other.nulls, offset);
+        self.ints.append(&other.ints, offset);
+        self.floats.append(&other.floats, offset);
+        self.bigs.append(&other.bigs, offset);
+        self.spelled.append(&other.spelled, offset);
+        self.strs.append(&other.strs, offset);
+        self.bools.append(&other.bools, offset);
+        self.lists.append(&other.lists, offset);
+        self.jsons.append(&other.jsons, offset);
     }
 
     /// Gives the rows new numbers; rows without one are dropped.
@@ -204,7 +204,7 @@ mod tests {
         a.push(2, "");
         let mut b = Texts::default();
         b.push(1, "yz");
-        a.append(b, 3);
+        a.append(&b, 3);
         assert_eq!(a.iter().collect::<Vec<_>>(), [(0, "x"), (2, ""), (4, "yz")]);
         a.renumber(&[None, Some(0), Some(1), Some(2), Some(3)]);
         assert_eq!(a.iter().collect::<Vec<_>>(), [(1, ""), (3, "yz")]);

@@ -192,13 +192,13 @@ proptest! {
         let (a, b) = (cut.min(cut2).min(docs.len()), cut.max(cut2).min(docs.len()));
         let whole = table(&columns(&docs));
         let mut parts = columns(&docs[..a]);
-        parts.merge(columns(&docs[a..b]));
-        parts.merge(columns(&docs[b..]));
+        parts.merge(&columns(&docs[a..b]));
+        parts.merge(&columns(&docs[b..]));
         prop_assert_eq!(&table(&parts), &whole);
         let mut right = columns(&docs[a..b]);
-        right.merge(columns(&docs[b..]));
+        right.merge(&columns(&docs[b..]));
         let mut nested = columns(&docs[..a]);
-        nested.merge(right);
+        nested.merge(&right);
         prop_assert_eq!(&table(&nested), &whole);
         prop_assert_eq!(nested.raw(Root::Config).iter().count(), docs.len());
     }
