@@ -197,14 +197,14 @@ impl From<polars::prelude::PolarsError> for Error {
         };
         let text = error.to_string();
         match missing_column(&text) {
-            Some((name, known)) if kind == ErrorKind::Column => {
-                let better = Error::new(kind, format!("unknown column {name}")).source(error);
+            Some((name, known)) => {
+                let better = Error::new(ErrorKind::Column, format!("unknown column {name}")).source(error);
                 match did_you_mean(&name, known.iter().map(String::as_str)) {
                     Some(hint) => better.hint(hint),
                     None => better,
                 }
             }
-            _ => Error::new(kind, text).source(error),
+            None => Error::new(kind, text).source(error),
         }
     }
 }
@@ -216,8 +216,8 @@ impl From<polars::prelude::PolarsError> for Error {
 fn missing_column(text: &str) -> Option<(String, Vec<String>)> {
     let rest = text.split_once("unable to find column ")?.1;
     let (name, rest) = rest.split_once("; valid columns: ")?;
-    let list = &rest[..=rest.rfind(']')?];
-    Some((serde_json::from_str(name).ok()?, serde_json::from_str(list).ok()?))
+    let known = serde_json::Deserializer::from_str(rest).into_iter().next()?.ok()?;
+    Some((serde_json::from_str(name).ok()?, known))
 }
 
 #[cfg(feature = "frame")]
