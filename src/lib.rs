@@ -3,3 +3,4 @@
 mod error;
 mod json;
 mod record;
+mod source;
