@@ -1,0 +1,484 @@
+//! The protobuf messages of a log, as far as the run table needs them; borrowed from the record's bytes.
+
+use super::wire::{Fields, Malformed, Value};
+use crate::record::Timestamp;
+use std::borrow::Cow;
+
+/// The record types that are read. Others are passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One logged row.
+    History,
+    /// Changes of the summary.
+    Summary,
+    /// Console output, 0.12.
+    Output,
+    /// Changes of the config.
+    Config,
+    /// System statistics.
+    Stats,
+    /// An artifact that the run logged.
+    Artifact,
+    /// What `define_metric` said.
+    Metric,
+    /// Console output, since 0.13.
+    OutputRaw,
+    /// The run itself.
+    Run,
+    /// How it ended.
+    Exit,
+    /// A notice that the machine is about to be taken away.
+    Preempting,
+    /// An artifact that the run used.
+    UseArtifact,
+    /// Machine and user, since 0.21.
+    Environment,
+}
+
+/// The table of record types: field number of `Record`, what it holds.
+const RECORD_TYPES: [(u32, Kind); 13] = [
+    (2, Kind::History),
+    (3, Kind::Summary),
+    (4, Kind::Output),
+    (5, Kind::Config),
+    (7, Kind::Stats),
+    (8, Kind::Artifact),
+    (12, Kind::Metric),
+    (13, Kind::OutputRaw),
+    (17, Kind::Run),
+    (18, Kind::Exit),
+    (23, Kind::Preempting),
+    (25, Kind::UseArtifact),
+    (26, Kind::Environment),
+];
+
+impl Kind {
+    #[inline]
+    fn of(field: u32) -> Option<Kind> {
+        RECORD_TYPES.iter().find(|(number, _)| *number == field).map(|(_, kind)| *kind)
+    }
+}
+
+/// A record: its number, its type and the message in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    /// 1, 2, 3, … since 0.13; 0 before.
+    pub(super) num: i64,
+    /// The type; `None` for one that is not read.
+    pub(super) kind: Option<Kind>,
+    /// The message of that type.
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Reads the outermost fields only.
+    #[inline]
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut record = Record { num: 0, kind: None, body: &[] };
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, value) => record.num = value.int(),
+                (number, Value::Bytes(body)) => {
+                    if let Some(kind) = Kind::of(number) {
+                        (record.kind, record.body) = (Some(kind), body);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// A `Timestamp` message.
+pub(super) fn time(bytes: &[u8]) -> Result<Option<Timestamp>, Malformed> {
+    let (mut seconds, mut nanos) = (0, 0);
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, value) => seconds = value.int(),
+            (2, value) => nanos = i32::try_from(value.int()).unwrap_or(0),
+            _ => {}
+        }
+    }
+    // The years that `from_float` allows; what lies outside is garbage.
+    let sane = Timestamp::from_float(seconds as f64).is_some();
+    Ok(Timestamp::from_seconds(seconds, nanos).filter(|_| sane && seconds != 0))
+}
+
+/// The time in field `number` of a message: of statistics and console output.
+pub(super) fn time_in(bytes: &[u8], number: u32) -> Result<Option<Timestamp>, Malformed> {
+    for field in Fields::new(bytes) {
+        if let (found, Value::Bytes(bytes)) = field?
+            && found == number
+        {
+            return time(bytes);
+        }
+    }
+    Ok(None)
+}
+
+/// A RunRecord. Texts that are not set are empty.
+#[derive(Debug, Default)]
+pub(super) struct RunMessage<'a> {
+    pub(super) id: &'a [u8],
+    pub(super) entity: &'a [u8],
+    pub(super) project: &'a [u8],
+    pub(super) config: &'a [u8],
+    pub(super) summary: &'a [u8],
+    pub(super) group: &'a [u8],
+    pub(super) job_type: &'a [u8],
+    pub(super) display_name: &'a [u8],
+    pub(super) notes: &'a [u8],
+    pub(super) tags: Vec<&'a [u8]>,
+    pub(super) sweep: &'a [u8],
+    pub(super) host: &'a [u8],
+    pub(super) start: Option<Timestamp>,
+    /// Seconds that the run took before it was resumed.
+    pub(super) runtime: i64,
+    pub(super) commit: &'a [u8],
+}
+
+impl<'a> RunMessage<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut run = RunMessage::default();
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            let text = value.bytes();
+            match number {
+                1 => run.id = text,
+                2 => run.entity = text,
+                3 => run.project = text,
+                4 => run.config = text,
+                5 => run.summary = text,
+                6 => run.group = text,
+                7 => run.job_type = text,
+                8 => run.display_name = text,
+                9 => run.notes = text,
+                10 => run.tags.push(text),
+                12 => run.sweep = text,
+                13 => run.host = text,
+                17 => run.start = time(text)?,
+                20 => run.runtime = value.int().max(0),
+                21 => run.commit = bytes_in(text, 2)?,
+                _ => {}
+            }
+        }
+        Ok(run)
+    }
+}
+
+/// The last bytes in field `number` of a message.
+fn bytes_in(bytes: &[u8], number: u32) -> Result<&[u8], Malformed> {
+    let mut found: &[u8] = &[];
+    for field in Fields::new(bytes) {
+        if let (n, Value::Bytes(bytes)) = field?
+            && n == number
+        {
+            found = bytes;
+        }
+    }
+    Ok(found)
+}
+
+/// An EnvironmentRecord, or what of it one part holds.
+#[derive(Debug, Default)]
+pub(super) struct Environment<'a> {
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) commit: &'a [u8],
+    pub(super) email: &'a [u8],
+    pub(super) host: &'a [u8],
+    pub(super) username: &'a [u8],
+    /// True if it is one: 0.16 used its number for a message that has the fields 1 and 2 only.
+    pub(super) genuine: bool,
+}
+
+impl<'a> Environment<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut environment = Environment::default();
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            let text = value.bytes();
+            environment.genuine |= number > 2;
+            match number {
+                3 => environment.started_at = time(text)?,
+                9 => environment.commit = bytes_in(text, 2)?,
+                10 => environment.email = text,
+                12 => environment.host = text,
+                13 => environment.username = text,
+                _ => {}
+            }
+        }
+        Ok(environment)
+    }
+}
+
+/// An exit record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Exit {
+    /// 0 is success, and not on the wire.
+    pub(super) code: i64,
+    /// Whole seconds.
+    pub(super) runtime: i64,
+    /// True if the run goes on elsewhere.
+    pub(super) not_complete: bool,
+}
+
+impl Exit {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut exit = Exit::default();
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, value) => exit.code = value.int(),
+                (2, value) => exit.runtime = value.int().max(0),
+                (3, value) => exit.not_complete = value.int() != 0,
+                _ => {}
+            }
+        }
+        Ok(exit)
+    }
+}
+
+/// An item of config, summary or history: a path and a JSON text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'a> {
+    raw: &'a [u8],
+    /// The only part of the path, or its first.
+    first: &'a [u8],
+    /// Parts in `nested_key`; 0 if `key` is used.
+    parts: u32,
+    /// `value_json`.
+    json: &'a [u8],
+}
+
+impl<'a> Item<'a> {
+    #[inline]
+    pub(super) fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
+        let mut item = Item { raw, first: &[], parts: 0, json: &[] };
+        for field in Fields::new(raw) {
+            match field? {
+                (2, Value::Bytes(part)) => {
+                    if item.parts == 0 {
+                        item.first = part;
+                    }
+                    item.parts += 1;
+                }
+                (1, Value::Bytes(key)) if item.parts == 0 => item.first = key,
+                (16, Value::Bytes(json)) => item.json = json,
+                _ => {}
+            }
+        }
+        Ok(item)
+    }
+
+    /// The only part of the path; `None` if there are more.
+    #[inline]
+    pub(super) fn single(&self) -> Option<&'a [u8]> {
+        (self.parts <= 1).then_some(self.first)
+    }
+
+    /// The parts of the path: `nested_key`, or else `key`.
+    pub(super) fn path(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let nested = Fields::new(if self.parts > 0 { self.raw } else { &[] });
+        let nested = nested.filter_map(|field| match field {
+            Ok((2, Value::Bytes(part))) => Some(part),
+            _ => None,
+        });
+        (self.parts == 0).then_some(self.first).into_iter().chain(nested)
+    }
+
+    /// True if it uses `key`, as legacy writers do.
+    pub(super) fn is_legacy(&self) -> bool {
+        self.parts == 0
+    }
+
+    /// `value_json`, as it stands; empty if the value is typed.
+    #[inline]
+    pub(super) fn json(&self) -> &'a [u8] {
+        self.json
+    }
+
+    /// The value as JSON text: `value_json`, or else the typed twin that 0.31 may write in history.
+    pub(super) fn value(&self) -> Result<Cow<'a, [u8]>, Malformed> {
+        if !self.json.is_empty() {
+            return Ok(Cow::Borrowed(self.json));
+        }
+        let mut text = String::new();
+        for field in Fields::new(self.raw) {
+            match field? {
+                (3, _) => text = "null".to_owned(),
+                (4, value) => text = (value.int() != 0).to_string(),
+                (5, Value::Varint(zigzag)) => text = ((zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed())).to_string(),
+                (6, Value::Fixed64(bits)) => text = number(f64::from_bits(bits)),
+                (7, Value::Bytes(bytes)) => {
+                    text.clear();
+                    crate::json::quote(&String::from_utf8_lossy(bytes), &mut text);
+                }
+                (8, Value::Bytes(bytes)) => return Ok(Cow::Borrowed(bytes)),
+                _ => {}
+            }
+        }
+        Ok(Cow::Owned(text.into_bytes()))
+    }
+}
+
+/// A number as W&B writes it: bare `NaN`, `Infinity`, `-Infinity` included.
+pub(super) fn number(value: f64) -> String {
+    match value {
+        v if v.is_nan() => "NaN".to_owned(),
+        v if v.is_infinite() => if v > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+        v => format!("{v:?}"),
+    }
+}
+
+/// One change in a ConfigRecord or SummaryRecord; history rows are updates only.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change<'a> {
+    Update(Item<'a>),
+    Remove(Item<'a>),
+}
+
+/// Hands out the changes of a config, summary or history record. True if there was any.
+#[inline]
+pub(super) fn changes<'a>(bytes: &'a [u8], mut each: impl FnMut(Change<'a>)) -> Result<bool, Malformed> {
+    let mut any = false;
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(item)) => each(Change::Update(Item::parse(item)?)),
+            (2, Value::Bytes(item)) => each(Change::Remove(Item::parse(item)?)),
+            _ => continue,
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Hands out the items of a history row, and its `step` where the row has one of its own.
+pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result<Option<i64>, Malformed> {
+    let mut step = None;
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(item)) => each(Item::parse(item)?),
+            (2, Value::Bytes(bytes)) => {
+                step = Some(0);
+                for field in Fields::new(bytes) {
+                    if let (1, value) = field? {
+                        step = Some(value.int());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(step)
+}
+
+/// The `_timestamp` of a history row.
+pub(super) fn row_time(bytes: &[u8]) -> Result<Option<Timestamp>, Malformed> {
+    let mut found = None;
+    for field in Fields::new(bytes) {
+        if let (1, Value::Bytes(item)) = field? {
+            // A cheap look first: the key is 10 bytes long and stands at the front.
+            let maybe = match item {
+                [0x0a | 0x12, 10, rest @ ..] => rest.starts_with(b"_timestamp"),
+                [0x0a | 0x12, ..] => false,
+                _ => true,
+            };
+            if maybe || item.starts_with(&[0x0a, 0]) {
+                let item = Item::parse(item)?;
+                if item.single() == Some(b"_timestamp") {
+                    found = Some(item);
+                }
+            }
+        }
+    }
+    let Some(item) = found else { return Ok(None) };
+    let value = item.value()?;
+    let seconds = std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse::<f64>().ok());
+    Ok(seconds.and_then(Timestamp::from_float))
+}
+
+/// A MetricRecord.
+#[derive(Debug, Default)]
+pub(super) struct Metric<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) glob: &'a [u8],
+    pub(super) summary: Aggregates,
+    /// True if larger is better.
+    pub(super) maximize: bool,
+    /// True if it replaces what was said before, rather than adding to it.
+    pub(super) overwrite: bool,
+}
+
+/// Which aggregates of a metric the summary shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Aggregates {
+    pub(super) min: bool,
+    pub(super) max: bool,
+    pub(super) mean: bool,
+    pub(super) best: bool,
+    pub(super) last: bool,
+    pub(super) none: bool,
+    pub(super) first: bool,
+}
+
+impl<'a> Metric<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut metric = Metric::default();
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, value) => metric.name = value.bytes(),
+                (2, value) => metric.glob = value.bytes(),
+                (7, value) => metric.summary = Aggregates::parse(value.bytes())?,
+                (8, value) => metric.maximize = value.int() == 2,
+                (9, value) => {
+                    for field in Fields::new(value.bytes()) {
+                        if let (1, value) = field? {
+                            metric.overwrite = value.int() != 0;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(metric)
+    }
+}
+
+impl Aggregates {
+    fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut flags = Aggregates::default();
+        for field in Fields::new(bytes) {
+            let (number, value) = field?;
+            let set = value.int() != 0;
+            match number {
+                1 => flags.min = set,
+                2 => flags.max = set,
+                3 => flags.mean = set,
+                4 => flags.best = set,
+                5 => flags.last = set,
+                6 => flags.none = set,
+                8 => flags.first = set,
+                _ => {}
+            }
+        }
+        Ok(flags)
+    }
+
+    /// Flags of both.
+    pub(super) fn or(self, other: Self) -> Self {
+        Aggregates {
+            min: self.min || other.min,
+            max: self.max || other.max,
+            mean: self.mean || other.mean,
+            best: self.best || other.best,
+            last: self.last || other.last,
+            none: self.none || other.none,
+            first: self.first || other.first,
+        }
+    }
+
+    /// True if the summary shows an object of aggregates rather than the last value.
+    pub(super) fn any(self) -> bool {
+        self.min || self.max || self.mean || self.best || self.last || self.first
+    }
+}
