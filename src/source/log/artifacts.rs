@@ -70,12 +70,12 @@ fn logged(bytes: &[u8], repaired: &mut u64) -> Result<ArtifactVersion, Malformed
         let (number, value) = field?;
         let bytes = value.bytes();
         match number {
-            4 => artifact.kind = text(bytes, repaired),
-            5 => artifact.name = text(bytes, repaired).unwrap_or_default(),
-            6 => artifact.digest = text(bytes, repaired),
-            11 => artifact.aliases.extend(text(bytes, repaired)),
+            4 => artifact.kind = owned(bytes, repaired),
+            5 => artifact.name = owned(bytes, repaired).unwrap_or_default(),
+            6 => artifact.digest = owned(bytes, repaired),
+            11 => artifact.aliases.extend(owned(bytes, repaired)),
             12 => artifact.size = size(bytes)?,
-            15 => artifact.id = text(bytes, repaired),
+            15 => artifact.id = owned(bytes, repaired),
             _ => {}
         }
     }
@@ -110,9 +110,9 @@ fn used(bytes: &[u8], repaired: &mut u64) -> Result<ArtifactVersion, Malformed> 
         let (number, value) = field?;
         let bytes = value.bytes();
         match number {
-            1 => artifact.id = text(bytes, repaired),
-            2 => artifact.kind = text(bytes, repaired),
-            3 => name = text(bytes, repaired).unwrap_or_default(),
+            1 => artifact.id = owned(bytes, repaired),
+            2 => artifact.kind = owned(bytes, repaired),
+            3 => name = owned(bytes, repaired).unwrap_or_default(),
             _ => {}
         }
     }
@@ -129,7 +129,7 @@ fn used(bytes: &[u8], repaired: &mut u64) -> Result<ArtifactVersion, Malformed> 
 }
 
 /// A text; `None` if it is empty. Invalid UTF-8 is replaced and counted.
-pub(super) fn text(bytes: &[u8], repaired: &mut u64) -> Option<String> {
+pub(super) fn owned(bytes: &[u8], repaired: &mut u64) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     *repaired += u64::from(matches!(text, std::borrow::Cow::Owned(_)));
     (!text.is_empty()).then(|| text.into_owned())
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn invalid_utf8_is_repaired_and_counted() {
         let mut repaired = 0;
-        assert_eq!(text(b"a\xffb", &mut repaired).as_deref(), Some("a\u{fffd}b"));
-        assert_eq!(text(b"fine", &mut repaired).as_deref(), Some("fine"));
-        assert_eq!((text(b"", &mut repaired), repaired), (None, 1));
+        assert_eq!(owned(b"a\xffb", &mut repaired).as_deref(), Some("a\u{fffd}b"));
+        assert_eq!(owned(b"fine", &mut repaired).as_deref(), Some("fine"));
+        assert_eq!((owned(b"", &mut repaired), repaired), (None, 1));
     }
 }

@@ -52,10 +52,21 @@ const RECORD_TYPES: [(u32, Kind); 13] = [
     (26, Kind::Environment),
 ];
 
+/// The same, by field number.
+const BY_FIELD: [Option<Kind>; 32] = {
+    let mut table = [None; 32];
+    let mut at = 0;
+    while at < RECORD_TYPES.len() {
+        table[RECORD_TYPES[at].0 as usize] = Some(RECORD_TYPES[at].1);
+        at += 1;
+    }
+    table
+};
+
 impl Kind {
     #[inline]
     fn of(field: u32) -> Option<Kind> {
-        RECORD_TYPES.iter().find(|(number, _)| *number == field).map(|(_, kind)| *kind)
+        BY_FIELD.get(field as usize).copied().flatten()
     }
 }
 

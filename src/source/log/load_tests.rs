@@ -1,0 +1,1 @@
+//! Tests of whole loads: trees of files, joined, damaged, foreign, cut.
