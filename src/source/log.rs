@@ -150,3 +150,6 @@ fn size(run: &Run) -> usize {
 #[cfg(test)]
 #[path = "log/load_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "log/sdk_tests.rs"]
+mod sdk_tests;

@@ -1,4 +1,4 @@
-//! Tests of whole loads: trees of files, joined, damaged, foreign, cut; and files that the SDK wrote.
+//! Tests of whole loads: trees of files, joined, damaged, foreign, cut.
 
 use super::writer::*;
 use super::*;
@@ -7,14 +7,14 @@ use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Mutex;
 
-const ALL: Wanted = Wanted { config: true, summary: true, artifacts: true, heartbeat: true, raw: false };
+pub(super) const ALL: Wanted = Wanted { config: true, summary: true, artifacts: true, heartbeat: true, raw: false };
 
 fn late() -> Timestamp {
     Timestamp::from_seconds(4_000_000_000, 0).unwrap()
 }
 
 /// Loads everything; runs in the order of their batches.
-fn load_with(paths: &[PathBuf], wanted: Wanted) -> Result<(Vec<Run>, Receipt)> {
+pub(super) fn load_with(paths: &[PathBuf], wanted: Wanted) -> Result<(Vec<Run>, Receipt)> {
     let source = LogSource::open(paths)?.now(late());
     let batches = Mutex::new(Vec::new());
     let progress = Progress::default();
