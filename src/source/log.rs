@@ -10,6 +10,7 @@ mod discover;
 mod document;
 mod fold;
 mod framing;
+mod items;
 mod messages;
 mod metadata;
 mod metrics;
@@ -67,9 +68,19 @@ impl LogSource {
 }
 
 impl Source for LogSource {
-    fn load(&self, wanted: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), progress: &Progress) -> Result<Receipt> {
+    fn load(
+        &self,
+        wanted: Wanted,
+        each: &(dyn Fn(Batch) -> Result<()> + Sync),
+        progress: &Progress,
+    ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
-        let load = Load { how: How { wanted, now: self.now.unwrap_or_else(Timestamp::now) }, each, progress, pool: Pool::default() };
+        let load = Load {
+            how: How { wanted, now: self.now.unwrap_or_else(Timestamp::now) },
+            each,
+            progress,
+            pool: Pool::default(),
+        };
         let units = unit::units(&self.files, &load.pool);
         let mut total = Outcome::default();
         total.receipt.sources = self.paths.iter().map(|path| path.display().to_string()).collect();
@@ -110,7 +121,8 @@ impl Load<'_> {
         // Small enough that all threads have work to the end.
         let size = (units.len() / (8 * rayon::current_num_threads())).clamp(1, BATCH);
         let chunks = units.par_chunks(size).enumerate().with_max_len(1);
-        let outcomes: Vec<Outcome> = chunks.map(|(index, units)| self.batch(first + index, units)).collect::<Result<_>>()?;
+        let outcomes: Vec<Outcome> =
+            chunks.map(|(index, units)| self.batch(first + index, units)).collect::<Result<_>>()?;
         let batches = outcomes.len();
         outcomes.into_iter().for_each(|outcome| total.add(outcome));
         Ok(first + batches)
@@ -148,8 +160,11 @@ fn size(run: &Run) -> usize {
 }
 
 #[cfg(test)]
-#[path = "log/load_tests.rs"]
-mod tests;
-#[cfg(test)]
 #[path = "log/sdk_tests.rs"]
 mod sdk_tests;
+#[cfg(test)]
+#[path = "log/speed_tests.rs"]
+mod speed_tests;
+#[cfg(test)]
+#[path = "log/load_tests.rs"]
+mod tests;

@@ -147,7 +147,8 @@ mod tests {
 
     fn artifact(id: &str, aliases: &[&str], sizes: &[i64]) -> Vec<u8> {
         let contents: Vec<_> = sizes.iter().map(|size| message(4, &[field(1, "f"), int(4, *size)])).collect();
-        let mut parts = vec![field(4, "model"), field(5, "net"), field(6, "abc"), message(12, &contents), field(15, id)];
+        let mut parts =
+            vec![field(4, "model"), field(5, "net"), field(6, "abc"), message(12, &contents), field(15, id)];
         parts.extend(aliases.iter().map(|alias| field(11, alias)));
         parts.concat()
     }

@@ -113,7 +113,9 @@ fn list(folder: &Path) -> List {
         }
     }
     if of_run {
-        list.folders.retain(|folder| !folder.file_name().is_some_and(|name| name == "files" || name == "logs" || name == "tmp"));
+        list.folders.retain(|folder| {
+            !folder.file_name().is_some_and(|name| name == "files" || name == "logs" || name == "tmp")
+        });
     }
     list
 }

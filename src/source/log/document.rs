@@ -200,7 +200,10 @@ mod tests {
     #[test]
     fn objects_are_merged_leaf_by_leaf() {
         let cases: [(&[(&str, &str)], &str); 7] = [
-            (&[("model", r#"{"depth": 3, "width": 8}"#), ("model", r#"{"depth":6}"#)], r#"{"model":{"depth":6,"width":8}}"#),
+            (
+                &[("model", r#"{"depth": 3, "width": 8}"#), ("model", r#"{"depth":6}"#)],
+                r#"{"model":{"depth":6,"width":8}}"#,
+            ),
             (&[("a", "{}")], "{}"),
             (&[("a", "1"), ("a", "{}")], r#"{"a":1}"#),
             (&[("a", "1"), ("a", r#"{"b":{"c":{}}}"#)], r#"{"a":1}"#),
@@ -215,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_left_out_and_named() {
-        let (text, findings) = merged(&[("good", "1"), ("bad", "{\"x\": tru}"), ("ugly", "0x1"), ("nan", "NaN"), ("none", "")]);
+        let (text, findings) =
+            merged(&[("good", "1"), ("bad", "{\"x\": tru}"), ("ugly", "0x1"), ("nan", "NaN"), ("none", "")]);
         assert_eq!(text, r#"{"good":1,"nan":NaN}"#);
         let places: Vec<_> = findings.faults.iter().map(|f| (f.place.as_str(), f.error.offset)).collect();
         assert_eq!(places, [("config.bad", 6), ("config.ugly", 0), ("config.none", 0)]);
@@ -246,7 +250,9 @@ mod tests {
 
     #[test]
     fn depth_is_bounded_as_a_whole() {
-        for (path, brackets, faults) in [(1, MAX_DEPTH - 1, 0), (1, MAX_DEPTH, 1), (MAX_DEPTH, 0, 0), (MAX_DEPTH + 1, 0, 1)] {
+        for (path, brackets, faults) in
+            [(1, MAX_DEPTH - 1, 0), (1, MAX_DEPTH, 1), (MAX_DEPTH, 0, 0), (MAX_DEPTH + 1, 0, 1)]
+        {
             let mut tree = Tree::default();
             let value = match brackets {
                 0 => "1".to_owned(),
@@ -261,9 +267,15 @@ mod tests {
     }
 
     fn value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![any::<i32>().prop_map(|n| json!(n)), any::<bool>().prop_map(|b| json!(b)), Just(Value::Null), Just(json!([]))];
+        let leaf = prop_oneof![
+            any::<i32>().prop_map(|n| json!(n)),
+            any::<bool>().prop_map(|b| json!(b)),
+            Just(Value::Null),
+            Just(json!([]))
+        ];
         leaf.prop_recursive(4, 24, 4, |inner| {
-            proptest::collection::btree_map("[a-c.\"]{0,2}", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+            proptest::collection::btree_map("[a-c.\"]{0,2}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
         })
     }
 

@@ -2,7 +2,8 @@
 
 use super::artifacts::{Artifacts, owned};
 use super::document::{Findings, Style, merge, render};
-use super::messages::{self, Change, Environment, Exit, Item, Kind, Record, RunMessage};
+use super::items::{self, Change, Item};
+use super::messages::{self, Environment, Exit, Kind, Record, RunMessage};
 use super::metadata::Metadata;
 use super::tree::{Node, ROOT, Tree};
 use super::wire::Malformed;
@@ -116,11 +117,11 @@ impl Fold {
             Kind::History => {
                 self.folder.rows += 1;
                 if wanted.heartbeat {
-                    self.sign(messages::row_time(record.body)?);
+                    self.sign(items::row_time(record.body)?);
                 }
             }
             Kind::Summary if wanted.summary || wanted.raw => {
-                let any = messages::changes(record.body, |change| fold_summary(&mut self.summary, change))?;
+                let any = items::changes(record.body, |change| fold_summary(&mut self.summary, change))?;
                 self.folder.has_summary |= any;
             }
             Kind::Summary => self.folder.has_summary = true,
@@ -148,7 +149,7 @@ impl Fold {
 
     fn config_record(&mut self, body: &[u8], wanted: Wanted) -> Result<(), Malformed> {
         let Fold { config, findings, .. } = self;
-        messages::changes(body, |change| {
+        items::changes(body, |change| {
             let (Change::Update(item) | Change::Remove(item)) = change;
             if !wanted.raw && item.path().next() == Some(b"_wandb") {
                 return;
@@ -196,7 +197,7 @@ impl Fold {
                 self.config_record(run.config, wanted)?;
             }
             if wanted.summary || wanted.raw {
-                messages::changes(run.summary, |change| fold_summary(&mut self.summary, change))?;
+                items::changes(run.summary, |change| fold_summary(&mut self.summary, change))?;
             }
         }
         Ok(())
@@ -252,7 +253,9 @@ impl Fold {
         let start = folder.start.or(folder.started_at);
         totals.created = totals.created.or(start);
         // The exit record of a resumed run counts the seconds before it, too.
-        let own = folder.exit.map(|exit| if exit.runtime >= folder.before { exit.runtime - folder.before } else { exit.runtime });
+        let own = folder
+            .exit
+            .map(|exit| if exit.runtime >= folder.before { exit.runtime - folder.before } else { exit.runtime });
         let end = start.zip(own).and_then(|(start, own)| later(start, own));
         totals.heartbeat = totals.heartbeat.max(folder.latest).max(start).max(end);
         totals.exit = folder.exit;

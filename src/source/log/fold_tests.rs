@@ -51,8 +51,17 @@ fn row(seconds: &str, more: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn all_texts_of_a_run_are_taken() {
     let more = [
-        text(2, "team"), text(3, "mnist"), text(6, "g"), text(7, "train"), text(8, "fluffy-cloud-7"), text(9, "a note"),
-        text(10, "x"), text(10, "y"), text(12, "s1"), text(13, "box"), message(21, &[text(1, "git@x"), text(2, "c0ffee")]),
+        text(2, "team"),
+        text(3, "mnist"),
+        text(6, "g"),
+        text(7, "train"),
+        text(8, "fluffy-cloud-7"),
+        text(9, "a note"),
+        text(10, "x"),
+        text(10, "y"),
+        text(12, "s1"),
+        text(13, "box"),
+        message(21, &[text(1, "git@x"), text(2, "c0ffee")]),
     ];
     let environment = message(26, &[time(3, 999), text(10, "a@b.c"), text(12, "other"), text(13, "anna")]);
     let run = run_of(&[run("r1", 1_000, &more), environment, exit(0, 60)]);
@@ -113,7 +122,10 @@ fn later_run_records_set_what_is_not_empty_and_never_config() {
 fn config_keys_and_paths_are_both_read() {
     let records = [
         started(),
-        config(&[item("a.b", "1"), nested(&["a", "b"], "2"), item("_wandb", "{\"t\":1}"), nested(&["_wandb", "m"], "[]")], &[]),
+        config(
+            &[item("a.b", "1"), nested(&["a", "b"], "2"), item("_wandb", "{\"t\":1}"), nested(&["_wandb", "m"], "[]")],
+            &[],
+        ),
         config(&[item("model", r#"{"depth":3,"width":{"x":1}}"#), item("gone", "1"), nested(&["p", "q"], "1")], &[]),
         config(&[item("model", r#"{"depth":6}"#), item("empty", "{}")], &[item("gone", ""), nested(&["p", "q"], "")]),
         config(&[item("", "\"empty key\""), nested(&["", ""], "1")], &[]),
@@ -127,11 +139,17 @@ fn summary_objects_replace_and_paths_cut_leaves() {
     let cases: [(&[Vec<u8>], &str); 7] = [
         (&[summary(&[item("s", r#"{"a":1}"#)], &[]), summary(&[nested(&["s", "b"], "2")], &[])], r#"{"s":{"b":2}}"#),
         (&[summary(&[item("s", r#"{"a":1}"#)], &[]), summary(&[item("s", r#"{"b":2}"#)], &[])], r#"{"s":{"b":2}}"#),
-        (&[summary(&[nested(&["s", "a"], "1"), nested(&["s", "b"], "2")], &[]), summary(&[item("s", "3")], &[])], r#"{"s":3}"#),
+        (
+            &[summary(&[nested(&["s", "a"], "1"), nested(&["s", "b"], "2")], &[]), summary(&[item("s", "3")], &[])],
+            r#"{"s":3}"#,
+        ),
         (&[summary(&[item("x", "1"), item("y", "2")], &[]), summary(&[], &[item("x", "")])], r#"{"y":2}"#),
         (&[summary(&[nested(&["s", "a"], "1")], &[]), summary(&[item("t", "1")], &[item("s", "")])], r#"{"t":1}"#),
         (&[summary(&[item("x", "null"), item("y", "1")], &[])], r#"{"y":1}"#),
-        (&[summary(&[item("loss", r#"{"min":NaN}"#), item("e", "-Infinity")], &[])], r#"{"loss":{"min":NaN},"e":-Infinity}"#),
+        (
+            &[summary(&[item("loss", r#"{"min":NaN}"#), item("e", "-Infinity")], &[])],
+            r#"{"loss":{"min":NaN},"e":-Infinity}"#,
+        ),
     ];
     for (records, expected) in cases {
         assert_eq!(summary_of(&[&[started()], records].concat()), expected);
@@ -140,7 +158,8 @@ fn summary_objects_replace_and_paths_cut_leaves() {
 
 #[test]
 fn own_keys_stay_but_for_wandbs() {
-    let records = [started(), summary(&[nested(&["_wandb", "runtime"], "7"), item("_step", "3"), item("_runtime", "7.5")], &[])];
+    let records =
+        [started(), summary(&[nested(&["_wandb", "runtime"], "7"), item("_step", "3"), item("_runtime", "7.5")], &[])];
     assert_eq!(summary_of(&records), r#"{"_step":3,"_runtime":7.5}"#);
     let raw = fold(&[records.to_vec()], Wanted { raw: true, summary: false, ..ALL }, LATE).0.unwrap();
     assert_eq!(raw.summary.unwrap().text, r#"{"_wandb":{"runtime":7},"_step":3,"_runtime":7.5}"#);
@@ -149,8 +168,13 @@ fn own_keys_stay_but_for_wandbs() {
 #[test]
 fn records_behind_the_exit_count() {
     let records = [
-        started(), row("1010", &[nested(&["loss"], "0.5")]), exit(0, 20), row("1020", &[nested(&["loss"], "0.25")]),
-        summary(&[item("loss", "0.25"), item("_step", "1")], &[]), message(20, &[]), message(22, &[]),
+        started(),
+        row("1010", &[nested(&["loss"], "0.5")]),
+        exit(0, 20),
+        row("1020", &[nested(&["loss"], "0.25")]),
+        summary(&[item("loss", "0.25"), item("_step", "1")], &[]),
+        message(20, &[]),
+        message(22, &[]),
     ];
     let run = run_of(&records);
     assert_eq!((run.history_rows, run.state.as_deref()), (Some(2), Some("finished")));
@@ -159,7 +183,8 @@ fn records_behind_the_exit_count() {
 
 #[test]
 fn states_follow_exit_and_heartbeat() {
-    let state = |records: &[Vec<u8>], now| fold(&[[&[started()], records].concat()], ALL, now).0.unwrap().state.unwrap();
+    let state =
+        |records: &[Vec<u8>], now| fold(&[[&[started()], records].concat()], ALL, now).0.unwrap().state.unwrap();
     assert_eq!(state(&[message(18, &[])], LATE), "finished");
     assert_eq!(state(&[exit(0, 5)], LATE), "finished");
     assert_eq!(state(&[exit(1, 5)], LATE), "failed");
@@ -183,7 +208,10 @@ fn the_heartbeat_is_the_latest_time_in_any_record() {
     assert_eq!(heartbeat(&[row("1005.5", &[]), row("1003", &[])]), Timestamp::from_float(1_005.5));
     assert_eq!(heartbeat(&[row("1.7954335180617766e+09", &[])]), Timestamp::from_float(1_795_433_518.061_777));
     assert_eq!(heartbeat(&[history(&[item("loss", "9999"), item("_timestamp", "1007")])]), at(1_007));
-    assert_eq!(heartbeat(&[history(&[nested(&["a", "_timestamp"], "9999"), nested(&["_timestamp", "a"], "9999")])]), at(1_000));
+    assert_eq!(
+        heartbeat(&[history(&[nested(&["a", "_timestamp"], "9999"), nested(&["_timestamp", "a"], "9999")])]),
+        at(1_000)
+    );
     assert_eq!(heartbeat(&[history(&[[text(16, "1008"), text(2, "_timestamp")].concat()])]), at(1_008));
     assert_eq!(heartbeat(&[history(&[[text(2, "_timestamp"), double(6, 1_009.0)].concat()])]), at(1_009));
     assert_eq!(heartbeat(&[stats(1_050), stats(1_040)]), at(1_050));
@@ -201,7 +229,10 @@ fn created_at_falls_back_to_the_environment() {
 
 #[test]
 fn the_environment_comes_in_parts_and_0_16_had_something_else_there() {
-    let parts = [message(26, &[text(13, "anna"), text(1, "Linux")]), message(26, &[text(10, "a@b.c"), message(9, &[text(2, "c1")])])];
+    let parts = [
+        message(26, &[text(13, "anna"), text(1, "Linux")]),
+        message(26, &[text(10, "a@b.c"), message(9, &[text(2, "c1")])]),
+    ];
     let run = run_of(&[&[started()], &parts[..]].concat());
     assert_eq!(run.user, User { username: Some("anna".into()), name: None, email: Some("a@b.c".into()) });
     assert_eq!(run.commit.as_deref(), Some("c1"));
@@ -232,11 +263,18 @@ fn compute_seconds_add_up_over_folders() {
 fn folders_are_joined_by_the_fold_rules() {
     let first = vec![
         run("r1", 1_000, &[text(9, "old"), text(10, "a"), text(7, "train")]),
-        config(&[item("m", r#"{"x":1,"y":1}"#)], &[]), summary(&[item("acc", "0.5"), item("old", "1")], &[]), row("1010", &[]), exit(1, 20),
+        config(&[item("m", r#"{"x":1,"y":1}"#)], &[]),
+        summary(&[item("acc", "0.5"), item("old", "1")], &[]),
+        row("1010", &[]),
+        exit(1, 20),
     ];
     let second = vec![
         run("r1", 5_000, &[text(9, "new")]),
-        config(&[item("m", r#"{"y":2}"#)], &[]), summary(&[item("acc", "0.9")], &[]), row("5010", &[]), row("5020", &[]), exit(0, 30),
+        config(&[item("m", r#"{"y":2}"#)], &[]),
+        summary(&[item("acc", "0.9")], &[]),
+        row("5010", &[]),
+        row("5020", &[]),
+        exit(0, 30),
     ];
     let (run, receipt) = fold(&[first, second], ALL, LATE);
     let run = run.unwrap();
@@ -251,7 +289,8 @@ fn folders_are_joined_by_the_fold_rules() {
 
 #[test]
 fn what_is_not_wanted_is_not_there() {
-    let records = vec![started(), config(&[item("a", "1")], &[]), summary(&[item("b", "x")], &[]), message(8, &[text(5, "net")])];
+    let records =
+        vec![started(), config(&[item("a", "1")], &[]), summary(&[item("b", "x")], &[]), message(8, &[text(5, "net")])];
     let nothing = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
     let (run, receipt) = fold(&[records], nothing, LATE);
     let run = run.unwrap();
@@ -313,7 +352,14 @@ fn numbers_tell_how_many_records_are_missing() {
         let first = [text(1, "r1")].concat();
         nums.iter().map(|num| numbered(*num, text(17, &first))).collect::<Vec<_>>()
     };
-    for (nums, lost) in [(&[1, 2, 3][..], 0), (&[1, 5, 6], 3), (&[3], 2), (&[1, 2, 1, 2], 0), (&[0, 0], 0), (&[1, i64::MAX], u32::MAX.into())] {
+    for (nums, lost) in [
+        (&[1, 2, 3][..], 0),
+        (&[1, 5, 6], 3),
+        (&[3], 2),
+        (&[1, 2, 1, 2], 0),
+        (&[0, 0], 0),
+        (&[1, i64::MAX], u32::MAX.into()),
+    ] {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("x.wandb");
         std::fs::write(&path, LogWriter::of(&records(nums))).unwrap();

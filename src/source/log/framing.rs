@@ -111,12 +111,21 @@ enum Step {
 
 /// What stands at a place where a chunk may begin.
 enum Chunk {
-    Sound { kind: u8, length: usize },
+    Sound {
+        kind: u8,
+        length: usize,
+    },
     /// Seven zeros: nothing was written here.
     Zeros,
     /// The payload goes on behind the end of the block, or of the file.
-    Long { kind: u8, length: usize },
-    Bad { length: usize, reason: &'static str },
+    Long {
+        kind: u8,
+        length: usize,
+    },
+    Bad {
+        length: usize,
+        reason: &'static str,
+    },
 }
 
 impl<'b, R: Read> Frames<'b, R> {

@@ -72,7 +72,12 @@ fn small_log() -> Vec<Vec<u8>> {
 fn a_folder_of_runs_is_loaded_in_order() {
     let root = tempfile::tempdir().unwrap();
     for n in 0..600 {
-        folder(root.path(), &format!("id{n:03}"), 10_000 + n, &[summary(&[item("n", &n.to_string())], &[]), exit(0, 1)]);
+        folder(
+            root.path(),
+            &format!("id{n:03}"),
+            10_000 + n,
+            &[summary(&[item("n", &n.to_string())], &[]), exit(0, 1)],
+        );
     }
     let (runs, receipt) = load(root.path()).unwrap();
     let names: Vec<_> = runs.iter().map(|run| run.name.clone()).collect();
@@ -142,7 +147,8 @@ fn the_record_names_the_run_and_not_the_file() {
     put(root.path(), "run-20260102_030405-x2/run-x2.wandb", &log("r3", 2_000));
     put(root.path(), "run-20260102_030405-x3/run-x3.wandb", &log("r2", 9_000));
     let (runs, receipt) = load(root.path()).unwrap();
-    let mut seen: Vec<_> = runs.iter().map(|run| (run.name.as_str(), run.created_at.unwrap().micros() / 1_000_000)).collect();
+    let mut seen: Vec<_> =
+        runs.iter().map(|run| (run.name.as_str(), run.created_at.unwrap().micros() / 1_000_000)).collect();
     seen.sort();
     assert_eq!(seen, [("r1", 1_000), ("r2", 1_000), ("r3", 1_000)]);
     assert_eq!((receipt.joined, receipt.refused_files), (3, 1));
@@ -161,7 +167,9 @@ fn links_and_sources_that_overlap_count_once() {
 fn files_without_a_run_are_empty() {
     let root = tempfile::tempdir().unwrap();
     let whole = LogWriter::numbered(&small_log());
-    for (id, bytes) in [("a", &whole[..0]), ("b", &whole[..3]), ("c", &whole[..7]), ("d", &whole[..9]), ("e", &whole[..40])] {
+    for (id, bytes) in
+        [("a", &whole[..0]), ("b", &whole[..3]), ("c", &whole[..7]), ("d", &whole[..9]), ("e", &whole[..40])]
+    {
         put(root.path(), &format!("wandb/run-20260102_030405-{id}/run-{id}.wandb"), bytes);
     }
     let (runs, receipt) = load(root.path()).unwrap();
@@ -202,13 +210,15 @@ fn a_vanished_file_is_refused() {
 #[test]
 fn older_logs_have_user_and_host_in_a_file_beside_them() {
     let root = tempfile::tempdir().unwrap();
-    let metadata = br#"{"host": "box", "username": "anna", "git": {"commit": "c1"}, "startedAt": "2023-11-05T17:46:35"}"#;
+    let metadata =
+        br#"{"host": "box", "username": "anna", "git": {"commit": "c1"}, "startedAt": "2023-11-05T17:46:35"}"#;
     for (id, more) in [("old", vec![]), ("new", vec![message(26, &[text(13, "bert")])])] {
         let file = folder(root.path(), id, 1_000, &more);
         put(file.parent().unwrap(), "files/wandb-metadata.json", metadata);
     }
     let (runs, _) = load(root.path()).unwrap();
-    let seen: Vec<_> = runs.iter().map(|run| (run.user.username.as_deref(), run.host.as_deref(), run.commit.as_deref())).collect();
+    let seen: Vec<_> =
+        runs.iter().map(|run| (run.user.username.as_deref(), run.host.as_deref(), run.commit.as_deref())).collect();
     assert_eq!(seen, [(Some("bert"), None, None), (Some("anna"), Some("box"), Some("c1"))]);
 }
 
@@ -216,7 +226,12 @@ fn older_logs_have_user_and_host_in_a_file_beside_them() {
 fn a_legacy_crash_gets_its_summary_from_the_history() {
     let root = tempfile::tempdir().unwrap();
     let rows = |loss: &str| history(&[item("loss", loss), item("_step", "1"), item("_timestamp", "1001")]);
-    folder(root.path(), "r1", 1_000, &[message(12, &[text(1, "loss"), message(7, &[int(1, 1)])]), rows("0.25"), rows("0.5")]);
+    folder(
+        root.path(),
+        "r1",
+        1_000,
+        &[message(12, &[text(1, "loss"), message(7, &[int(1, 1)])]), rows("0.25"), rows("0.5")],
+    );
     folder(root.path(), "r2", 1_001, &[rows("0.25"), summary(&[item("only", "1")], &[])]);
     let (runs, _) = load(root.path()).unwrap();
     let texts: Vec<_> = runs.iter().map(|run| run.summary.as_ref().unwrap().text.as_str()).collect();
@@ -266,7 +281,8 @@ fn a_cut_anywhere_gives_the_run_so_far() {
     for length in 0..=bytes.len() {
         std::fs::write(&file, &bytes[..length]).unwrap();
         let (runs, receipt) = load(&file).unwrap();
-        let whole = (0..=records.len()).rev().find(|n| LogWriter::numbered(&records[..*n]).len() <= length).unwrap_or(0);
+        let whole =
+            (0..=records.len()).rev().find(|n| LogWriter::numbered(&records[..*n]).len() <= length).unwrap_or(0);
         let expected = put(root.path(), "expected/run-r1.wandb", &LogWriter::numbered(&records[..whole]));
         assert_eq!(runs, load(&expected).unwrap().0, "cut at {length}");
         assert!(!receipt.has_losses(), "cut at {length}");

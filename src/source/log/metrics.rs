@@ -3,7 +3,8 @@
 //! Last values, or what `define_metric` asked for: min, max, mean, first, last, best, or nothing.
 
 use super::fold::node_of;
-use super::messages::{self, Aggregates, Item, Kind, Metric, Record};
+use super::items::{self, Item};
+use super::messages::{Aggregates, Kind, Metric, Record};
 use super::tree::{Node, ROOT, Tree};
 use super::wire::Malformed;
 
@@ -67,14 +68,16 @@ impl Metrics {
                 rule.show = if metric.overwrite { metric.summary } else { rule.show.or(metric.summary) };
                 rule.maximize = metric.maximize || (rule.maximize && !metric.overwrite);
             }
-            None => self.rules.push(Rule { name: name.to_vec(), glob, show: metric.summary, maximize: metric.maximize }),
+            None => {
+                self.rules.push(Rule { name: name.to_vec(), glob, show: metric.summary, maximize: metric.maximize })
+            }
         }
     }
 
     fn row(&mut self, body: &[u8], summary: &mut Tree) -> Result<(), Malformed> {
         let mut bad = false;
         let mut has_step = false;
-        let step = messages::row(body, |item| {
+        let step = items::row(body, |item| {
             has_step |= item.single() == Some(b"_step");
             bad |= self.item(&item, summary).is_err();
         })?;
@@ -129,7 +132,8 @@ fn rule_of(rules: &[Rule], item: &Item<'_>) -> (Aggregates, bool) {
     }
     let exact = rules.iter().find(|rule| !rule.glob && rule.name == name);
     // Globs do not reach W&B's own keys.
-    let rule = exact.or_else(|| rules.iter().find(|rule| rule.glob && name.starts_with(&rule.name) && !name.starts_with(b"_")));
+    let rule = exact
+        .or_else(|| rules.iter().find(|rule| rule.glob && name.starts_with(&rule.name) && !name.starts_with(b"_")));
     rule.map(|rule| (rule.show, rule.maximize)).unwrap_or_default()
 }
 
@@ -166,7 +170,7 @@ impl Track {
 
     /// Sets the object of aggregates, as writers do: one leaf.
     fn write(&self, summary: &mut Tree, node: Node) {
-        let mean = (self.numbers > 0).then(|| messages::number(self.total / self.numbers as f64).into_bytes());
+        let mean = (self.numbers > 0).then(|| items::number(self.total / self.numbers as f64).into_bytes());
         let of = |extreme: &Option<(f64, Vec<u8>)>| extreme.as_ref().map(|(_, text)| text.clone());
         let best = if self.maximize { of(&self.max) } else { of(&self.min) };
         let all = [

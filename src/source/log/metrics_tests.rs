@@ -13,7 +13,8 @@ const NONE: u32 = 6;
 const FIRST: u32 = 8;
 
 fn metric(name: &str, flags: &[u32], more: &[Vec<u8>]) -> Vec<u8> {
-    let (field, flags) = (if name.ends_with('*') { 2 } else { 1 }, flags.iter().map(|flag| int(*flag, 1)).collect::<Vec<_>>());
+    let (field, flags) =
+        (if name.ends_with('*') { 2 } else { 1 }, flags.iter().map(|flag| int(*flag, 1)).collect::<Vec<_>>());
     let mut parts = vec![text(field, name), message(7, &flags)];
     parts.extend_from_slice(more);
     message(12, &parts)
@@ -78,7 +79,8 @@ fn nan_poisons_in_core_and_not_in_legacy() {
 
 #[test]
 fn globs_and_escaped_names_match() {
-    let row = history(&[nested(&["val", "loss"], "1"), nested(&["val.acc"], "2"), item("val/x", "3"), item("_step", "4")]);
+    let row =
+        history(&[nested(&["val", "loss"], "1"), nested(&["val.acc"], "2"), item("val/x", "3"), item("_step", "4")]);
     let of = |name: &str| summary_of(&[metric(name, &[MAX], &[]), row.clone()]);
     assert_eq!(of("val.loss"), r#"{"val":{"loss":{"max":1}},"val.acc":2,"val/x":3,"_step":4}"#);
     assert_eq!(of(r"val\.acc"), r#"{"val":{"loss":1},"val.acc":{"max":2},"val/x":3,"_step":4}"#);
@@ -103,9 +105,16 @@ fn definitions_add_up_unless_they_overwrite() {
 fn typed_values_are_read() {
     let typed = |value: Vec<u8>| history(&[[text(2, "x"), value].concat()]);
     let cases = [
-        (int(4, 1), "true"), (int(5, 3), "-2"), (int(5, 4), "2"), (int(5, -1), "-9223372036854775808"), (double(6, 1.0), "1.0"),
-        (double(6, 1e300), "1e300"), (double(6, f64::NAN), "NaN"), (double(6, f64::NEG_INFINITY), "-Infinity"),
-        (text(7, "a\"b"), r#""a\"b""#), (text(8, "[1]"), "[1]"),
+        (int(4, 1), "true"),
+        (int(5, 3), "-2"),
+        (int(5, 4), "2"),
+        (int(5, -1), "-9223372036854775808"),
+        (double(6, 1.0), "1.0"),
+        (double(6, 1e300), "1e300"),
+        (double(6, f64::NAN), "NaN"),
+        (double(6, f64::NEG_INFINITY), "-Infinity"),
+        (text(7, "a\"b"), r#""a\"b""#),
+        (text(8, "[1]"), "[1]"),
     ];
     for (value, expected) in cases {
         assert_eq!(summary_of(&[typed(value)]), format!("{{\"x\":{expected}}}"));

@@ -82,7 +82,13 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
     read
 }
 
-fn records(path: &Path, frames: &mut Frames<'_, File>, fold: &mut Fold, wanted: Wanted, receipt: &mut Receipt) -> Result<()> {
+fn records(
+    path: &Path,
+    frames: &mut Frames<'_, File>,
+    fold: &mut Fold,
+    wanted: Wanted,
+    receipt: &mut Receipt,
+) -> Result<()> {
     let mut missing = Missing::default();
     let damage = |offset, bytes, reason: &str, receipt: &mut Receipt| {
         receipt.damage(Damage { file: path.into(), offset, bytes, reason: reason.to_owned() });
@@ -150,7 +156,12 @@ pub(super) fn peek(path: &Path, buffers: &mut Buffers) -> Identity {
             && let Ok(run) = RunMessage::parse(body)
         {
             let text = |bytes| super::artifacts::owned(bytes, &mut 0);
-            return Identity { id: text(run.id), entity: text(run.entity), project: text(run.project), start: run.start };
+            return Identity {
+                id: text(run.id),
+                entity: text(run.entity),
+                project: text(run.project),
+                start: run.start,
+            };
         }
     }
     Identity::default()

@@ -27,7 +27,12 @@ fn compare(logs: &str, truth: &str) {
             let found: Value = serde_json::from_str(&text).unwrap();
             assert!(same(&found, &expected[name]), "{}: {name}\n{found}\n{}", run.path(), expected[name]);
         }
-        assert_eq!(artifacts(run.logged_artifacts.as_deref(), false), sorted(&expected["logged"]), "{}: logged", run.path());
+        assert_eq!(
+            artifacts(run.logged_artifacts.as_deref(), false),
+            sorted(&expected["logged"]),
+            "{}: logged",
+            run.path()
+        );
         assert_eq!(artifacts(run.used_artifacts.as_deref(), true), sorted(&expected["used"]), "{}: used", run.path());
     }
 }
@@ -82,8 +87,7 @@ fn same(a: &Value, b: &Value) -> bool {
 
 fn artifacts(list: Option<&[ArtifactVersion]>, used: bool) -> Vec<String> {
     let show = |a: &ArtifactVersion| {
-        let mut shown =
-            json!({"name": a.name, "type": a.kind, "version": a.version, "aliases": a.aliases, "size": a.size, "digest": a.digest});
+        let mut shown = json!({"name": a.name, "type": a.kind, "version": a.version, "aliases": a.aliases, "size": a.size, "digest": a.digest});
         // The truth has the server's ids, and not the client's.
         if used {
             shown["id"] = a.id.clone().into();

@@ -280,7 +280,9 @@ mod tests {
 
     fn leaves(tree: &Tree) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut all = Vec::new();
-        tree.leaves(|path, value| all.push((path.iter().flat_map(|n| tree.name(*n)).copied().collect(), value.to_vec())));
+        tree.leaves(|path, value| {
+            all.push((path.iter().flat_map(|n| tree.name(*n)).copied().collect(), value.to_vec()))
+        });
         all
     }
 
@@ -291,7 +293,10 @@ mod tests {
             let node = at(&mut tree, path);
             tree.set(node, value.as_bytes());
         }
-        let shown: Vec<_> = leaves(&tree).into_iter().map(|(p, v)| (String::from_utf8(p).unwrap(), String::from_utf8(v).unwrap())).collect();
+        let shown: Vec<_> = leaves(&tree)
+            .into_iter()
+            .map(|(p, v)| (String::from_utf8(p).unwrap(), String::from_utf8(v).unwrap()))
+            .collect();
         let expected = [("z", "five"), ("ay", "2"), ("ax", "4"), ("b", "3")];
         assert_eq!(shown, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
     }

@@ -145,7 +145,8 @@ fn groups<'a>(mut files: Vec<(Identity, &'a PathBuf)>, receipt: &mut Receipt) ->
     let mut groups: Vec<(Identity, Vec<(Option<Timestamp>, &PathBuf)>)> = Vec::new();
     for (identity, file) in files {
         let fits = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
-        let group = groups.iter_mut().find(|(g, _)| fits(&g.entity, &identity.entity) && fits(&g.project, &identity.project));
+        let group =
+            groups.iter_mut().find(|(g, _)| fits(&g.entity, &identity.entity) && fits(&g.project, &identity.project));
         let start = identity.start;
         let Some((known, members)) = group else {
             groups.push((identity, vec![(start, file)]));

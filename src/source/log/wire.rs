@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn all_wire_types_are_walked() {
-        let bytes = [0x08, 0x96, 0x01, 0x12, 0x02, b'h', b'i', 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0, 0x82, 0x01, 0x00];
+        let bytes = [
+            0x08, 0x96, 0x01, 0x12, 0x02, b'h', b'i', 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0, 0x82, 0x01, 0x00,
+        ];
         let expected = [
             (1, Value::Varint(150)),
             (2, Value::Bytes(b"hi")),
