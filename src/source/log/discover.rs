@@ -54,7 +54,8 @@ fn nothing(paths: &[PathBuf], refused: Vec<Error>) -> Error {
         return error;
     }
     let error = Error::new(ErrorKind::NotFound, "no W&B logs (*.wandb) are in this folder");
-    let error = error.hint("give a folder named wandb, as the SDK makes it, or one above it");
+    let error =
+        error.hint("give a folder named wandb, as the SDK makes it, or one above it; links in it are not followed");
     match paths.first() {
         Some(path) => error.file(path),
         None => error,
@@ -203,9 +204,9 @@ mod tests {
         std::os::unix::fs::symlink("run-20260102_030405-aa", wandb.join("latest-run")).unwrap();
         std::os::unix::fs::symlink("nowhere", wandb.join("dangling")).unwrap();
         std::os::unix::fs::symlink("..", wandb.join("loop")).unwrap();
-        assert_eq!(find(&[wandb.clone()]).unwrap().files.len(), 2);
+        assert_eq!(find(std::slice::from_ref(&wandb)).unwrap().files.len(), 2);
         let latest = wandb.join("latest-run");
-        assert_eq!(find(&[latest.clone()]).unwrap().files, [latest.join("run-aa.wandb")]);
+        assert_eq!(find(std::slice::from_ref(&latest)).unwrap().files, [latest.join("run-aa.wandb")]);
         assert_eq!(find(&[wandb.clone(), latest.clone(), root.path().to_owned()]).unwrap().files.len(), 3);
         let file = latest.join("run-aa.wandb");
         assert_eq!(find(&[file.clone(), file, latest]).unwrap().files.len(), 1);
@@ -232,7 +233,7 @@ mod tests {
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         let locked_out = fs::read_dir(&locked).is_err();
         let found = find(&[root.path().to_owned()]);
-        let alone = find(&[locked.clone()]);
+        let alone = find(std::slice::from_ref(&locked));
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
         if !locked_out {
             return; // The superuser may look into every folder.

@@ -284,6 +284,34 @@ fn every_flipped_byte_loses_one_record_at_most() {
 }
 
 #[test]
+fn an_input_that_fails_keeps_what_came_before() {
+    struct Fails<'a>(&'a [u8]);
+    impl Read for Fails<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() { Err(io::ErrorKind::ConnectionReset.into()) } else { self.0.read(out) }
+        }
+    }
+    let all: Vec<Vec<u8>> = (0..20).map(|_| noise(30_000)).collect();
+    let bytes = LogWriter::of(&all);
+    let mut buffers = Buffers::default();
+    let mut frames = Frames::new(Fails(&bytes), &mut buffers);
+    assert_eq!(frames.start().unwrap(), Start::Log);
+    let mut read = 0;
+    let error = loop {
+        match frames.next() {
+            Ok(Some(frame)) => {
+                assert!(matches!(frame, Frame::Record { bytes, .. } if bytes == all[read]));
+                read += 1;
+            }
+            Ok(None) => panic!("no error"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert!(read >= 2 * BUFFER / 30_100 - 1, "{read}");
+}
+
+#[test]
 fn hostile_blocks_are_searched_with_a_bound() {
     // Every second byte may be a type, every length is long: without the bound this takes minutes.
     let mut bytes = MAGIC.to_vec();

@@ -88,6 +88,25 @@ fn a_folder_of_runs_is_loaded_in_order() {
 }
 
 #[test]
+fn heavy_batches_go_in_pieces() {
+    let root = tempfile::tempdir().unwrap();
+    let long = format!("\"{}\"", "x".repeat(5 << 20));
+    for n in 0..5 {
+        folder(root.path(), &format!("id{n}"), 10_000 + n, &[summary(&[item("long", &long)], &[])]);
+    }
+    let units = unit::units(LogSource::open(&[root.path().to_owned()]).unwrap().files(), &Pool::default());
+    let sizes = Mutex::new(Vec::new());
+    let each = |batch: Batch| {
+        sizes.lock().unwrap().push((batch.order, batch.runs.len()));
+        Ok(())
+    };
+    let how = How { wanted: ALL, now: late() };
+    let load = Load { how, each: &each, progress: &Progress::default(), pool: Pool::default() };
+    load.batch(1, &units).unwrap();
+    assert_eq!(sizes.into_inner().unwrap(), [(BATCH, 2), (BATCH + 1, 2), (BATCH + 2, 1)]);
+}
+
+#[test]
 fn an_error_of_the_reader_ends_the_load() {
     let root = tempfile::tempdir().unwrap();
     folder(root.path(), "a", 1, &[]);
@@ -200,7 +219,7 @@ fn a_vanished_file_is_refused() {
     folder(root.path(), "r2", 1_001, &[]);
     let load = |source: &LogSource| source.load(ALL, &|_| Ok(()), &Progress::default());
     let source = LogSource::open(&[root.path().to_owned()]).unwrap();
-    let alone = LogSource::open(&[gone.clone()]).unwrap();
+    let alone = LogSource::open(std::slice::from_ref(&gone)).unwrap();
     std::fs::remove_file(&gone).unwrap();
     let receipt = load(&source).unwrap();
     assert_eq!((receipt.runs, receipt.refused_files, &receipt.refused[0].file), (1, 1, &gone));
