@@ -33,6 +33,8 @@
 
 mod columns;
 mod error;
+#[cfg(feature = "frame")]
+pub mod expr;
 mod flatten;
 #[cfg(feature = "frame")]
 mod frame;
@@ -42,10 +44,12 @@ mod load;
 #[cfg(feature = "frame")]
 mod ops;
 mod record;
+#[cfg(feature = "frame")]
+pub mod sink;
 mod source;
 
 pub use columns::{Cell, Columns, Dense, FIELDS, Facts, Field, Fixed, Kind, LeafType, OptionalTexts, Shape, Sparse, Type};
-pub use error::{Error, ErrorKind, Place, Result};
+pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Timestamp, User, Wanted};
 pub use source::location::Location;

@@ -15,7 +15,11 @@ pub(crate) fn artifacts(name: &str, rows: &[Option<&[Version<'_>]>]) -> Column {
 
 fn list(versions: &[Version<'_>]) -> Series {
     let aliases: Vec<Series> = versions.iter().map(|v| Series::new("".into(), v.3)).collect();
-    let aliases = Series::new("aliases".into(), aliases).cast(&DataType::List(Box::new(DataType::String))).unwrap();
+    let texts_type = DataType::List(Box::new(DataType::String));
+    let aliases = match aliases.is_empty() {
+        true => Series::new_empty("aliases".into(), &texts_type),
+        false => Series::new("aliases".into(), aliases).cast(&texts_type).unwrap(),
+    };
     let texts = |name: &str, get: fn(&Version<'_>) -> String| {
         Column::new(name.into(), versions.iter().map(get).collect::<Vec<String>>())
     };

@@ -51,7 +51,7 @@ fn slices_and_chunks_are_seen_right() {
     assert_eq!(parts, [whole[3].clone(), whole[0].clone(), whole[1].clone()]);
     let missing = runs().slice(3, 1).lazy().select([run::missing_logged(["model", "eval"])]).collect().unwrap();
     let missing = missing.column("missing").unwrap().list().unwrap().get_as_series(0).unwrap();
-    assert_eq!(missing.str().unwrap().to_vec(), [Some("eval")]);
+    assert_eq!(missing.str().unwrap().iter().collect::<Vec<_>>(), [Some("eval")]);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn exploded_artifacts_are_flat_rows() {
     assert_eq!(columns[..5], ["name", "group", "direction", "artifact.name", "artifact.type"]);
     assert_eq!(columns.len(), 12);
     let used = runs().lazy().explode_artifacts(Direction::Used).collect().unwrap();
-    assert_eq!(used.column("name").unwrap().str().unwrap().to_vec(), [Some("r2"), Some("r3")]);
+    assert_eq!(used.column("name").unwrap().str().unwrap().iter().collect::<Vec<_>>(), [Some("r2"), Some("r3")]);
     let only = runs().drop("used_artifacts").unwrap().lazy().explode_artifacts(Direction::Logged).collect().unwrap();
     assert_eq!(only.height(), 7);
     assert!(runs().drop("used_artifacts").unwrap().lazy().explode_artifacts(Direction::Both).collect().is_err());
@@ -121,13 +121,13 @@ fn activity_and_users() {
     assert_eq!(names(&frame, active.not()).unwrap(), ["r1", "r3"]);
     let user = df!("user.username" => [Some("a"), None], "user.name" => [None::<&str>, None], "user.email" => [None::<&str>, None]).unwrap();
     let grouped = user.lazy().group_by_stable([run::user()]).agg([len()]).collect().unwrap();
-    assert_eq!(grouped.column("user").unwrap().is_null().to_vec(), [Some(false), Some(true)]);
+    assert_eq!(grouped.column("user").unwrap().is_null().iter().collect::<Vec<_>>(), [Some(false), Some(true)]);
 }
 
 #[test]
 fn runtime_as_text() {
     let frame = df!("runtime" => [Some(0.0), Some(59.9), Some(3600.0), Some(93_784.0), None]).unwrap();
     let text = frame.lazy().select([run::runtime_hm()]).collect().unwrap();
-    let text: Vec<Option<&str>> = text.column("runtime").unwrap().str().unwrap().to_vec();
+    let text: Vec<Option<&str>> = text.column("runtime").unwrap().str().unwrap().iter().collect();
     assert_eq!(text, [Some("0h 0m"), Some("0h 0m"), Some("1h 0m"), Some("26h 3m"), None]);
 }

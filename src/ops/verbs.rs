@@ -37,7 +37,7 @@ pub trait RunVerbs: sealed::Sealed {
     /// #     "state" => names, "created_at" => vec![0i64; names.len()], "id" => names).unwrap()
     /// #     .lazy().with_column(col("created_at").cast(DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))))
     /// #     .collect().unwrap().into_struct("a".into()).into_series();
-    /// # let runs = df!("name" => ["r1", "r2"], "logged_artifacts" => [versions(&["model", "eval"]), versions(&[])])?;
+    /// # let runs = df!("name" => ["r1", "r2"], "logged_artifacts" => [versions(&["model", "eval"]), versions(&["x"]).head(Some(0))])?;
     /// // `runs` has r1, which logged two artifacts, and r2, which logged none.
     /// let rows = runs.lazy().explode_artifacts(Direction::Logged).select([run::name(), col("artifact.name")]).collect()?;
     /// assert_eq!(rows.height(), 2);
