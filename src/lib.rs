@@ -3,3 +3,5 @@
 mod error;
 mod json;
 mod record;
+#[cfg(feature = "frame")]
+pub mod sink;
