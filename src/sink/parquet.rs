@@ -31,10 +31,8 @@ pub(super) fn without_null_types(df: &DataFrame) -> Result<Cow<'_, DataFrame>> {
         return Ok(Cow::Borrowed(df));
     }
     let columns = df.columns().iter().map(|column| column.cast(&typed(column.dtype())));
-    let typed = columns.collect::<PolarsResult<Vec<_>>>().and_then(|columns| DataFrame::new(df.height(), columns));
-    typed
-        .map(Cow::Owned)
-        .map_err(|error| crate::error::Error::new(crate::error::ErrorKind::Compute, error.to_string()).source(error))
+    let columns = columns.collect::<PolarsResult<Vec<_>>>()?;
+    Ok(Cow::Owned(DataFrame::new(df.height(), columns)?))
 }
 
 trait ContainsNull {

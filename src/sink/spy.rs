@@ -1,7 +1,7 @@
 //! A writer that remembers its first failure, because Polars turns I/O errors into text.
 
 use super::output;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use polars::prelude::PolarsError;
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ impl<'a> Spy<'a> {
     pub(super) fn result<T>(self, result: std::result::Result<T, PolarsError>) -> Result<()> {
         match (self.error, result) {
             (Some(cause), _) => Err(output(cause)),
-            (None, Err(error)) => Err(Error::new(ErrorKind::Compute, error.to_string()).source(error)),
+            (None, Err(error)) => Err(error.into()),
             (None, Ok(_)) => Ok(()),
         }
     }
