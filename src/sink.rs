@@ -11,7 +11,7 @@ mod spy;
 mod table;
 mod text;
 
-pub use file::{abandon, write_file};
+pub use file::{abandon, save, write_file};
 pub use text::Zone;
 
 use crate::error::{Error, ErrorKind, Result};

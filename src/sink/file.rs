@@ -11,27 +11,34 @@ use std::sync::{Mutex, PoisonError};
 /// Temporary files that are being written, for [`abandon`].
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Writes `df` to the file `path`; `-` is the standard output.
+/// Writes `df` to the file `path`; `-` is the standard output. See [`save`].
+///
+/// # Errors
+/// Those of [`save`], or if the format cannot hold a column.
+pub fn write_file(df: &DataFrame, path: &Path, format: Format, options: &Options) -> Result<()> {
+    save(path, |out| write(df, format, options, out))
+}
+
+/// Gives `write` a file to write that appears as `path` when it is whole; `-` is the standard output.
 ///
 /// The bytes go to a temporary file in the same folder that takes the target's place when all of them are on disk, so
 /// that a failed or interrupted write leaves an old file as it was. An old file's permissions are kept, and a link stays
 /// a link. A device or a FIFO (`/dev/null`, `/dev/stdout`) is written to directly.
 ///
 /// # Errors
-/// If the folder is missing or not writable, the disk is full, or the format cannot hold a column.
-pub fn write_file(df: &DataFrame, path: &Path, format: Format, options: &Options) -> Result<()> {
+/// If `write` fails, if the folder is missing or not writable, or if the disk is full.
+pub fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     if path == Path::new("-") {
-        return send(df, format, options, io::stdout().lock()).map_err(|error| error.file("stdout"));
+        return send(io::stdout().lock(), write).map_err(|error| error.file("stdout"));
     }
     let old = fs::metadata(path).ok();
     let written = match &old {
         Some(old) if old.is_dir() => Err(output(io::Error::from(io::ErrorKind::IsADirectory))),
-        Some(old) if !old.is_file() => OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(|error| Error::io(path, error))
-            .and_then(|file| send(df, format, options, file)),
-        _ => replace(df, path, old.as_ref(), format, options),
+        Some(old) if !old.is_file() => {
+            let file = OpenOptions::new().write(true).open(path).map_err(|error| Error::io(path, error));
+            file.and_then(|file| send(file, write))
+        }
+        _ => replace(path, old.as_ref(), write),
     };
     written.map_err(|error| if error.place().file.is_some() { error } else { error.file(path) })
 }
@@ -50,13 +57,18 @@ fn remove(files: &Mutex<Vec<PathBuf>>) {
     }
 }
 
-fn send(df: &DataFrame, format: Format, options: &Options, out: impl Write) -> Result<()> {
+fn send(out: impl Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    write(df, format, options, &mut out)?;
+    let result = write(&mut out);
+    // What a failed writer left in the buffer is not for the output.
+    if result.is_err() {
+        let _ = out.into_parts();
+        return result;
+    }
     out.flush().map_err(output)
 }
 
-fn replace(df: &DataFrame, path: &Path, old: Option<&fs::Metadata>, format: Format, options: &Options) -> Result<()> {
+fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     // The file that a link leads to is replaced, not the link.
     let target =
         if old.is_some() { fs::canonicalize(path).map_err(|error| Error::io(path, error))? } else { path.into() };
@@ -66,7 +78,7 @@ fn replace(df: &DataFrame, path: &Path, old: Option<&fs::Metadata>, format: Form
         _ => Error::io(folder, error),
     })?;
     let _listed = Listed::new(temporary.path());
-    send(df, format, options, temporary.as_file_mut())?;
+    send(temporary.as_file_mut(), write)?;
     if let Some(old) = old {
         temporary.as_file().set_permissions(old.permissions()).map_err(output)?;
     }
