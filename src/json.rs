@@ -136,6 +136,11 @@ impl<'a> Reader<'a> {
         Reader { text, at: 0, open: Vec::new(), state: State::Value }
     }
 
+    /// A reader of the value that begins at byte `at` of `text`; offsets stay those of the whole text.
+    pub fn from_offset(text: &'a str, at: usize) -> Self {
+        Reader { at, ..Reader::new(text) }
+    }
+
     /// Bytes read so far: the offset just behind the last event.
     pub fn offset(&self) -> usize {
         self.at

@@ -2,6 +2,8 @@
 
 pub mod location;
 pub mod log;
+#[cfg(feature = "frame")]
+pub mod parquet;
 
 use crate::error::Result;
 use crate::record::{Receipt, Run, Wanted};
