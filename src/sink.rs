@@ -15,8 +15,8 @@ pub use file::{abandon, save, write_file};
 pub use text::Zone;
 
 use crate::error::{Error, ErrorKind, Result};
-use cell::{Grid, Style};
-use polars::prelude::DataFrame;
+use cell::{Cell, Grid, Style, Values};
+use polars::prelude::{DataFrame, Series};
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -124,6 +124,9 @@ pub struct Options {
     pub color: bool,
     /// The zone that times are shown in, in all text formats; UTC if `None`.
     pub zone: Option<Zone>,
+    /// String columns that hold JSON, which JSON and JSON Lines nest instead of quoting it; as
+    /// [`RunFrame::json_columns`](crate::RunFrame::json_columns) gives them. Columns whose name ends in `:json` always do.
+    pub json_columns: Vec<String>,
     /// Key-value pairs for the file's own metadata, in Parquet and Arrow files.
     pub metadata: Vec<(String, String)>,
 }
@@ -138,12 +141,39 @@ pub fn write(df: &DataFrame, format: Format, options: &Options, out: &mut dyn Wr
         Format::Table => table::write(&Grid::new(df), options, out),
         Format::Csv => csv::write(&Grid::new(df), b',', style, out),
         Format::Tsv => csv::write(&Grid::new(df), b'\t', style, out),
-        Format::Json => json::write(&Grid::new(df), json::Layout::Array, style, out),
-        Format::Jsonl => json::write(&Grid::new(df), json::Layout::Lines, style, out),
+        Format::Json => json::write(&Grid::new(df), json::Layout::Array, options, out),
+        Format::Jsonl => json::write(&Grid::new(df), json::Layout::Lines, options, out),
         Format::Md => markdown::write(&Grid::new(df), options, out),
         Format::Parquet => parquet::write(df, &options.metadata, out),
         Format::Arrow => arrow::write(df, &options.metadata, out),
     }
+}
+
+/// One value as text, as CSV has it, floats rounded if `options` say so; `None` for a null, and for rows that are not there.
+pub fn text(values: &Series, row: usize, options: &Options) -> Option<String> {
+    let style = Style { zone: options.zone };
+    let mut out = String::new();
+    match Values::new(values, style).get(row) {
+        Cell::Null => return None,
+        cell => {
+            if !text::push_plain(&mut out, &cell, options.precision) {
+                json::push(&mut out, &cell, style);
+            }
+        }
+    }
+    Some(out)
+}
+
+/// One value as JSON; `null` for rows that are not there.
+pub fn json(values: &Series, row: usize, options: &Options) -> String {
+    let style = Style { zone: options.zone };
+    let mut out = String::new();
+    let cell = Values::new(values, style).get(row);
+    match json::is_json(values.name(), options) {
+        true => json::push_json(&mut out, &cell, style),
+        false => json::push(&mut out, &cell, style),
+    }
+    out
 }
 
 /// A failed write to something that has no name here; whoever knows the name adds it.

@@ -1,7 +1,7 @@
 //! JSON, as one array or as one object per line, with keys in column order and nested values nested.
 
 use super::cell::{Cell, Grid, Style, items};
-use super::{output, text};
+use super::{Options, output, text};
 use crate::error::Result;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -19,8 +19,10 @@ pub(super) enum Layout {
 }
 
 /// Writes one object per row, each on a line of its own. `NaN` and infinities are strings, as W&B spells them.
-pub(super) fn write(grid: &Grid, layout: Layout, style: Style, out: &mut dyn Write) -> Result<()> {
+pub(super) fn write(grid: &Grid, layout: Layout, options: &Options, out: &mut dyn Write) -> Result<()> {
+    let style = Style { zone: options.zone };
     let columns = grid.columns(style);
+    let nested: Vec<bool> = columns.iter().map(|column| is_json(column.name(), options)).collect();
     let keys: Vec<String> = columns.iter().enumerate().map(|(i, column)| key(i, column.name())).collect();
     let mut line = String::new();
     let array = layout == Layout::Array;
@@ -32,9 +34,12 @@ pub(super) fn write(grid: &Grid, layout: Layout, style: Style, out: &mut dyn Wri
             (false, _) => {}
         }
         line.push('{');
-        for (key, column) in keys.iter().zip(&columns) {
+        for ((key, column), nested) in keys.iter().zip(&columns).zip(&nested) {
             line.push_str(key);
-            push(&mut line, &column.get(row), style);
+            match nested {
+                true => push_json(&mut line, &column.get(row), style),
+                false => push(&mut line, &column.get(row), style),
+            }
         }
         line.push_str(if array { "}" } else { "}\n" });
         if line.len() >= CHUNK {
@@ -55,6 +60,23 @@ fn key(index: usize, name: &str) -> String {
     push_text(&mut key, name);
     key.push(':');
     key
+}
+
+/// True for columns whose text is JSON.
+pub(super) fn is_json(name: &str, options: &Options) -> bool {
+    let plain = || options.json_columns.iter().any(|column| column == name);
+    matches!(name, "config_json" | "summary_json") || name.ends_with(":json") || plain()
+}
+
+/// Adds a text that is JSON as what it holds; as a text if it is none after all.
+pub(super) fn push_json(line: &mut String, cell: &Cell<'_>, style: Style) {
+    match cell {
+        Cell::Str(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+            // Outside of strings a line break is mere space, and inside of strings there is none; a row stays a line.
+            line.extend(text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+        }
+        other => push(line, other, style),
+    }
 }
 
 /// Adds a value as JSON.
@@ -154,6 +176,16 @@ mod tests {
                 assert_eq!(row[name], value);
             }
         }
+    }
+
+    #[test]
+    fn json_texts_nest_if_they_are_json() {
+        let df = df!("a" => ["{\"b\":\n[1]}", "NaN"], "x:json" => ["[1e400, 12345678901234567890123]", "{"]).unwrap();
+        let options = Options { json_columns: vec!["a".into()], ..Options::default() };
+        let expected = "{\"a\":{\"b\": [1]},\"x:json\":[1e400, 12345678901234567890123]}\n\
+            {\"a\":\"NaN\",\"x:json\":\"{\"}\n";
+        assert_eq!(text(&df, Format::Jsonl, &options), expected);
+        assert!(text(&df, Format::Csv, &options).contains("\"{\"\"b\"\":"), "as it is");
     }
 
     #[test]
