@@ -50,17 +50,13 @@ impl Chat {
 
     fn say(&self, color: &str, label: &str, text: &str) {
         match self.0.color {
-            true => self.line(&format!("\u{1b}[1;{color}m{label}:\u{1b}[0m {text}")),
+            true => put(&format!("\u{1b}[1;{color}m{label}:\u{1b}[0m {}\n", clean(text))),
             false => self.line(&format!("{label}: {text}")),
         }
     }
 
     fn line(&self, text: &str) {
-        // Names of files and runs may hold anything; they must not steer the terminal. Our own colours may.
-        let clean: String =
-            text.chars().map(|c| if c.is_control() && c != '\u{1b}' { '\u{fffd}' } else { c }).collect();
-        // If the standard error is gone, nobody listens.
-        let _ = writeln!(std::io::stderr().lock(), "{clean}");
+        put(&(clean(text) + "\n"));
     }
 
     /// Shows how a load goes on, until what this returns is dropped.
@@ -84,6 +80,16 @@ impl Chat {
         });
         Bar(Some((stop, thread)))
     }
+}
+
+/// Names of files and runs may hold anything; they must not steer the terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+fn put(text: &str) {
+    // If the standard error is gone, nobody listens.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The progress bar; gone when dropped.

@@ -9,7 +9,6 @@ mod plan;
 mod query;
 mod schema;
 mod show;
-mod stub;
 
 use chat::Chat;
 use clap::Parser;
@@ -49,25 +48,19 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
-    let (load, receipt) = match verb {
+    let (strict, receipt) = match verb {
         plan::Verb::Query(query, load, output) => {
-            let frame = load::load(&load, chat)?;
-            query::run(&query, &frame, output)?;
-            (load, frame.receipt().clone())
+            (load.strict, load::with(&load, chat, |frame| query::run(&query, frame, &output))?)
         }
         plan::Verb::Schema(schema, load, output) => {
-            let frame = load::load(&load, chat)?;
-            schema::run(&schema, &frame, output)?;
-            (load, frame.receipt().clone())
+            (load.strict, load::with(&load, chat, |frame| schema::run(&schema, frame, &output))?)
         }
         plan::Verb::Show(show, load, output) => {
-            let frame = load::load(&load, chat)?;
-            show::run(&show, &frame, output)?;
-            (load, frame.receipt().clone())
+            (load.strict, load::with(&load, chat, |frame| show::run(&show, frame, &output))?)
         }
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
     };
-    Ok(if load.strict && receipt.has_losses() { INCOMPLETE } else { 0 })
+    Ok(if strict && receipt.has_losses() { INCOMPLETE } else { 0 })
 }
 
 fn exit_code(kind: ErrorKind) -> u8 {

@@ -2,7 +2,7 @@
 
 use crate::args::{self, Cli, When};
 use runframe::sink::{self, Format};
-use runframe::{Error, ErrorKind, Result, Wanted};
+use runframe::{Error, ErrorKind, Result, Wanted, expr};
 use std::path::{Path, PathBuf};
 
 /// Rows of a terminal table unless -n says otherwise.
@@ -49,7 +49,10 @@ pub(crate) struct Chat {
 #[derive(Debug)]
 pub(crate) struct Load {
     pub(crate) sources: Vec<String>,
+    /// What the work needs.
     pub(crate) wanted: Wanted,
+    /// All that the user lets us read.
+    pub(crate) all: Wanted,
     pub(crate) strict: bool,
     pub(crate) receipt: Option<PathBuf>,
 }
@@ -116,10 +119,9 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
         args::Verb::Schema(typed) => {
             let out = out(typed.output, None, None)?;
             let schema = Schema { filters: typed.rows.filters, select: typed.select };
-            let wanted = if schema.select.is_empty() {
-                Wanted::default()
-            } else {
-                mentioned(schema.select.iter().chain(&schema.filters))
+            let wanted = match schema.select.is_empty() {
+                true => Wanted::default(),
+                false => mentioned(schema.select.iter().chain(&schema.filters)),
             };
             Verb::Schema(schema, load(typed.sources.sources, typed.load, wanted), out)
         }
@@ -167,8 +169,9 @@ fn output(
 }
 
 fn load(sources: Vec<String>, typed: args::Load, wanted: Wanted) -> Load {
-    let wanted = Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
-    Load { sources, wanted, strict: typed.strict, receipt: typed.receipt }
+    let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
+    let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
+    Load { sources, wanted: allowed(wanted), all, strict: typed.strict, receipt: typed.receipt }
 }
 
 /// What a query reads: everything, unless --select leaves parts out that nothing else mentions.
@@ -180,9 +183,19 @@ fn query_wanted(query: &Query, raw: bool) -> Wanted {
     Wanted { raw: wanted.raw || raw, ..wanted }
 }
 
+/// What any of the texts may need. The untouched texts only if one is named: a glob such as `*` does not mean them.
 fn mentioned<'a>(texts: impl Iterator<Item = &'a String>) -> Wanted {
-    let _ = texts;
-    Wanted::default()
+    let nothing = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
+    texts.fold(nothing, |all, text| {
+        let wanted = expr::mentions(text);
+        Wanted {
+            config: all.config || wanted.config,
+            summary: all.summary || wanted.summary,
+            artifacts: all.artifacts || wanted.artifacts,
+            heartbeat: all.heartbeat || wanted.heartbeat,
+            raw: all.raw || ["config_json", "summary_json"].iter().any(|name| text.contains(name)),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -275,6 +288,11 @@ mod tests {
         assert_eq!(wanted("query w"), Wanted::default());
         assert!(!wanted("query w --no-artifacts").artifacts);
         assert!(wanted("query w --raw").raw);
+        let narrow = wanted("query w -s name,config.lr -w created_at>now()");
+        assert!(narrow.config && !narrow.summary && !narrow.artifacts && !narrow.heartbeat && !narrow.raw);
+        assert!(wanted("query w -s name --sort -summary.x").summary);
+        assert!(wanted("query w -s config.lr,summary_json").raw);
+        assert_eq!(wanted("query w -s *"), Wanted::default());
         let (query, load, _) = query("query a b --sort -summary.acc,name -n 3 -s name -w x>1 -w y<2", &terminal());
         assert_eq!((query.sort, query.limit, query.filters.len()), (vec!["-summary.acc,name".to_owned()], Some(3), 2));
         assert_eq!(load.sources, ["a", "b"]);

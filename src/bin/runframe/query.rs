@@ -1,30 +1,31 @@
 //! `query`: the run table, filtered, sorted, cut, with the columns that were asked for.
 
 use crate::plan::{Output, Query};
-use crate::stub as expr;
 use polars::prelude::*;
-use runframe::{Result, RunFrame, Timestamp, sink};
+use runframe::expr::{self, SortKey};
+use runframe::{Error, ErrorKind, Result, RunFrame, Timestamp, sink};
 
 /// Writes what the query finds.
-pub(crate) fn run(query: &Query, frame: &RunFrame, mut output: Output) -> Result<()> {
+pub(crate) fn run(query: &Query, frame: &RunFrame, output: &Output) -> Result<()> {
     let table = table(query, frame, Timestamp::now())?;
-    output.options.metadata = frame.metadata();
-    output.options.json_columns = frame.json_columns().to_vec();
-    sink::write_file(&table, &output.path, output.format, &output.options)
+    let mut options = output.options.clone();
+    options.metadata = frame.metadata();
+    options.json_columns = frame.json_columns().to_vec();
+    sink::write_file(&table, &output.path, output.format, &options)
 }
 
 fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
-    let mut lazy = filtered(frame, &query.filters, now)?;
-    let schema = frame.schema();
     // Everything is parsed before anything is computed, so that a typo costs no wait.
+    let schema = frame.schema();
+    let mut lazy = filtered(frame, &query.filters, now)?;
+    let keys = match query.sort.is_empty() {
+        true => Vec::new(),
+        false => pointed("--sort", &query.sort.join(","), |text| expr::parse_sort(text, schema, now))?,
+    };
     let selected = match query.select.is_empty() {
         true => None,
-        false => Some(expr::parse_select(&query.select.join(","), schema, now)?),
+        false => Some(pointed("--select", &query.select.join(","), |text| expr::parse_select(text, schema, now))?),
     };
-    let mut keys = Vec::new();
-    for text in &query.sort {
-        keys.extend(expr::parse_sort(text, schema)?);
-    }
     if !keys.is_empty() {
         lazy = sorted(lazy, keys)?;
     }
@@ -35,7 +36,10 @@ fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
         lazy = lazy.select(selected);
     }
     if !query.drop.is_empty() {
-        lazy = without(lazy, &query.drop)?;
+        let schema = lazy.collect_schema()?;
+        let dropped = columns("--drop", &query.drop, &schema, now)?;
+        let kept = schema.iter_names().filter(|name| !dropped.iter().any(|dropped| *dropped == name.as_str()));
+        lazy = lazy.select(kept.map(|name| col(name.clone())).collect::<Vec<_>>());
     }
     Ok(lazy.collect()?)
 }
@@ -44,38 +48,50 @@ fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
 pub(crate) fn filtered(frame: &RunFrame, filters: &[String], now: Timestamp) -> Result<LazyFrame> {
     let mut lazy = frame.lazy();
     for filter in filters {
-        lazy = lazy.filter(expr::parse_filter(filter, frame.schema(), now)?);
+        lazy = lazy.filter(pointed("--where", filter, |text| expr::parse_filter(text, frame.schema(), now))?);
     }
     Ok(lazy)
 }
 
+/// The columns that lists of names and globs mean.
+pub(crate) fn columns(flag: &str, lists: &[String], schema: &Schema, now: Timestamp) -> Result<Vec<String>> {
+    let found = pointed(flag, &lists.join(","), |text| expr::parse_select(text, schema, now))?;
+    let name = |expr: Expr| match expr {
+        Expr::Column(name) => Ok(name.into_string()),
+        _ => Err(Error::new(ErrorKind::Usage, format!("{flag} takes names of columns, not expressions"))),
+    };
+    found.into_iter().map(name).collect()
+}
+
+/// What `parse` makes of the text; an error shows the text and where in it the fault lies.
+fn pointed<T>(flag: &str, text: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    parse(text).map_err(|error| {
+        let Some(pointer) = expr::point_at(text, &error) else { return error };
+        let (line, caret) = pointer.split_once('\n').unwrap_or((&pointer, ""));
+        let cure = error.cure().map_or_else(String::new, |cure| format!(" ({cure})"));
+        let indent = " ".repeat(flag.len());
+        let message = format!("{}{cure}\n  {flag} {line}\n  {indent} {caret}", error.message());
+        Error::new(error.kind(), message)
+    })
+}
+
 /// Sorted with NaN after all numbers and nulls after all values, whatever the direction.
-fn sorted(lazy: LazyFrame, keys: Vec<(Expr, bool)>) -> Result<LazyFrame> {
+fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
     let (mut by, mut descending) = (Vec::new(), Vec::new());
-    for (key, down) in keys {
-        let types = lazy.clone().select([key.clone().alias("key")]).collect_schema()?;
+    for key in keys {
+        let types = lazy.clone().select([key.expr.clone().alias("key")]).collect_schema()?;
         if types.get("key").is_some_and(DataType::is_float) {
-            by.push(key.clone().is_nan());
+            by.push(key.expr.clone().is_nan());
             descending.push(false);
         }
-        by.push(key);
-        descending.push(down);
+        by.push(key.expr);
+        descending.push(key.descending);
     }
     let options = SortMultipleOptions::new()
         .with_order_descending_multi(descending.clone())
         .with_nulls_last_multi(vec![true; descending.len()])
         .with_maintain_order(true);
     Ok(lazy.sort_by_exprs(by, options))
-}
-
-/// The table without the columns that the patterns name.
-fn without(mut lazy: LazyFrame, patterns: &[String]) -> Result<LazyFrame> {
-    let schema = lazy.collect_schema()?;
-    let patterns: Vec<&str> = patterns.iter().flat_map(|list| list.split(',')).map(str::trim).collect();
-    let dropped = expr::expand_columns(&patterns, &schema)?;
-    let kept = schema.iter_names().filter(|name| !dropped.iter().any(|dropped| *dropped == name.as_str()));
-    let kept: Vec<Expr> = kept.map(|name| col(name.clone())).collect();
-    Ok(lazy.select(kept))
 }
 
 #[cfg(test)]
@@ -124,5 +140,25 @@ mod tests {
         assert!(
             table.column("summary.acc").is_err() && table.column("entity").is_err() && table.column("name").is_ok()
         );
+    }
+
+    #[test]
+    fn faults_are_pointed_at() {
+        let fault = |query: Query| table(&query, &frame(), Timestamp::now()).unwrap_err();
+        let error = fault(Query { filters: vec!["name = 'a' and summary.ac > 1".into()], ..Query::default() });
+        let expected = "unknown column summary.ac (did you mean summary.acc?)\n  \
+            --where name = 'a' and summary.ac > 1\n                         ^";
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Column, expected));
+        assert_eq!(fault(Query { sort: vec!["nam".into()], ..Query::default() }).kind(), ErrorKind::Column);
+        assert_eq!(fault(Query { drop: vec!["1 + 1".into()], ..Query::default() }).kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn filters_are_all_met() {
+        let filters = vec!["summary.acc > 0.1".into(), "name != 'a'".into()];
+        assert_eq!(names(&Query { filters, ..Query::default() }), ["d"]);
+        let select = vec!["name".into(), "summary.acc * 100 as percent".into()];
+        let table = table(&Query { select, ..Query::default() }, &frame(), Timestamp::now()).unwrap();
+        assert_eq!(table.get_column_names(), ["name", "percent"]);
     }
 }

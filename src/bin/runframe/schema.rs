@@ -1,8 +1,7 @@
 //! `schema`: what every column holds.
 
 use crate::plan::{Output, Schema};
-use crate::query::filtered;
-use crate::stub as expr;
+use crate::query::{columns, filtered};
 use polars::prelude::*;
 use runframe::sink::{self, Format};
 use runframe::{Conflict, FIELDS, Kind, Result, RunFrame, Timestamp};
@@ -18,8 +17,8 @@ const LONGEST: usize = 40;
 const DIGITS: usize = 6;
 
 /// Writes one row per column.
-pub(crate) fn run(plan: &Schema, frame: &RunFrame, output: Output) -> Result<()> {
-    let facts = facts(plan, frame, &output)?;
+pub(crate) fn run(plan: &Schema, frame: &RunFrame, output: &Output) -> Result<()> {
+    let facts = facts(plan, frame, output)?;
     sink::write_file(&table(&facts)?, &output.path, output.format, &output.options)
 }
 
@@ -38,12 +37,12 @@ struct Facts {
 }
 
 fn facts(plan: &Schema, frame: &RunFrame, output: &Output) -> Result<Vec<Facts>> {
-    let patterns: Vec<&str> = plan.select.iter().flat_map(|list| list.split(',')).map(str::trim).collect();
-    let names = match patterns.is_empty() {
+    let now = Timestamp::now();
+    let names = match plan.select.is_empty() {
         true => frame.schema().iter_names().map(|name| name.to_string()).collect(),
-        false => expr::expand_columns(&patterns, frame.schema())?,
+        false => columns("--select", &plan.select, frame.schema(), now)?,
     };
-    let lazy = filtered(frame, &plan.filters, Timestamp::now())?;
+    let lazy = filtered(frame, &plan.filters, now)?;
     let notes = notes(&frame.conflicts()?);
     let mut options = output.options.clone();
     options.precision = options.precision.or((output.format == Format::Table).then_some(DIGITS));

@@ -8,20 +8,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Writes the run: as `key = value` lines, as one nested JSON object, or as a table of one row.
-pub(crate) fn run(show: &Show, frame: &RunFrame, mut output: Output) -> Result<()> {
+pub(crate) fn run(show: &Show, frame: &RunFrame, output: &Output) -> Result<()> {
     let row = find(frame, &show.run)?;
     let row = i64::try_from(row).unwrap_or(i64::MAX);
     let all = frame.lazy().slice(row, 1).collect()?;
     // What this run has not is of no interest here.
     let kept: Vec<Column> = all.columns().iter().filter(|column| column.null_count() == 0).cloned().collect();
     let table = DataFrame::new(all.height(), kept)?;
-    output.options.json_columns = frame.json_columns().to_vec();
+    let mut options = output.options.clone();
+    options.json_columns = frame.json_columns().to_vec();
     let text = match output.format {
-        Format::Table => lines(&table, &output.options),
-        Format::Json => object(&table, &output.options).to_text(0) + "\n",
+        Format::Table => lines(&table, &options),
+        Format::Json => object(&table, &options).to_text(0) + "\n",
         format => {
-            output.options.metadata = frame.metadata();
-            return sink::write_file(&table, &output.path, format, &output.options);
+            options.metadata = frame.metadata();
+            return sink::write_file(&table, &output.path, format, &options);
         }
     };
     sink::save(&output.path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io(&output.path, error)))
