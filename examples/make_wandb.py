@@ -480,7 +480,7 @@ def train(run):
     if run.prints:
         time.sleep(0.5)
     if run.end == "fail":
-        raise SystemExit(1)
+        raise RuntimeError("out of memory")  # what the SDK records as exit code 1
     r.finish()
 
 

@@ -10,7 +10,7 @@ use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
 use crate::source::{Batch, Progress, Source};
 use polars::prelude::{DataFrame, SchemaRef};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -111,20 +111,34 @@ impl Loader {
 /// # Errors
 /// If the source cannot be read at all.
 pub fn read(source: &dyn Source, wanted: Wanted, progress: &Progress) -> Result<(Columns, Receipt)> {
-    let parts: Mutex<Vec<(usize, Columns)>> = Mutex::default();
+    let assembly = Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new() });
     let each = |batch: Batch| {
         let mut columns = Columns::new(wanted);
         batch.runs.iter().for_each(|run| columns.push(run));
-        parts.lock().unwrap_or_else(PoisonError::into_inner).push((batch.order, columns));
+        assembly.lock().unwrap_or_else(PoisonError::into_inner).add(batch.order, columns);
         Ok(())
     };
     let receipt = source.load(wanted, &each, progress)?;
-    let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    parts.sort_by_key(|(order, _)| *order);
-    let mut parts = parts.into_iter().map(|(_, columns)| columns);
-    let mut whole = parts.next().unwrap_or_else(|| Columns::new(wanted));
-    parts.for_each(|part| whole.merge(&part));
+    let Assembly { mut whole, waiting, .. } = assembly.into_inner().unwrap_or_else(PoisonError::into_inner);
+    waiting.into_values().for_each(|part| whole.merge(&part));
     Ok((whole, receipt))
+}
+
+/// Parts in the order of their batches; a part whose turn has come is merged at once, so that few are held apart.
+struct Assembly {
+    whole: Columns,
+    next: usize,
+    waiting: BTreeMap<usize, Columns>,
+}
+
+impl Assembly {
+    fn add(&mut self, order: usize, part: Columns) {
+        self.waiting.insert(order, part);
+        while let Some(part) = self.waiting.remove(&self.next) {
+            self.whole.merge(&part);
+            self.next += 1;
+        }
+    }
 }
 
 fn no_api(location: &Location) -> Error {
