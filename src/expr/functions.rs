@@ -8,6 +8,7 @@ use super::walk::{Walker, expect};
 use crate::error::{Error, Result, did_you_mean};
 use crate::ops::run;
 use crate::record::Timestamp;
+use polars::lazy::dsl;
 use polars::prelude::*;
 use std::time::Duration;
 
@@ -64,8 +65,8 @@ functions! {
     "log10" 1..=1 "log10(number) → float" "decimal logarithm; -inf at 0, NaN below" |c| c.float(f64::log10);
     "exp" 1..=1 "exp(number) → float" "e to this power" |c| c.float(f64::exp);
     "is_nan" 1..=1 "is_nan(number) → boolean" "whether it is NaN; null stays null" is_nan;
-    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| min_horizontal(values));
-    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| max_horizontal(values));
+    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| dsl::min_horizontal(values));
+    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| dsl::max_horizontal(values));
     "coalesce" 1..=MANY "coalesce(value, …) → value" "the first that is not null" first_known;
     "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.now), c.at));
     "date" 1..=1 "date(time) → date" "its day, in UTC" |c| c.time(|x| x.dt().date(), DataType::Date);

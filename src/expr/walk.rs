@@ -12,8 +12,12 @@ use sqlparser::ast::{
     self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator,
 };
 
-/// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level.
-const MAX_DEPTH: usize = 256;
+/// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level,
+/// parentheses as none.
+const MAX_DEPTH: usize = 128;
+/// Bytes of stack that must be left for one level, and how many are added where they are not.
+const STACK_LEFT: usize = 256 * 1024;
+const STACK_MORE: usize = 4 * 1024 * 1024;
 /// A Polars expression may have this many nodes.
 const MAX_NODES: usize = 20_000;
 
@@ -35,6 +39,7 @@ pub(super) fn at(tree: &Ast) -> usize {
             Ast::BinaryOp { left, .. } => left,
             Ast::IsNull(inner) | Ast::IsNotNull(inner) | Ast::Nested(inner) => inner,
             Ast::InList { expr, .. } | Ast::Between { expr, .. } | Ast::Like { expr, .. } => expr,
+            Ast::UnaryOp { expr, .. } | Ast::Cast { expr, .. } => expr,
             _ => return (tree.span().start.column as usize).saturating_sub(1),
         };
     }
@@ -43,11 +48,16 @@ pub(super) fn at(tree: &Ast) -> usize {
 impl Walker<'_> {
     /// The tree as a typed expression.
     pub(super) fn value(&mut self, tree: &Ast) -> Result<Value> {
+        let mut tree = tree;
+        while let Ast::Nested(inner) = tree {
+            tree = inner;
+        }
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(fault(at(tree), "nested too deeply", &format!("at most {MAX_DEPTH} levels")));
         }
-        let value = self.any(tree)?;
+        // A level takes some 10 KB of stack, and threads may have little.
+        let value = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.any(tree))?;
         self.depth -= 1;
         // Some operators name their operands twice, so that the expression can grow faster than the text.
         if value.expr.into_iter().take(MAX_NODES + 1).count() > MAX_NODES {
@@ -60,7 +70,6 @@ impl Walker<'_> {
         let place = at(tree);
         let truth = |expr: Expr| Value::new(expr, DataType::Boolean, place);
         Ok(match tree {
-            Ast::Nested(inner) => self.value(inner)?,
             Ast::Identifier(name) => self.column(&name.value, place)?,
             Ast::CompoundIdentifier(parts) => self.fields(parts, place)?,
             Ast::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain)?,

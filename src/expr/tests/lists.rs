@@ -57,7 +57,7 @@ fn sort_keys() {
     assert_eq!(sort("group ASC, created_at").unwrap(), "54123");
     assert_eq!(sort("-abs(config.epochs)").unwrap(), "53214");
     assert_eq!(sort("-\"summary.val loss\"").unwrap(), "54321");
-    assert_eq!(sort("-summary.val/loss").is_ok(), true);
+    assert!(sort("-summary.val/loss").is_ok());
     assert_eq!(sort("-created_att").unwrap_err(), "byte 1: unknown column created_att (did you mean created_at?)");
     assert_eq!(sort("name,").unwrap_err(), "byte 5: an empty column name (leave out the extra comma)");
 }
