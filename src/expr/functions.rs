@@ -93,9 +93,18 @@ pub(super) fn unknown(name: &str, at: usize) -> Error {
 }
 
 /// Calls `function`, after a look at the number of arguments.
-pub(super) fn call(function: &'static Function, arguments: Vec<Value>, at: usize, walker: &Walker<'_>) -> Result<Value> {
+pub(super) fn call(
+    function: &'static Function,
+    arguments: Vec<Value>,
+    at: usize,
+    walker: &Walker<'_>,
+) -> Result<Value> {
     if !(function.least..=function.most).contains(&arguments.len()) {
-        return Err(fault(at, &format!("{} does not take {} values", function.name, arguments.len()), &format!("it is {}", function.signature)));
+        return Err(fault(
+            at,
+            &format!("{} does not take {} values", function.name, arguments.len()),
+            &format!("it is {}", function.signature),
+        ));
     }
     (function.make)(Call { arguments, at, names: walker.names, now: walker.now, name: function.name })
 }
@@ -149,7 +158,11 @@ impl Call<'_> {
         let (values, dtype) = unify(self.arguments, self.names)?;
         let kind = Kind::of(&dtype);
         if !matches!(kind, Kind::Number | Kind::Text | Kind::Time | Kind::Date | Kind::Null) {
-            return Err(fault(at, &format!("{} does not take {}", self.name, kind.words()), "it takes numbers, texts or times"));
+            return Err(fault(
+                at,
+                &format!("{} does not take {}", self.name, kind.words()),
+                "it takes numbers, texts or times",
+            ));
         }
         let mut exprs: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
         if !dtype.is_float() {
@@ -188,10 +201,17 @@ fn contains(mut c: Call<'_>) -> Result<Value> {
     };
     let kind = Kind::of(inner);
     if kind == Kind::Struct {
-        return Err(value.mismatch(&format!("{} is a list of artifact versions", value.called()), "ask logged('name:alias') is not null"));
+        return Err(value.mismatch(
+            &format!("{} is a list of artifact versions", value.called()),
+            "ask logged('name:alias') is not null",
+        ));
     }
     let wanted = expect(wanted, kind, c.name, c.names)?;
-    let inner = if kind == Kind::Number && (wanted.is_float() || inner.is_float()) { DataType::Float64 } else { (**inner).clone() };
+    let inner = if kind == Kind::Number && (wanted.is_float() || inner.is_float()) {
+        DataType::Float64
+    } else {
+        (**inner).clone()
+    };
     let list = value.expr.cast(DataType::List(Box::new(inner.clone())));
     Ok(Value::new(list.list().contains(wanted.expr.cast(inner), false), DataType::Boolean, c.at))
 }
@@ -199,7 +219,11 @@ fn contains(mut c: Call<'_>) -> Result<Value> {
 fn replace(mut c: Call<'_>) -> Result<Value> {
     let (text, part, by) = (c.next_of(Kind::Text)?, c.next_of(Kind::Text)?, c.next_of(Kind::Text)?);
     if part.constant.is_none() || by.constant.is_none() {
-        return Err(fault(c.at, "replace needs its part and its replacement in single quotes", "for example replace(display_name, '-', ' ')"));
+        return Err(fault(
+            c.at,
+            "replace needs its part and its replacement in single quotes",
+            "for example replace(display_name, '-', ' ')",
+        ));
     }
     Ok(Value::new(text.expr.str().replace_all(part.expr, by.expr, true), DataType::String, c.at))
 }
@@ -210,7 +234,8 @@ fn round(mut c: Call<'_>) -> Result<Value> {
     let Some(Const::Int(digits @ 0..=15)) = digits else {
         return Err(fault(c.at, "round needs a number of digits from 0 to 15", "for example round(summary.acc, 3)"));
     };
-    let expr = if number.is_float() { number.expr.round(digits as u32, RoundMode::HalfAwayFromZero) } else { number.expr };
+    let expr =
+        if number.is_float() { number.expr.round(digits as u32, RoundMode::HalfAwayFromZero) } else { number.expr };
     Ok(Value::new(expr, number.dtype, c.at))
 }
 
@@ -237,7 +262,10 @@ fn is_active(mut c: Call<'_>) -> Result<Value> {
                 _ => return Err(window.mismatch("is_active needs a fixed window", "for example is_active('5m')")),
             };
             if span.months != 0 || span.micros < 0 {
-                return Err(window.mismatch("is_active needs a window of days or less, not below zero", "for example is_active('5m')"));
+                return Err(window.mismatch(
+                    "is_active needs a window of days or less, not below zero",
+                    "for example is_active('5m')",
+                ));
             }
             span.micros
         }
@@ -250,10 +278,17 @@ fn is_active(mut c: Call<'_>) -> Result<Value> {
 fn artifact(mut c: Call<'_>, column: &str) -> Result<Value> {
     let reference = c.next();
     let Some(text) = reference.text() else {
-        return Err(reference.mismatch(&format!("{} needs an artifact's name in single quotes", c.name), "for example logged('model:latest')"));
+        return Err(reference.mismatch(
+            &format!("{} needs an artifact's name in single quotes", c.name),
+            "for example logged('model:latest')",
+        ));
     };
     let Some(DataType::List(inner)) = c.names.schema.get(column) else {
-        return Err(fault(c.at, &format!("{} needs the column {column}, which was not loaded", c.name), "load the runs with their artifacts"));
+        return Err(fault(
+            c.at,
+            &format!("{} needs the column {column}, which was not loaded", c.name),
+            "load the runs with their artifacts",
+        ));
     };
     let make = match (column == "logged_artifacts", text.contains(':')) {
         (true, true) => run::logged_artifact_version,
