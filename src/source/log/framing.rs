@@ -296,9 +296,9 @@ impl<'b, R: Read> Frames<'b, R> {
 
     /// A chunk that does not end in its block: the end of a file that was cut, or a wrong length.
     fn long(&mut self, kind: u8, length: usize, block: usize, edge: usize, offset: u64) {
+        // Only in the last block of a file, which is shorter than the others, can it fit and yet not end.
         let fits = self.at + HEAD + length <= block + BLOCK;
-        let at_end = edge < block + BLOCK;
-        if fits && at_end && (FULL..=LAST).contains(&kind) && self.next_sound(edge).is_none() {
+        if fits && (FULL..=LAST).contains(&kind) && self.next_sound(edge).is_none() {
             self.cut = Some(offset);
             self.at = edge;
         } else {
