@@ -1,5 +1,221 @@
 //! The run table's columns: the table of fixed fields, and the sparse, typed, mergeable columns of what was flattened.
 
+mod dense;
 mod fields;
+mod fixed;
+mod resolve;
+mod sparse;
 
+pub use dense::Dense;
 pub use fields::{Cell, FIELDS, Field, Type, field, resolve_alias};
+pub use fixed::{Fixed, OptionalTexts};
+pub use resolve::{Facts, Kind, LeafType, Shape, fits, shapes};
+pub use sparse::Sparse;
+
+use crate::flatten::{Flattener, Leaf, NameId, Root};
+use crate::record::{Document, JsonFault, Receipt, Run, Wanted};
+
+/// The columns of a set of runs, held as what was logged: dense fields, and (row, value) pairs for every other path.
+///
+/// Flattening runs apart and [merging](Columns::merge) is flattening them together.
+#[derive(Debug)]
+pub struct Columns {
+    wanted: Wanted,
+    rows: u32,
+    /// One for each of [`FIELDS`].
+    fixed: Vec<Fixed>,
+    flattener: Flattener,
+    /// By [`NameId`].
+    sparse: Vec<Sparse>,
+    /// The untouched texts of config and summary, if wanted.
+    raw: [OptionalTexts; 2],
+    receipt: Receipt,
+}
+
+impl Columns {
+    /// No runs yet.
+    pub fn new(wanted: Wanted) -> Self {
+        Columns {
+            wanted,
+            rows: 0,
+            fixed: FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect(),
+            flattener: Flattener::default(),
+            sparse: Vec::new(),
+            raw: Default::default(),
+            receipt: Receipt::default(),
+        }
+    }
+
+    /// How many runs there are.
+    pub fn height(&self) -> usize {
+        self.rows as usize
+    }
+
+    /// What was asked for.
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// What flattening has to tell: JSON errors, repaired texts, negative runtimes, and the number of runs.
+    pub fn receipt(&self) -> Receipt {
+        Receipt { runs: u64::from(self.rows), ..self.receipt.clone() }
+    }
+
+    /// Adds a run as the last row.
+    pub fn push(&mut self, run: &Run) {
+        let row = self.rows;
+        self.rows += 1;
+        self.receipt.negative_runtimes += u64::from(run.clock_ran_back());
+        for (field, column) in FIELDS.iter().zip(&mut self.fixed) {
+            column.push((field.get)(run));
+        }
+        for (root, document) in [(Root::Config, &run.config), (Root::Summary, &run.summary)] {
+            if self.wanted.raw
+                && let Some(texts) = self.raw.get_mut(root as usize)
+            {
+                texts.push(document.as_ref().map(|d| d.text.as_str()));
+            }
+            let asked = if root == Root::Config { self.wanted.config } else { self.wanted.summary };
+            if let (true, Some(document)) = (asked, document) {
+                self.flatten(row, root, document, run);
+            }
+        }
+    }
+
+    fn flatten(&mut self, row: u32, root: Root, document: &Document, run: &Run) {
+        let sparse = &mut self.sparse;
+        let result = self.flattener.document(root, document, |id, leaf| at(sparse, id).push(row, leaf));
+        match result {
+            Ok(notes) => {
+                self.receipt.repeated_keys += notes.repeated_keys;
+                self.receipt.repaired_texts += notes.repaired_texts;
+            }
+            Err(fault) => self.receipt.json_fault(JsonFault {
+                run: run.path(),
+                place: root.prefix().to_owned(),
+                offset: fault.offset as u64,
+                reason: fault.reason.to_owned(),
+            }),
+        }
+    }
+
+    /// Adds one value of a column path to a row; for tables that are flat already. Rows must not go down.
+    pub fn push_value(&mut self, row: u32, path: &str, leaf: Leaf<'_>) {
+        let id = self.flattener.intern_name(path);
+        at(&mut self.sparse, id).push(row, leaf);
+    }
+
+    /// Makes sure that a column of this path exists, even if it has no values.
+    pub fn note_path(&mut self, path: &str) {
+        let id = self.flattener.intern_name(path);
+        let values = at(&mut self.sparse, id);
+        if shapes(values).is_empty() {
+            values.push(0, Leaf::Null);
+        }
+    }
+
+    /// Forgets what flattening had to tell, where it was told already.
+    pub fn forget_receipt(&mut self) {
+        self.receipt = Receipt::default();
+    }
+
+    /// Adds `rows` rows whose fixed columns are `fixed`, in the order of [`FIELDS`]; for tables that are flat already.
+    pub fn push_rows(&mut self, rows: usize, fixed: Vec<Fixed>, raw: [OptionalTexts; 2]) {
+        self.rows += rows as u32;
+        for (column, more) in self.fixed.iter_mut().zip(fixed) {
+            column.append(&more);
+        }
+        self.raw = raw;
+    }
+
+    /// Appends the runs of `other` below these.
+    pub fn merge(&mut self, other: &Columns) {
+        for (column, more) in self.fixed.iter_mut().zip(&other.fixed) {
+            column.append(more);
+        }
+        let (mine, theirs) = (self.rows as usize, other.rows as usize);
+        for (column, more) in self.raw.iter_mut().zip(&other.raw) {
+            column.pad(mine);
+            more.iter().for_each(|text| column.push(text));
+            column.pad(mine + theirs);
+        }
+        self.wanted = self.wanted.or(other.wanted);
+        for (index, values) in other.sparse.iter().enumerate() {
+            let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
+            at(&mut self.sparse, id).append(values, self.rows);
+        }
+        self.rows += other.rows;
+        self.receipt.merge(other.receipt.clone());
+    }
+
+    /// Keeps the rows for which `keep` is true.
+    pub fn retain(&mut self, keep: &[bool]) {
+        let mut next = 0;
+        let new_rows: Vec<Option<u32>> = keep
+            .iter()
+            .map(|keep| {
+                let row = keep.then_some(next);
+                next += u32::from(*keep);
+                row
+            })
+            .collect();
+        self.fixed.iter_mut().for_each(|column| column.retain(keep));
+        self.sparse.iter_mut().for_each(|values| values.renumber(&new_rows));
+        for texts in &mut self.raw {
+            texts.pad(keep.len());
+            let mut kept = OptionalTexts::default();
+            texts.iter().zip(keep).filter(|(_, keep)| **keep).for_each(|(text, _)| kept.push(text));
+            *texts = kept;
+        }
+        self.rows = next;
+    }
+
+    /// Gives back memory that growing left over; for when all runs are in.
+    pub fn shrink(&mut self) {
+        self.sparse.iter_mut().for_each(Sparse::shrink);
+    }
+
+    /// The values of a fixed column.
+    pub fn fixed(&self, index: usize) -> Option<&Fixed> {
+        self.fixed.get(index)
+    }
+
+    /// The values of a fixed column by name.
+    pub fn fixed_by_name(&self, name: &str) -> Option<&Fixed> {
+        self.fixed.get(FIELDS.iter().position(|field| field.name == name)?)
+    }
+
+    /// Each path and its values, sorted by path.
+    pub fn paths(&self) -> Vec<(&str, NameId, &Sparse)> {
+        let mut paths: Vec<_> = self
+            .sparse
+            .iter()
+            .enumerate()
+            .map(|(index, values)| (NameId::from_index(index), values))
+            .map(|(id, values)| (self.flattener.name(id), id, values))
+            .collect();
+        paths.sort_unstable_by_key(|(name, ..)| *name);
+        paths
+    }
+
+    /// The values of a path.
+    pub fn values(&self, id: NameId) -> Option<&Sparse> {
+        self.sparse.get(id.index())
+    }
+
+    /// The untouched texts of config or summary; empty unless [`Wanted::raw`].
+    pub fn raw(&self, root: Root) -> &OptionalTexts {
+        &self.raw[root as usize]
+    }
+}
+
+fn at(sparse: &mut Vec<Sparse>, id: NameId) -> &mut Sparse {
+    let index = id.index();
+    if index >= sparse.len() {
+        sparse.resize_with(index + 1, Sparse::default);
+    }
+    &mut sparse[index]
+}
+
+#[cfg(test)]
+mod tests;

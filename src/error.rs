@@ -187,6 +187,7 @@ impl std::error::Error for Error {
 
 #[cfg(feature = "frame")]
 impl From<polars::prelude::PolarsError> for Error {
+    /// A column that a query names and the table lacks becomes an error with the nearest names in it.
     fn from(error: polars::prelude::PolarsError) -> Self {
         use polars::prelude::PolarsError::{ColumnNotFound, IO};
         let kind = match &error {
@@ -194,8 +195,29 @@ impl From<polars::prelude::PolarsError> for Error {
             IO { .. } => ErrorKind::Io,
             _ => ErrorKind::Compute,
         };
-        Error::new(kind, error.to_string()).source(error)
+        let text = error.to_string();
+        match missing_column(&text) {
+            Some((name, known)) => {
+                let better = Error::new(ErrorKind::Column, format!("unknown column {name}")).source(error);
+                match did_you_mean(&name, known.iter().map(String::as_str)) {
+                    Some(hint) => better.hint(hint),
+                    None => better,
+                }
+            }
+            None => Error::new(kind, text).source(error),
+        }
     }
+}
+
+/// Reads name and known columns out of Polars' `unable to find column "x"; valid columns: ["a", "b"]`.
+///
+/// The version of Polars is pinned, and a test of ours fails when the wording changes.
+#[cfg(feature = "frame")]
+fn missing_column(text: &str) -> Option<(String, Vec<String>)> {
+    let rest = text.split_once("unable to find column ")?.1;
+    let (name, rest) = rest.split_once("; valid columns: ")?;
+    let known = serde_json::Deserializer::from_str(rest).into_iter().next()?.ok()?;
+    Some((serde_json::from_str(name).ok()?, known))
 }
 
 #[cfg(feature = "frame")]
@@ -214,12 +236,20 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter(|(score, _)| *score >= 0.75)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+    // What is much less alike than the best is noise.
+    let best = scored.first().map_or(0.0, |(score, _)| *score);
+    scored.into_iter().take_while(|(score, _)| *score >= best - 0.04).take(3).map(|(_, candidate)| candidate).collect()
 }
 
 /// How alike two lower-case names are, 0 to 1; the last part of a dotted name counts on its own,
 /// so that `lr` finds `config.optimizer.lr`.
 fn likeness(wanted: &str, candidate: &str) -> f64 {
+    // A root that both share says nothing of how alike they are.
+    for root in ["config.", "summary."] {
+        if let (Some(a), Some(b)) = (wanted.strip_prefix(root), candidate.strip_prefix(root)) {
+            return likeness(a, b);
+        }
+    }
     let whole = strsim::jaro_winkler(wanted, candidate);
     let last = |name: &str| name.rsplit(['.', '/']).next().unwrap_or_default().to_owned();
     let (a, b) = (last(wanted), last(candidate));

@@ -136,6 +136,11 @@ impl<'a> Reader<'a> {
         Reader { text, at: 0, open: Vec::new(), state: State::Value }
     }
 
+    /// A reader of the value that begins at byte `at` of `text`; offsets stay those of the whole text.
+    pub fn from_offset(text: &'a str, at: usize) -> Self {
+        Reader { at, ..Reader::new(text) }
+    }
+
     /// Bytes read so far: the offset just behind the last event.
     pub fn offset(&self) -> usize {
         self.at
@@ -342,7 +347,9 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         match bytes.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-            Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => Ok(at + 6),
+            Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => {
+                Ok(at + 6)
+            }
             _ => {
                 self.at = at;
                 Err(self.error("malformed escape in a string"))
@@ -523,12 +530,27 @@ mod tests {
 
     #[test]
     fn bare_tokens_become_strict_json() {
-        assert_eq!(compacted(r#" { "a" : [ NaN , -Infinity,1.50 ], "b":{} } "#), r#"{"a":["NaN","-Infinity",1.50],"b":{}}"#);
+        assert_eq!(
+            compacted(r#" { "a" : [ NaN , -Infinity,1.50 ], "b":{} } "#),
+            r#"{"a":["NaN","-Infinity",1.50],"b":{}}"#
+        );
     }
 
     #[test]
     fn faults_have_offsets() {
-        for (text, offset) in [("", 0), ("{", 1), ("[1,]", 3), ("{\"a\":01}", 5), ("nul", 0), ("\"a", 2), ("1 2", 2), ("[1}", 2), ("\"\\x\"", 1), ("NaNs", 0), ("-", 0)] {
+        for (text, offset) in [
+            ("", 0),
+            ("{", 1),
+            ("[1,]", 3),
+            ("{\"a\":01}", 5),
+            ("nul", 0),
+            ("\"a", 2),
+            ("1 2", 2),
+            ("[1}", 2),
+            ("\"\\x\"", 1),
+            ("NaNs", 0),
+            ("-", 0),
+        ] {
             assert_eq!(validate(text).map_err(|e| e.offset), Err(offset), "{text}");
         }
     }

@@ -1,6 +1,70 @@
 //! Weights & Biases runs as fast, typed, complete dataframes.
+//!
+//! ```text
+//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr ──► sink
+//! log · parquet   Run     path,value   sparse,    LazyFrame   Expr        parquet · arrow · csv · json · table
+//!                                      typed      DataFrame
+//!                                      mergeable  RecordBatch
+//! ```
+//!
+//! A folder of `.wandb` logs, or a stored Parquet file, becomes one table with one row per run. `config` and `summary`
+//! are flattened to typed columns, artifacts are list columns, and W&B's run operations are Polars expressions.
+//!
+//! ```
+//! use polars::prelude::*;
+//! use runframe::{RunFrame, run};
+//!
+//! # fn main() -> runframe::Result<()> {
+//! let runs = RunFrame::open("examples/wandb")?;
+//! let best = runs
+//!     .lazy()
+//!     .filter(run::config("learning_rate").lt(lit(0.01)).and(run::summary("accuracy").gt(lit(0.9))))
+//!     .group_by([run::username(), run::created_at().dt().date().alias("day")])
+//!     .agg([len().alias("runs"), run::summary("accuracy").max(), run::runtime().sum()])
+//!     .collect()?;
+//! assert!(best.height() > 0);
+//! # Ok(()) }
+//! ```
+//!
+//! A key that no run has is an error that names the nearest keys, raised before any work. What a load could not read is
+//! counted, with file and offset, in the [`Receipt`].
+//!
+//! With `default-features = false` the reading half is left: logs, flattening, sparse columns, without Polars.
 
+mod columns;
 mod error;
+#[cfg(feature = "frame")]
+pub mod expr;
+mod flatten;
+#[cfg(feature = "frame")]
+mod frame;
 mod json;
+#[cfg(feature = "frame")]
+mod load;
+#[cfg(feature = "frame")]
+mod ops;
 mod record;
+#[cfg(feature = "frame")]
+pub mod sink;
 mod source;
+
+pub use columns::{Cell, Columns, Dense, FIELDS, Facts, Field, Fixed, Kind, LeafType, OptionalTexts, Shape, Sparse, Type};
+pub use error::{Error, ErrorKind, Place, Result, nearest};
+pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
+pub use record::{ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Timestamp, User, Wanted};
+pub use source::location::Location;
+pub use source::log::LogSource;
+pub use source::{Batch, Progress, Source};
+
+#[cfg(feature = "frame")]
+pub use arrow_array;
+#[cfg(feature = "frame")]
+pub use frame::bridge::{reader as record_batch_reader, record_batches};
+#[cfg(feature = "frame")]
+pub use frame::{Conflict, RunFrame, Table};
+#[cfg(feature = "frame")]
+pub use load::{Loader, read};
+#[cfg(feature = "frame")]
+pub use ops::{Direction, RunVerbs, run};
+#[cfg(feature = "frame")]
+pub use polars;

@@ -154,3 +154,16 @@ impl Default for Wanted {
         Wanted { config: true, summary: true, artifacts: true, heartbeat: true, raw: false }
     }
 }
+
+impl Wanted {
+    /// What either asks for.
+    pub fn or(self, other: Wanted) -> Wanted {
+        Wanted {
+            config: self.config || other.config,
+            summary: self.summary || other.summary,
+            artifacts: self.artifacts || other.artifacts,
+            heartbeat: self.heartbeat || other.heartbeat,
+            raw: self.raw || other.raw,
+        }
+    }
+}

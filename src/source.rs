@@ -2,6 +2,8 @@
 
 pub mod location;
 pub mod log;
+#[cfg(feature = "frame")]
+pub mod parquet;
 
 use crate::error::Result;
 use crate::record::{Receipt, Run, Wanted};
@@ -23,7 +25,7 @@ pub trait Source: Send + Sync {
 /// Some runs and their place in the order of the whole load.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Batches are put together by this number, lowest first.
+    /// 0, 1, 2, … without gaps: batches are put together in this order.
     pub order: usize,
     /// The runs, in order.
     pub runs: Vec<Run>,

@@ -139,14 +139,13 @@ impl Receipt {
 
     /// One line for each place where something was lost.
     pub fn details(&self) -> Vec<String> {
-        let damages = self.damages.iter().map(|d| {
-            format!("{}, byte {}: {} ({} bytes lost)", d.file.display(), d.offset, d.reason, d.bytes)
-        });
-        let refused = self.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason));
-        let json = self
-            .json_faults
+        let damages = self
+            .damages
             .iter()
-            .map(|j| format!("run {}, {}, byte {}: {}", j.run, j.place, j.offset, j.reason));
+            .map(|d| format!("{}, byte {}: {} ({} bytes lost)", d.file.display(), d.offset, d.reason, d.bytes));
+        let refused = self.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason));
+        let json =
+            self.json_faults.iter().map(|j| format!("run {}, {}, byte {}: {}", j.run, j.place, j.offset, j.reason));
         damages.chain(refused).chain(json).collect()
     }
 

@@ -1,1 +1,71 @@
-fn main(){}
+//! The command line of `runframe`: parse, plan, do.
+
+mod args;
+mod around;
+mod chat;
+mod completions;
+mod load;
+mod plan;
+mod query;
+mod schema;
+mod show;
+
+use chat::Chat;
+use clap::Parser;
+use runframe::{ErrorKind, Result};
+use std::process::ExitCode;
+
+/// Data is missing and `--strict` was given.
+const INCOMPLETE: u8 = 5;
+
+fn main() -> ExitCode {
+    around::clean_up_when_interrupted();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to the standard output, usage errors to the standard error; a closed pipe is silent.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let plain = Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false });
+    let (chat, result) = match plan::plan(cli, &around::look()) {
+        Ok(plan) => {
+            let chat = Chat::new(plan.chat);
+            let result = run(plan.verb, &chat);
+            (chat, result)
+        }
+        Err(error) => (plain, Err(error)),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            chat.error(&error);
+            ExitCode::from(exit_code(error.kind()))
+        }
+    }
+}
+
+fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
+    let (strict, receipt) = match verb {
+        plan::Verb::Query(query, load, output) => {
+            (load.strict, load::with(&load, chat, |frame| query::run(&query, frame, &output))?)
+        }
+        plan::Verb::Schema(schema, load, output) => {
+            (load.strict, load::with(&load, chat, |frame| schema::run(&schema, frame, &output))?)
+        }
+        plan::Verb::Show(show, load, output) => {
+            (load.strict, load::with(&load, chat, |frame| show::run(&show, frame, &output))?)
+        }
+        plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
+    };
+    Ok(if strict && receipt.has_losses() { INCOMPLETE } else { 0 })
+}
+
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Usage | ErrorKind::Expression | ErrorKind::Column => 2,
+        _ => 1,
+    }
+}

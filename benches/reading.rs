@@ -1,0 +1,84 @@
+//! From bytes to frame, stage by stage: `cargo bench --bench reading`. Ratios against the SDK are in `benches/peers`.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use runframe::{Columns, Document, LogSource, Progress, Receipt, Run, RunFrame, Source, Wanted};
+use std::hint::black_box;
+use std::path::PathBuf;
+
+/// Runs of about 60 config and 120 summary keys out of 400, nested, with conflicts of kind, `"NaN"` and histograms.
+fn generated(count: usize) -> Vec<Run> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut document = |keys: usize, pool: u64| {
+        let mut members = Vec::new();
+        for _ in 0..keys {
+            let (key, value) = (random() % pool, random());
+            let text = match value % 20 {
+                0 => "\"NaN\"".to_owned(),
+                1 => format!("\"adam-{}\"", value % 7),
+                2 => (value % 1_000).to_string(),
+                3 => "[1,2,3,4]".to_owned(),
+                4 => r#"{"_type":"histogram","bins":[0,1,2],"values":[3,4]}"#.to_owned(),
+                _ => format!("{:.6}", value as f64 / u64::MAX as f64),
+            };
+            let group = key % 7;
+            members.push(if group == 0 { format!("\"g{}\":{{\"k{key}\":{text}}}", key % 13) } else { format!("\"k{key}\":{text}") });
+        }
+        Document::plain(format!("{{{}}}", members.join(",")))
+    };
+    let run = |at| Run { name: format!("run{at}"), config: Some(document(60, 133)), summary: Some(document(120, 267)), ..Run::default() };
+    (0..count).map(run).collect()
+}
+
+fn bytes(runs: &[Run]) -> u64 {
+    runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text.len() as u64).sum()
+}
+
+fn flattened(runs: &[Run]) -> Columns {
+    let mut columns = Columns::new(Wanted::default());
+    runs.iter().for_each(|run| columns.push(run));
+    columns
+}
+
+fn flatten(criterion: &mut Criterion) {
+    let runs = generated(1_000);
+    let mut group = criterion.benchmark_group("flatten");
+    group.throughput(Throughput::Bytes(bytes(&runs)));
+    group.bench_function("1,000 runs to columns", |b| b.iter(|| flattened(black_box(&runs))));
+    group.bench_function("merge of two halves", |b| {
+        let halves = || (flattened(&runs[..500]), flattened(&runs[500..]));
+        b.iter_batched(halves, |(mut a, c)| a.merge(&c), BatchSize::LargeInput);
+    });
+    group.finish();
+}
+
+fn frame(criterion: &mut Criterion) {
+    let runs = generated(1_000);
+    let frame = || RunFrame::from_columns(flattened(&runs), Receipt::default()).expect("a frame");
+    let made = frame();
+    let mut group = criterion.benchmark_group("frame");
+    group.bench_function("all columns of 1,000 runs", |b| b.iter(|| black_box(made.collect().expect("a frame"))));
+    group.bench_function("two columns of 1,000 runs", |b| b.iter(|| black_box(made.select(&["name", "runtime"]).expect("two columns"))));
+    group.finish();
+}
+
+fn logs(criterion: &mut Criterion) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wandb"));
+    let source = LogSource::open(&[folder]).expect("the bundled runs");
+    let mut group = criterion.benchmark_group("log");
+    let skim = Wanted { config: true, summary: false, artifacts: false, heartbeat: false, raw: false };
+    for (name, wanted) in [("everything", Wanted::default()), ("config only", skim)] {
+        group.bench_function(format!("bundled runs, {name}"), |b| {
+            b.iter(|| source.load(wanted, &|batch| { black_box(batch); Ok(()) }, &Progress::default()).expect("runs"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, flatten, frame, logs);
+criterion_main!(benches);

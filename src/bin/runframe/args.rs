@@ -1,0 +1,268 @@
+//! The command line as typed.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use runframe::sink::{Format, Zone};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, also when no run matches
+  1    error: a file is missing, unreadable or no W&B log; the disk is full
+  2    usage: a malformed argument or expression, an unknown column
+  5    with --strict: written, but some data could not be read
+  130  interrupted
+
+Data goes to the standard output; progress, warnings and errors to the standard error.";
+
+const EXAMPLES: &str = "\
+Examples:
+  runframe query ./wandb                              the run table, on the terminal
+  runframe query ./wandb -o runs.parquet              … as a file, every column
+  runframe query ./wandb -w 'summary.acc > 0.9' -s 'name,config.*' --sort -summary.acc
+  runframe schema runs.parquet                        columns, types, fill, range, conflicts
+  runframe show ./wandb 4f7ds2kq                      one run, everything
+
+SOURCE is a folder or file of .wandb logs, or a run table in a .parquet file.";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  runframe query ./wandb
+  runframe query ./wandb -o runs.parquet
+  runframe query ./wandb -w 'config.learning_rate > 0.01 and summary.accuracy > 0.95'
+  runframe query ./wandb -w \"created_at > now() - interval '7 days'\" --sort -created_at -n 10
+  runframe query ./wandb -s name,state,config.optimizer.lr,'summary.val*' --format md
+  runframe query a/wandb b/wandb runs.parquet --drop 'summary._*' | xan view
+  runframe query ./wandb --format jsonl | jq -r .name
+
+EXPR is SQL's WHERE with dotted names bare: config.lr, summary.val/loss, user.username. Names that hold spaces or
+quotes are quoted: \"summary.val loss\". W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
+Nulls and NaN sort last, in both directions.";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  runframe schema ./wandb
+  runframe schema ./wandb -s 'config.*' --format csv
+  runframe schema runs.parquet -w \"state = 'finished'\"
+
+One row per column: its type, where it comes from, how many runs have a value, how many values differ, the lowest and
+the highest, how many are NaN. A key that is a number in one run and a text in another has a column for each kind; the
+note says which and how often.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  runframe show ./wandb 4f7ds2kq
+  runframe show ./wandb fluffy-cloud-7                by its display name, if only one run has it
+  runframe show ./wandb my-team/mnist/4f7ds2kq
+  runframe show ./wandb 4f7ds2kq --format json | jq .config";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  runframe completions bash > ~/.local/share/bash-completion/completions/runframe
+  runframe completions zsh > ~/.zfunc/_runframe
+  runframe completions fish > ~/.config/fish/completions/runframe.fish";
+
+/// Weights & Biases runs as fast, typed, complete dataframes.
+#[derive(Debug, Parser)]
+#[command(name = "runframe", version, max_term_width = 120, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) chat: Chat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// The run table: filter, sort, limit, choose columns, write.
+    #[command(after_long_help = format!("{QUERY_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Query(Query),
+    /// Columns with their types, fill, range, and keys whose kind differs between runs.
+    #[command(after_long_help = format!("{SCHEMA_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Schema(Schema),
+    /// One run, everything.
+    #[command(after_long_help = format!("{SHOW_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Show(Show),
+    /// The completion script for a shell.
+    #[command(after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Columns or expressions to write, in this order: a comma list; globs allowed; repeatable.
+    #[arg(short, long, value_name = "COLS")]
+    pub(crate) select: Vec<String>,
+    /// Columns to leave out: a comma list; globs allowed; repeatable.
+    #[arg(long, value_name = "COLS")]
+    pub(crate) drop: Vec<String>,
+    /// Columns or expressions to sort by: a comma list; `-` before one means descending.
+    #[arg(long, value_name = "COLS", allow_hyphen_values = true)]
+    pub(crate) sort: Vec<String>,
+    /// Write this many rows at most.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    /// Add the untouched texts as columns config_json and summary_json.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Columns to describe: a comma list; globs allowed; repeatable.
+    #[arg(short, long, value_name = "COLS")]
+    pub(crate) select: Vec<String>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A folder or file of .wandb logs, or a .parquet run table.
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) source: String,
+    /// The run: its name (the id in its URL), its display name, or entity/project/name.
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Folders or files of .wandb logs, or .parquet run tables; of a run in several, the last one counts.
+    #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rows {
+    /// Only runs for which this is true, as in SQL's WHERE; repeatable: all must be.
+    #[arg(short = 'w', long = "where", value_name = "EXPR")]
+    pub(crate) filters: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Leave logged_artifacts and used_artifacts unread.
+    #[arg(long)]
+    pub(crate) no_artifacts: bool,
+    /// Exit with 5 if anything could not be read.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Write what was read and what was lost, and where, to this file as JSON.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) receipt: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Write to this file, whole or not at all; `-` is the standard output.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// The format; else the file's ending tells; else a table on a terminal and CSV in a pipe.
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<Format>,
+    /// Show times in this zone (Europe/Berlin) instead of UTC; Parquet and Arrow hold UTC always.
+    #[arg(long, value_name = "ZONE", value_parser = |text: &str| text.parse::<Zone>())]
+    pub(crate) tz: Option<Zone>,
+    /// Significant digits of floats in table and md; the other formats have all of them.
+    #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=17))]
+    pub(crate) precision: Option<u8>,
+}
+
+/// What is said besides the data.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Messages")]
+pub(crate) struct Chat {
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// List everything that could not be read.
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    pub(crate) verbose: bool,
+    /// No progress bar.
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub(crate) no_progress: bool,
+    /// Colours; auto heeds NO_COLOR and CLICOLOR_FORCE.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    pub(crate) color: When,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples() {
+        let mut command = Cli::command();
+        for verb in command.get_subcommands_mut() {
+            let help = verb.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{help}");
+            assert!(!verb.render_help().to_string().contains("Examples:"), "-h is short");
+        }
+        assert!(command.render_long_help().to_string().contains("Exit codes:"));
+    }
+
+    #[test]
+    fn every_example_parses() {
+        for text in [EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+            for line in text.lines().filter_map(|line| line.trim().strip_prefix("runframe ")) {
+                let line = line.split([' ']).collect::<Vec<_>>().join(" ");
+                let line = line.split(" | ").next().unwrap().split(" > ~").next().unwrap();
+                let line = line.split("     ").next().unwrap();
+                Cli::try_parse_from(std::iter::once("runframe".to_owned()).chain(words(line))).unwrap();
+            }
+        }
+    }
+
+    /// Words as a shell splits them, as far as the examples go.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for c in line.trim().chars() {
+            match (c, quote) {
+                (' ', None) => words.push(String::new()),
+                ('"' | '\'', None) => quote = Some(c),
+                (c, Some(q)) if c == q => quote = None,
+                (c, _) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words
+    }
+}

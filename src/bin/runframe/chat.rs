@@ -1,0 +1,106 @@
+//! All that is said besides data: errors, warnings, the receipt's line, the progress bar. On the standard error.
+
+use crate::plan;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use runframe::{Error, Progress, Receipt};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A load that takes less than this needs no bar.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// How often the bar moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Details that are shown without being asked for.
+const FEW: usize = 3;
+
+/// Talks on the standard error, as much as the user wants.
+pub(crate) struct Chat(plan::Chat);
+
+impl Chat {
+    pub(crate) fn new(chat: plan::Chat) -> Self {
+        Chat(chat)
+    }
+
+    /// An error; never silenced.
+    pub(crate) fn error(&self, error: &Error) {
+        self.say("31", "error", &error.to_string());
+    }
+
+    /// The receipt: a line, and what is missing.
+    pub(crate) fn receipt(&self, receipt: &Receipt) {
+        if self.0.quiet {
+            return;
+        }
+        if !receipt.has_losses() {
+            return self.line(&receipt.to_string());
+        }
+        self.say("33", "warning", &receipt.to_string());
+        let details = receipt.details();
+        let shown = if self.0.verbose { details.len() } else { FEW.min(details.len()) };
+        details[..shown].iter().for_each(|detail| self.line(&format!("  {detail}")));
+        if shown < details.len() {
+            self.line(&format!("  … {} more; -v lists them", details.len() - shown));
+        }
+    }
+
+    fn say(&self, color: &str, label: &str, text: &str) {
+        match self.0.color {
+            true => put(&format!("\u{1b}[1;{color}m{label}:\u{1b}[0m {}\n", clean(text))),
+            false => self.line(&format!("{label}: {text}")),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        put(&(clean(text) + "\n"));
+    }
+
+    /// Shows how a load goes on, until what this returns is dropped.
+    pub(crate) fn follow(&self, progress: &Arc<Progress>) -> Bar {
+        if !self.0.progress {
+            return Bar(None);
+        }
+        let (stop, stopped) = mpsc::channel();
+        let progress = progress.clone();
+        let thread = std::thread::spawn(move || {
+            // Only silence for so long means that the load is still going on.
+            let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PATIENCE) else { return };
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("reading {wide_bar} {pos}/{len} {eta}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
+                bar.set_length(progress.total());
+                bar.set_position(progress.done());
+            }
+            bar.finish_and_clear();
+        });
+        Bar(Some((stop, thread)))
+    }
+}
+
+/// Names of files and runs may hold anything; they must not steer the terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+fn put(text: &str) {
+    // If the standard error is gone, nobody listens.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The progress bar; gone when dropped.
+pub(crate) struct Bar(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            // A bar that panicked is no reason to lose the data.
+            let _ = thread.join();
+        }
+    }
+}

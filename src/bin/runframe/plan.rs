@@ -1,0 +1,300 @@
+//! The command line as meant: plain values, decided without touching a file.
+
+use crate::args::{self, Cli, When};
+use runframe::sink::{self, Format};
+use runframe::{Error, ErrorKind, Result, Wanted, expr};
+use std::path::{Path, PathBuf};
+
+/// Rows of a terminal table unless -n says otherwise.
+const TERMINAL_ROWS: usize = 40;
+
+/// What is known about the surroundings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
+    /// Columns of the terminal.
+    pub(crate) width: Option<usize>,
+    /// NO_COLOR is set to something, or the terminal is dumb.
+    pub(crate) no_color: bool,
+    /// CLICOLOR_FORCE is set to something but 0.
+    pub(crate) force_color: bool,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) verb: Verb,
+    pub(crate) chat: Chat,
+}
+
+#[derive(Debug)]
+pub(crate) enum Verb {
+    Query(Query, Load, Output),
+    Schema(Schema, Load, Output),
+    Show(Show, Load, Output),
+    Completions(clap_complete::Shell),
+}
+
+/// What is said on the standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chat {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) progress: bool,
+    pub(crate) color: bool,
+}
+
+/// Where runs come from and how they are read.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) sources: Vec<String>,
+    /// What the work needs.
+    pub(crate) wanted: Wanted,
+    /// All that the user lets us read.
+    pub(crate) all: Wanted,
+    pub(crate) strict: bool,
+    pub(crate) receipt: Option<PathBuf>,
+}
+
+/// Where data goes and how.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// `-` is the standard output.
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) options: sink::Options,
+}
+
+/// Rows and columns of the run table.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    pub(crate) filters: Vec<String>,
+    pub(crate) select: Vec<String>,
+    pub(crate) drop: Vec<String>,
+    pub(crate) sort: Vec<String>,
+    pub(crate) limit: Option<u32>,
+}
+
+/// Columns to describe, and over which runs.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub(crate) filters: Vec<String>,
+    pub(crate) select: Vec<String>,
+}
+
+/// The run to show.
+#[derive(Debug)]
+pub(crate) struct Show {
+    pub(crate) run: String,
+}
+
+/// What the command line means here.
+pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
+    let color = |is_terminal: bool| match cli.chat.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => !around.no_color && (around.force_color || is_terminal),
+    };
+    let chat = Chat {
+        quiet: cli.chat.quiet,
+        verbose: cli.chat.verbose,
+        progress: around.stderr_is_terminal && !cli.chat.quiet && !cli.chat.no_progress,
+        color: color(around.stderr_is_terminal),
+    };
+    let out = |typed, fallback, limit| output(typed, fallback, limit, around, color(around.stdout_is_terminal));
+    let verb = match cli.verb {
+        args::Verb::Query(typed) => {
+            let out = out(typed.output, None, typed.limit)?;
+            let query = Query {
+                filters: typed.rows.filters,
+                select: typed.select,
+                drop: typed.drop,
+                sort: typed.sort,
+                limit: typed.limit,
+            };
+            let wanted = query_wanted(&query, typed.raw);
+            Verb::Query(query, load(typed.sources.sources, typed.load, wanted), out)
+        }
+        args::Verb::Schema(typed) => {
+            let out = out(typed.output, None, None)?;
+            let schema = Schema { filters: typed.rows.filters, select: typed.select };
+            let wanted = match schema.select.is_empty() {
+                true => Wanted::default(),
+                false => mentioned(schema.select.iter().chain(&schema.filters)),
+            };
+            Verb::Schema(schema, load(typed.sources.sources, typed.load, wanted), out)
+        }
+        args::Verb::Show(typed) => {
+            let out = out(typed.output, Some(Format::Table), None)?;
+            Verb::Show(Show { run: typed.run }, load(vec![typed.source], typed.load, Wanted::default()), out)
+        }
+        args::Verb::Completions { shell } => Verb::Completions(shell),
+    };
+    Ok(Plan { verb, chat })
+}
+
+/// `fallback` is the format where neither a flag nor a file's ending says one; `None`: a table on a terminal, else CSV.
+fn output(
+    typed: args::Output,
+    fallback: Option<Format>,
+    limit: Option<u32>,
+    around: &Surroundings,
+    color: bool,
+) -> Result<Output> {
+    let path = typed.output.unwrap_or_else(|| "-".into());
+    let is_stdout = path == Path::new("-");
+    let is_terminal = is_stdout && around.stdout_is_terminal;
+    let default = fallback.unwrap_or(if is_terminal { Format::Table } else { Format::Csv });
+    let format = match typed.format.or_else(|| Format::from_path(&path)) {
+        Some(format) => format,
+        // Devices have no ending: what would go to a pipe goes there.
+        None if is_stdout || path.starts_with("/dev") => default,
+        None => {
+            let error = Error::new(ErrorKind::Usage, "the file's ending tells no format").file(path);
+            return Err(error.hint("add --format, or end it in .parquet, .csv, .json, …"));
+        }
+    };
+    if format.is_binary() && is_terminal {
+        let error = Error::new(ErrorKind::Usage, format!("{format} is no format for a terminal"));
+        return Err(error.hint("name a file with -o, or pipe it on"));
+    }
+    let mut options = sink::Options::default();
+    options.precision = typed.precision.map(usize::from);
+    options.zone = typed.tz;
+    options.color = color && is_stdout;
+    options.width = is_terminal.then_some(around.width).flatten();
+    options.rows = (is_terminal && limit.is_none()).then_some(TERMINAL_ROWS);
+    Ok(Output { path, format, options })
+}
+
+fn load(sources: Vec<String>, typed: args::Load, wanted: Wanted) -> Load {
+    let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
+    let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
+    Load { sources, wanted: allowed(wanted), all, strict: typed.strict, receipt: typed.receipt }
+}
+
+/// What a query reads: everything, unless --select leaves parts out that nothing else mentions.
+fn query_wanted(query: &Query, raw: bool) -> Wanted {
+    let wanted = match query.select.is_empty() {
+        true => Wanted::default(),
+        false => mentioned(query.select.iter().chain(&query.filters).chain(&query.sort)),
+    };
+    Wanted { raw: wanted.raw || raw, ..wanted }
+}
+
+/// What any of the texts may need. The untouched texts only if one is named: a glob such as `*` does not mean them.
+fn mentioned<'a>(texts: impl Iterator<Item = &'a String>) -> Wanted {
+    let nothing = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
+    texts.fold(nothing, |all, text| {
+        let wanted = expr::mentions(text);
+        Wanted {
+            config: all.config || wanted.config,
+            summary: all.summary || wanted.summary,
+            artifacts: all.artifacts || wanted.artifacts,
+            heartbeat: all.heartbeat || wanted.heartbeat,
+            raw: all.raw || ["config_json", "summary_json"].iter().any(|name| text.contains(name)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn terminal() -> Surroundings {
+        Surroundings { stdout_is_terminal: true, stderr_is_terminal: true, width: Some(80), ..Surroundings::default() }
+    }
+
+    fn planned(words: &str, around: &Surroundings) -> Result<Plan> {
+        let words = std::iter::once("runframe").chain(words.split_whitespace());
+        plan(Cli::try_parse_from(words).unwrap(), around)
+    }
+
+    fn query(words: &str, around: &Surroundings) -> (Query, Load, Output) {
+        match planned(words, around).unwrap().verb {
+            Verb::Query(query, load, output) => (query, load, output),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn formats_follow_flag_ending_and_terminal() {
+        let format = |words: &str, around: &Surroundings| query(words, around).2.format;
+        let pipe = Surroundings::default();
+        assert_eq!(format("query w", &terminal()), Format::Table);
+        assert_eq!(format("query w", &pipe), Format::Csv);
+        assert_eq!(format("query w -o -", &pipe), Format::Csv);
+        assert_eq!(format("query w -o a.parquet", &terminal()), Format::Parquet);
+        assert_eq!(format("query w -o a.parquet --format json", &pipe), Format::Json);
+        assert_eq!(format("query w -o /dev/null", &pipe), Format::Csv);
+        assert_eq!(format("query w --format parquet", &pipe), Format::Parquet);
+        let Verb::Show(_, _, output) = planned("show w r", &pipe).unwrap().verb else { panic!() };
+        assert_eq!(output.format, Format::Table);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        for (words, around) in [("query w -o runs", Surroundings::default()), ("query w --format arrow", terminal())] {
+            let error = planned(words, &around).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.cure().is_some());
+        }
+        for words in
+            ["query", "query w --format xlsx", "query w --tz Mars/North", "show w", "query w -q -v", "query w -n -1"]
+        {
+            let words = std::iter::once("runframe").chain(words.split_whitespace());
+            assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn only_terminals_cut_tables() {
+        let options = |words: &str, around: &Surroundings| query(words, around).2.options;
+        assert_eq!(options("query w", &terminal()).rows, Some(TERMINAL_ROWS));
+        assert_eq!(options("query w", &terminal()).width, Some(80));
+        assert_eq!(options("query w -n 100", &terminal()).rows, None);
+        let piped = options("query w --format table", &Surroundings { width: Some(80), ..Surroundings::default() });
+        assert_eq!((piped.rows, piped.width), (None, None));
+        assert_eq!(options("query w -o a.txt", &terminal()).width, None);
+    }
+
+    #[test]
+    fn colours_by_flag_then_environment_then_terminal() {
+        let color = |words: &str, around: &Surroundings| query(words, around).2.options.color;
+        let pipe = Surroundings::default();
+        assert!(color("query w", &terminal()));
+        assert!(!color("query w", &pipe));
+        assert!(!color("query w", &Surroundings { no_color: true, ..terminal() }));
+        assert!(color("query w --color always", &Surroundings { no_color: true, ..pipe.clone() }));
+        assert!(color("query w", &Surroundings { force_color: true, ..pipe.clone() }));
+        assert!(!color("query w --color never", &terminal()));
+        assert!(!color("query w -o a.txt --color always", &terminal()));
+    }
+
+    #[test]
+    fn progress_only_on_terminals() {
+        let progress = |words: &str, around: &Surroundings| planned(words, around).unwrap().chat.progress;
+        assert!(progress("query w", &terminal()));
+        assert!(!progress("query w --no-progress", &terminal()));
+        assert!(!progress("-q query w", &terminal()));
+        assert!(!progress("query w", &Surroundings::default()));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_read() {
+        let wanted = |words: &str| query(words, &Surroundings::default()).1.wanted;
+        assert_eq!(wanted("query w"), Wanted::default());
+        assert!(!wanted("query w --no-artifacts").artifacts);
+        assert!(wanted("query w --raw").raw);
+        let narrow = wanted("query w -s name,config.lr -w created_at>now()");
+        assert!(narrow.config && !narrow.summary && !narrow.artifacts && !narrow.heartbeat && !narrow.raw);
+        assert!(wanted("query w -s name --sort -summary.x").summary);
+        assert!(wanted("query w -s config.lr,summary_json").raw);
+        assert_eq!(wanted("query w -s *"), Wanted::default());
+        let (query, load, _) = query("query a b --sort -summary.acc,name -n 3 -s name -w x>1 -w y<2", &terminal());
+        assert_eq!((query.sort, query.limit, query.filters.len()), (vec!["-summary.acc,name".to_owned()], Some(3), 2));
+        assert_eq!(load.sources, ["a", "b"]);
+    }
+}

@@ -1,0 +1,164 @@
+//! `query`: the run table, filtered, sorted, cut, with the columns that were asked for.
+
+use crate::plan::{Output, Query};
+use polars::prelude::*;
+use runframe::expr::{self, SortKey};
+use runframe::{Error, ErrorKind, Result, RunFrame, Timestamp, sink};
+
+/// Writes what the query finds.
+pub(crate) fn run(query: &Query, frame: &RunFrame, output: &Output) -> Result<()> {
+    let table = table(query, frame, Timestamp::now())?;
+    let mut options = output.options.clone();
+    options.metadata = frame.metadata();
+    options.json_columns = frame.json_columns().to_vec();
+    sink::write_file(&table, &output.path, output.format, &options)
+}
+
+fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
+    // Everything is parsed before anything is computed, so that a typo costs no wait.
+    let schema = frame.schema();
+    let mut lazy = filtered(frame, &query.filters, now)?;
+    let keys = match query.sort.is_empty() {
+        true => Vec::new(),
+        false => pointed("--sort", &query.sort.join(","), |text| expr::parse_sort(text, schema, now))?,
+    };
+    let selected = match query.select.is_empty() {
+        true => None,
+        false => Some(pointed("--select", &query.select.join(","), |text| expr::parse_select(text, schema, now))?),
+    };
+    if !keys.is_empty() {
+        lazy = sorted(lazy, keys)?;
+    }
+    if let Some(limit) = query.limit {
+        lazy = lazy.limit(limit);
+    }
+    if let Some(selected) = selected {
+        lazy = lazy.select(selected);
+    }
+    if !query.drop.is_empty() {
+        let schema = lazy.collect_schema()?;
+        let dropped = columns("--drop", &query.drop, &schema, now)?;
+        let kept = schema.iter_names().filter(|name| !dropped.iter().any(|dropped| *dropped == name.as_str()));
+        lazy = lazy.select(kept.map(|name| col(name.clone())).collect::<Vec<_>>());
+    }
+    Ok(lazy.collect()?)
+}
+
+/// The runs for which every filter is true.
+pub(crate) fn filtered(frame: &RunFrame, filters: &[String], now: Timestamp) -> Result<LazyFrame> {
+    let mut lazy = frame.lazy();
+    for filter in filters {
+        lazy = lazy.filter(pointed("--where", filter, |text| expr::parse_filter(text, frame.schema(), now))?);
+    }
+    Ok(lazy)
+}
+
+/// The columns that lists of names and globs mean.
+pub(crate) fn columns(flag: &str, lists: &[String], schema: &Schema, now: Timestamp) -> Result<Vec<String>> {
+    let found = pointed(flag, &lists.join(","), |text| expr::parse_select(text, schema, now))?;
+    let name = |expr: Expr| match expr {
+        Expr::Column(name) => Ok(name.into_string()),
+        _ => Err(Error::new(ErrorKind::Usage, format!("{flag} takes names of columns, not expressions"))),
+    };
+    found.into_iter().map(name).collect()
+}
+
+/// What `parse` makes of the text; an error shows the text and where in it the fault lies.
+fn pointed<T>(flag: &str, text: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    parse(text).map_err(|error| {
+        let Some(pointer) = expr::point_at(text, &error) else { return error };
+        let (line, caret) = pointer.split_once('\n').unwrap_or((&pointer, ""));
+        let cure = error.cure().map_or_else(String::new, |cure| format!(" ({cure})"));
+        let indent = " ".repeat(flag.len());
+        let message = format!("{}{cure}\n  {flag} {line}\n  {indent} {caret}", error.message());
+        Error::new(error.kind(), message)
+    })
+}
+
+/// Sorted with NaN after all numbers and nulls after all values, whatever the direction.
+fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
+    let (mut by, mut descending) = (Vec::new(), Vec::new());
+    for key in keys {
+        let types = lazy.clone().select([key.expr.clone().alias("key")]).collect_schema()?;
+        if types.get("key").is_some_and(DataType::is_float) {
+            by.push(key.expr.clone().is_nan());
+            descending.push(false);
+        }
+        by.push(key.expr);
+        descending.push(key.descending);
+    }
+    let options = SortMultipleOptions::new()
+        .with_order_descending_multi(descending.clone())
+        .with_nulls_last_multi(vec![true; descending.len()])
+        .with_maintain_order(true);
+    Ok(lazy.sort_by_exprs(by, options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runframe::{Document, Run};
+
+    fn frame() -> RunFrame {
+        let run = |name: &str, acc: &str| Run {
+            name: name.into(),
+            summary: Some(Document::plain(format!("{{\"acc\": {acc}}}"))),
+            ..Run::default()
+        };
+        RunFrame::from_runs([run("a", "0.5"), run("b", "\"NaN\""), run("c", "null"), run("d", "0.9")]).unwrap()
+    }
+
+    fn names(query: &Query) -> Vec<String> {
+        let table = table(query, &frame(), Timestamp::now()).unwrap();
+        table.column("name").unwrap().str().unwrap().iter().flatten().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn nan_and_null_sort_last_both_ways() {
+        let query = |sort: &str| Query { sort: vec![sort.into()], ..Query::default() };
+        assert_eq!(names(&query("summary.acc")), ["a", "d", "b", "c"]);
+        assert_eq!(names(&query("-summary.acc")), ["d", "a", "b", "c"]);
+        assert_eq!(names(&query("-name")), ["d", "c", "b", "a"]);
+    }
+
+    #[test]
+    fn sort_comes_before_limit_and_select() {
+        let query = Query {
+            sort: vec!["-summary.acc".into()],
+            select: vec!["name".into()],
+            limit: Some(1),
+            ..Query::default()
+        };
+        assert_eq!(names(&query), ["d"]);
+        assert_eq!(table(&query, &frame(), Timestamp::now()).unwrap().width(), 1);
+    }
+
+    #[test]
+    fn dropped_columns_are_gone() {
+        let query = Query { drop: vec!["summary.*,entity".into()], ..Query::default() };
+        let table = table(&query, &frame(), Timestamp::now()).unwrap();
+        assert!(
+            table.column("summary.acc").is_err() && table.column("entity").is_err() && table.column("name").is_ok()
+        );
+    }
+
+    #[test]
+    fn faults_are_pointed_at() {
+        let fault = |query: Query| table(&query, &frame(), Timestamp::now()).unwrap_err();
+        let error = fault(Query { filters: vec!["name = 'a' and summary.ac > 1".into()], ..Query::default() });
+        let expected = "unknown column summary.ac (did you mean summary.acc?)\n  \
+            --where name = 'a' and summary.ac > 1\n                         ^";
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Column, expected));
+        assert_eq!(fault(Query { sort: vec!["nam".into()], ..Query::default() }).kind(), ErrorKind::Column);
+        assert_eq!(fault(Query { drop: vec!["1 + 1".into()], ..Query::default() }).kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn filters_are_all_met() {
+        let filters = vec!["summary.acc > 0.1".into(), "name != 'a'".into()];
+        assert_eq!(names(&Query { filters, ..Query::default() }), ["d"]);
+        let select = vec!["name".into(), "summary.acc * 100 as percent".into()];
+        let table = table(&Query { select, ..Query::default() }, &frame(), Timestamp::now()).unwrap();
+        assert_eq!(table.get_column_names(), ["name", "percent"]);
+    }
+}

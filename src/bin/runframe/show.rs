@@ -1,0 +1,303 @@
+//! `show`: one run, everything.
+
+use crate::plan::{Output, Show};
+use polars::prelude::*;
+use runframe::sink::{self, Format, Options};
+use runframe::{Error, ErrorKind, Kind, Result, RunFrame, nearest};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Writes the run: as `key = value` lines, as one nested JSON object, or as a table of one row.
+pub(crate) fn run(show: &Show, frame: &RunFrame, output: &Output) -> Result<()> {
+    let row = find(frame, &show.run)?;
+    let row = i64::try_from(row).unwrap_or(i64::MAX);
+    let all = frame.lazy().slice(row, 1).collect()?;
+    // What this run has not is of no interest here.
+    let kept: Vec<Column> = all.columns().iter().filter(|column| column.null_count() == 0).cloned().collect();
+    let table = DataFrame::new(all.height(), kept)?;
+    let mut options = output.options.clone();
+    options.json_columns = frame.json_columns().to_vec();
+    let text = match output.format {
+        Format::Table => lines(&table, &options),
+        Format::Json => object(&table, &options).to_text(0) + "\n",
+        format => {
+            options.metadata = frame.metadata();
+            return sink::write_file(&table, &output.path, format, &options);
+        }
+    };
+    sink::save(&output.path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io(&output.path, error)))
+}
+
+/// The row of the run that is meant: by name, by entity/project/name, or by a display name that only one run has.
+fn find(frame: &RunFrame, run: &str) -> Result<usize> {
+    let names = frame.select(&["entity", "project", "name", "display_name"])?;
+    let texts = |column: &str| -> Result<Vec<Option<&str>>> { Ok(names.column(column)?.str()?.iter().collect()) };
+    let (entities, projects) = (texts("entity")?, texts("project")?);
+    let (ids, shown) = (texts("name")?, texts("display_name")?);
+    let path = |row: usize| {
+        let part = |texts: &[Option<&str>]| texts[row].unwrap_or("-").to_owned();
+        format!("{}/{}/{}", part(&entities), part(&projects), part(&ids))
+    };
+    let rows = 0..frame.height();
+    let by_name: Vec<usize> = rows.clone().filter(|&row| ids[row] == Some(run)).collect();
+    let by_path = || rows.clone().filter(|&row| path(row) == run).collect::<Vec<_>>();
+    let by_display = || rows.clone().filter(|&row| shown[row] == Some(run)).collect::<Vec<_>>();
+    let found = [by_name, by_path(), by_display()].into_iter().find(|rows| !rows.is_empty()).unwrap_or_default();
+    match found[..] {
+        [row] => Ok(row),
+        [] => {
+            let known = ids.iter().chain(&shown).flatten().copied();
+            let near = nearest(run, known);
+            let hint = if near.is_empty() {
+                "`runframe query SOURCE -s name,display_name` lists the runs".to_owned()
+            } else {
+                format!("did you mean {}?", near.join(" or "))
+            };
+            Err(Error::new(ErrorKind::NotFound, format!("no run is called {run}")).hint(hint))
+        }
+        _ => {
+            let paths: Vec<String> = found.iter().take(5).map(|&row| path(row)).collect();
+            let error = Error::new(ErrorKind::Usage, format!("{} runs are called {run}", found.len()));
+            Err(error.hint(format!("say which: {}", paths.join(", "))))
+        }
+    }
+}
+
+/// The groups that a column belongs to, in the order they are shown.
+fn group(column: &str) -> usize {
+    match column {
+        "logged_artifacts" | "used_artifacts" => 3,
+        _ if column.starts_with("config.") => 1,
+        _ if column.starts_with("summary.") => 2,
+        _ => 0,
+    }
+}
+
+/// Fields, config, summary and artifacts as `key = value`, one a line, with an empty line between the groups.
+fn lines(table: &DataFrame, options: &Options) -> String {
+    let mut groups = [const { Vec::new() }; 4];
+    for column in table.columns() {
+        let name = column.name().as_str();
+        let series = column.as_materialized_series();
+        let lines = &mut groups[group(name)];
+        if group(name) == 3 {
+            lines.extend(artifacts(name, series, options));
+        } else if let Some(value) = value(series, options) {
+            lines.push((visible(name), value));
+        }
+    }
+    let mut text = String::new();
+    for lines in groups.iter().filter(|lines| !lines.is_empty()) {
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        for (key, value) in lines {
+            let key = if options.color { format!("\u{1b}[1m{key}\u{1b}[0m") } else { key.clone() };
+            // A `String` takes all that is written to it.
+            let _ = writeln!(text, "{key} = {value}");
+        }
+    }
+    text
+}
+
+/// A value for eyes; text in quotes where it would read as another kind of value.
+fn value(series: &Series, options: &Options) -> Option<String> {
+    let is_json = options.json_columns.iter().any(|name| name == series.name().as_str());
+    if series.dtype().is_nested() || is_json {
+        return Some(visible(&sink::json(series, 0, options)));
+    }
+    let text = sink::text(series, 0, options)?;
+    let reads_as_other = text.is_empty()
+        || text.trim() != text
+        || text.parse::<f64>().is_ok()
+        || matches!(text.as_str(), "true" | "false" | "null")
+        || text.starts_with(['"', '[', '{'])
+        || text.chars().any(char::is_control);
+    let quoted = series.dtype() == &DataType::String && reads_as_other;
+    Some(visible(&if quoted { sink::json(series, 0, options) } else { text }))
+}
+
+/// One line for each artifact version of the list.
+fn artifacts(name: &str, list: &Series, options: &Options) -> Vec<(String, String)> {
+    let Some(versions) = list.list().ok().and_then(|lists| lists.get_as_series(0)) else { return Vec::new() };
+    let line = |row: usize| (name.to_owned(), visible(&sink::json(&versions, row, options)));
+    (0..versions.len()).map(line).collect()
+}
+
+/// Text that cannot steer the terminal.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON in the making.
+enum Node {
+    /// A value, as JSON.
+    Leaf(String),
+    /// Keys in the order they came.
+    Object(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// Puts a leaf at the path. Where a key is a value and would be an object too, the longer path stays one dotted key.
+    fn put(&mut self, path: &[String], leaf: String) {
+        let (Node::Object(keys), Some((first, rest))) = (self, path.split_first()) else { return };
+        if rest.is_empty() {
+            if let Some(at) = keys.iter().position(|(key, _)| key == first) {
+                let (key, node) = keys.remove(at);
+                node.dotted(key, keys);
+            }
+            return keys.push((first.clone(), Node::Leaf(leaf)));
+        }
+        match keys.iter_mut().position(|(key, _)| key == first) {
+            Some(at) if matches!(keys[at].1, Node::Object(_)) => keys[at].1.put(rest, leaf),
+            Some(_) => keys.push((path.join("."), Node::Leaf(leaf))),
+            None => {
+                let mut node = Node::Object(Vec::new());
+                node.put(rest, leaf);
+                keys.push((first.clone(), node));
+            }
+        }
+    }
+
+    /// Adds all leaves below with dotted keys.
+    fn dotted(self, key: String, out: &mut Vec<(String, Node)>) {
+        match self {
+            Node::Leaf(_) => out.push((key, self)),
+            Node::Object(keys) => keys.into_iter().for_each(|(last, node)| node.dotted(format!("{key}.{last}"), out)),
+        }
+    }
+
+    fn to_text(&self, depth: usize) -> String {
+        match self {
+            Node::Leaf(text) => text.clone(),
+            Node::Object(keys) if keys.is_empty() => "{}".to_owned(),
+            Node::Object(keys) => {
+                let indent = "  ".repeat(depth + 1);
+                let line = |(key, node): &(String, Node)| {
+                    format!("{indent}{}: {}", serde_json::Value::from(key.as_str()), node.to_text(depth + 1))
+                };
+                let lines: Vec<String> = keys.iter().map(line).collect();
+                format!("{{\n{}\n{}}}", lines.join(",\n"), "  ".repeat(depth))
+            }
+        }
+    }
+}
+
+/// The run as one object: its fields, then config and summary as they were nested, then artifacts.
+fn object(table: &DataFrame, options: &Options) -> Node {
+    let mut groups: BTreeMap<usize, Vec<(String, Node)>> = BTreeMap::new();
+    let (mut config, mut summary) = (Node::Object(Vec::new()), Node::Object(Vec::new()));
+    for column in table.columns() {
+        let name = column.name().as_str();
+        let leaf = sink::json(column.as_materialized_series(), 0, options);
+        // This run has one value only, so the kind in the column's name is of no use.
+        let path = keys(Kind::split(name).0);
+        match group(name) {
+            1 => config.put(&path[1..], leaf),
+            2 => summary.put(&path[1..], leaf),
+            group => groups.entry(group).or_default().push((name.to_owned(), Node::Leaf(leaf))),
+        }
+    }
+    let mut whole = groups.remove(&0).unwrap_or_default();
+    whole.extend([("config".to_owned(), config), ("summary".to_owned(), summary)]);
+    whole.extend(groups.remove(&3).unwrap_or_default());
+    Node::Object(whole)
+}
+
+/// The keys of a path: parted at dots, but not at escaped ones.
+fn keys(path: &str) -> Vec<String> {
+    let mut keys = vec![String::new()];
+    let mut chars = path.chars();
+    while let Some(c) = chars.next() {
+        let last = keys.len() - 1;
+        match c {
+            '.' => keys.push(String::new()),
+            '\\' => keys[last].extend(chars.next()),
+            c => keys[last].push(c),
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runframe::{Document, Run};
+    use serde_json::{Value, json};
+
+    fn frame() -> RunFrame {
+        let run = |project: &str, name: &str, display: &str, config: &str| Run {
+            entity: Some("me".into()),
+            project: Some(project.into()),
+            name: name.into(),
+            display_name: Some(display.into()),
+            config: Some(Document::plain(config)),
+            logged_artifacts: Some(vec![]),
+            used_artifacts: Some(vec![]),
+            ..Run::default()
+        };
+        let nested = r#"{"opt": {"name": "adam", "lr": 0.1}, "n": 12345678901234567890123, "s": "1", "m": {"_type": "x"}, "e": {}}"#;
+        let runs = [
+            run("p", "aaa", "calm-sea-1", nested),
+            run("p", "bbb", "calm-sea-2", r#"{"opt": "sgd"}"#),
+            run("p", "ccc", "calm-sea-2", "{}"),
+            run("q", "aaa", "red-sun-4", "{}"),
+        ];
+        RunFrame::from_runs(runs).unwrap()
+    }
+
+    fn shown(run: &str, text: impl Fn(&DataFrame, &Options) -> String) -> String {
+        let frame = frame();
+        let row = find(&frame, run).unwrap();
+        let all = frame.collect().unwrap().slice(row as i64, 1);
+        let kept = all.columns().iter().filter(|column| column.null_count() == 0).cloned().collect();
+        let mut options = Options::default();
+        options.json_columns = frame.json_columns().to_vec();
+        text(&DataFrame::new(1, kept).unwrap(), &options)
+    }
+
+    #[test]
+    fn runs_are_found_by_every_name() {
+        let frame = frame();
+        assert_eq!(find(&frame, "bbb").unwrap(), 1);
+        assert_eq!(find(&frame, "calm-sea-1").unwrap(), 0);
+        assert_eq!(find(&frame, "me/q/aaa").unwrap(), 3);
+        for (name, told) in [("aaa", "me/p/aaa, me/q/aaa"), ("calm-sea-2", "me/p/bbb, me/p/ccc")] {
+            let error = find(&frame, name).unwrap_err();
+            assert!(error.to_string().contains(told), "{error}");
+        }
+        let error = find(&frame, "calm-sea-3").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("calm-sea-2"), "{error}");
+    }
+
+    #[test]
+    fn json_is_nested_as_it_was_logged() {
+        let text = shown("me/p/aaa", |table, options| object(table, options).to_text(0));
+        assert!(text.contains("12345678901234567890123"), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["config"]["opt"], json!({"name": "adam", "lr": 0.1}));
+        assert_eq!((&value["config"]["m"], &value["config"]["e"]), (&json!({"_type": "x"}), &json!({})));
+        assert_eq!(value["name"], "aaa");
+        let text = shown("bbb", |table, options| object(table, options).to_text(0));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["config"], json!({"opt": "sgd"}));
+    }
+
+    #[test]
+    fn lines_tell_texts_from_numbers() {
+        let text = shown("me/p/aaa", lines);
+        for line in ["name = aaa", "config.opt.lr = 0.1", "config.opt.name = adam", "config.s = \"1\""] {
+            assert!(text.lines().any(|shown| shown == line), "{text}");
+        }
+        assert!(!text.contains("state ="), "nulls are left out");
+    }
+
+    #[test]
+    fn escaped_dots_do_not_nest() {
+        assert_eq!(keys(r"config.a\.b.c"), ["config", "a.b", "c"]);
+        let mut node = Node::Object(vec![("a".into(), Node::Leaf("1".into()))]);
+        node.put(&keys("a.b"), "2".into());
+        assert_eq!(serde_json::from_str::<Value>(&node.to_text(0)).unwrap(), json!({"a": 1, "a.b": 2}));
+        let mut node = Node::Object(Vec::new());
+        [("a.b.c", "1"), ("a", "2")].into_iter().for_each(|(path, leaf)| node.put(&keys(path), leaf.into()));
+        assert_eq!(serde_json::from_str::<Value>(&node.to_text(0)).unwrap(), json!({"a": 2, "a.b.c": 1}));
+    }
+}

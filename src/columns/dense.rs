@@ -1,0 +1,68 @@
+//! One typed column, made dense from its path's sparse values.
+
+use super::resolve::{Facts, Kind, fits};
+use super::sparse::Sparse;
+use crate::flatten::List;
+use std::borrow::Cow;
+
+/// A column with a value or null for each row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dense<'a> {
+    /// Integers.
+    Ints(Vec<Option<i64>>),
+    /// Floats.
+    Floats(Vec<Option<f64>>),
+    /// Strings, or JSON text.
+    Texts(Vec<Option<Cow<'a, str>>>),
+    /// Booleans.
+    Bools(Vec<Option<bool>>),
+    /// Lists; the column's [`LeafType`](super::LeafType) tells of what.
+    Lists(Vec<Option<&'a List>>),
+}
+
+impl<'a> Dense<'a> {
+    /// The column of `kind` that `values` make, `height` rows long.
+    pub fn of(values: &'a Sparse, kind: Kind, height: usize) -> Self {
+        let facts = Facts::of(values);
+        match kind {
+            Kind::Number if facts.floats => Dense::Floats(floats(values, facts, height)),
+            Kind::Number => Dense::Ints(scatter(height, values.ints.iter().map(|(row, v)| (row, *v)))),
+            Kind::String => {
+                let spelled = values.spelled.iter().filter(|_| !facts.spelled_are_numbers);
+                let spelled = spelled.map(|(row, (_, text))| (row, Cow::Borrowed(&**text)));
+                Dense::Texts(scatter(height, borrowed(values.strs.iter()).chain(spelled)))
+            }
+            Kind::Bool => Dense::Bools(scatter(height, values.bools.iter().map(|(row, v)| (row, *v)))),
+            Kind::List => Dense::Lists(scatter(height, values.lists.iter().filter(|(_, list)| facts.takes(list)))),
+            Kind::Json => {
+                let ints = values.ints.iter().filter(|(_, v)| !fits(**v, facts.floats));
+                let ints = ints.map(|(row, v)| (row, Cow::Owned(v.to_string())));
+                let lists = values.lists.iter().filter(|(_, list)| !facts.takes(list));
+                let lists = lists.map(|(row, list)| (row, Cow::Owned(list.to_json())));
+                let texts = borrowed(values.jsons.iter()).chain(borrowed(values.bigs.iter()));
+                Dense::Texts(scatter(height, texts.chain(ints).chain(lists)))
+            }
+        }
+    }
+}
+
+fn floats(values: &Sparse, facts: Facts, height: usize) -> Vec<Option<f64>> {
+    let ints = values.ints.iter().filter(|(_, v)| fits(**v, true)).map(|(row, v)| (row, *v as f64));
+    let floats = values.floats.iter().map(|(row, v)| (row, *v));
+    let spelled = values.spelled.iter().filter(|_| facts.spelled_are_numbers).map(|(row, (v, _))| (row, v.value()));
+    scatter(height, ints.chain(floats).chain(spelled))
+}
+
+fn borrowed<'a>(texts: impl Iterator<Item = (usize, &'a str)>) -> impl Iterator<Item = (usize, Cow<'a, str>)> {
+    texts.map(|(row, text)| (row, Cow::Borrowed(text)))
+}
+
+fn scatter<T: Clone>(height: usize, values: impl Iterator<Item = (usize, T)>) -> Vec<Option<T>> {
+    let mut dense = vec![None; height];
+    for (row, value) in values {
+        if let Some(cell) = dense.get_mut(row) {
+            *cell = Some(value);
+        }
+    }
+    dense
+}

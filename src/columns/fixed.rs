@@ -1,0 +1,136 @@
+//! The values of one fixed column over all runs.
+
+use super::fields::{Cell, Type};
+use crate::record::ArtifactVersion;
+
+/// A fixed column's values, one for each row.
+#[derive(Debug, Clone)]
+pub enum Fixed {
+    /// Texts.
+    Strs(OptionalTexts),
+    /// Integers, and microseconds.
+    Ints(Vec<Option<i64>>),
+    /// Floats.
+    Floats(Vec<Option<f64>>),
+    /// Lists of text.
+    Lists(Vec<Option<Box<[String]>>>),
+    /// Lists of artifact versions.
+    Artifacts(Vec<Option<Box<[ArtifactVersion]>>>),
+}
+
+/// Optional texts, bytes end to end.
+#[derive(Debug, Clone, Default)]
+pub struct OptionalTexts {
+    /// The end of each text, and whether there is one.
+    ends: Vec<(u64, bool)>,
+    bytes: String,
+}
+
+impl OptionalTexts {
+    /// Each row's text.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
+        let mut start = 0;
+        self.ends.iter().map(move |(end, valid)| {
+            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
+            start = *end as usize;
+            valid.then_some(text)
+        })
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, text: Option<&str>) {
+        self.bytes.push_str(text.unwrap_or_default());
+        self.ends.push((self.bytes.len() as u64, text.is_some()));
+    }
+
+    /// Adds rows without a text until there are `rows`.
+    pub fn pad(&mut self, rows: usize) {
+        let end = self.bytes.len() as u64;
+        if rows > self.ends.len() {
+            self.ends.resize(rows, (end, false));
+        }
+    }
+
+    fn append(&mut self, other: &OptionalTexts) {
+        let start = self.bytes.len() as u64;
+        self.bytes.push_str(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|(end, valid)| (end + start, *valid)));
+    }
+}
+
+impl Fixed {
+    /// An empty column of this type.
+    pub fn new(dtype: Type) -> Self {
+        match dtype {
+            Type::String => Fixed::Strs(OptionalTexts::default()),
+            Type::Int64 | Type::Timestamp => Fixed::Ints(Vec::new()),
+            Type::Float64 => Fixed::Floats(Vec::new()),
+            Type::ListString => Fixed::Lists(Vec::new()),
+            Type::ListArtifact => Fixed::Artifacts(Vec::new()),
+        }
+    }
+
+    /// Adds a row; a cell of another type counts as null.
+    pub fn push(&mut self, cell: Cell<'_>) {
+        match (self, cell) {
+            (Fixed::Strs(texts), Cell::Str(text)) => texts.push(Some(text)),
+            (Fixed::Strs(texts), _) => texts.push(None),
+            (Fixed::Ints(values), Cell::Int(value)) => values.push(Some(value)),
+            (Fixed::Ints(values), _) => values.push(None),
+            (Fixed::Floats(values), Cell::Float(value)) => values.push(Some(value)),
+            (Fixed::Floats(values), _) => values.push(None),
+            (Fixed::Lists(values), Cell::Strs(list)) => values.push(Some(list.into())),
+            (Fixed::Lists(values), _) => values.push(None),
+            (Fixed::Artifacts(values), Cell::Artifacts(list)) => values.push(Some(list.into())),
+            (Fixed::Artifacts(values), _) => values.push(None),
+        }
+    }
+
+    /// Adds the rows of a column of the same type.
+    pub fn append(&mut self, other: &Fixed) {
+        match (self, other) {
+            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(more),
+            (Fixed::Ints(values), Fixed::Ints(more)) => values.extend_from_slice(more),
+            (Fixed::Floats(values), Fixed::Floats(more)) => values.extend_from_slice(more),
+            (Fixed::Lists(values), Fixed::Lists(more)) => values.extend_from_slice(more),
+            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.extend_from_slice(more),
+            // Both are made from the same table of fields, so their types agree.
+            (mine, other) => (0..other.len()).for_each(|_| mine.push(Cell::Null)),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Fixed::Strs(texts) => texts.ends.len(),
+            Fixed::Ints(values) => values.len(),
+            Fixed::Floats(values) => values.len(),
+            Fixed::Lists(values) => values.len(),
+            Fixed::Artifacts(values) => values.len(),
+        }
+    }
+
+    /// True if there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keeps the rows for which `keep` is true.
+    pub fn retain(&mut self, keep: &[bool]) {
+        fn filter<T>(values: &mut Vec<T>, keep: &[bool]) {
+            let mut flags = keep.iter();
+            values.retain(|_| flags.next().copied().unwrap_or(false));
+        }
+        match self {
+            Fixed::Strs(texts) => {
+                let mut kept = OptionalTexts::default();
+                texts.iter().zip(keep).filter(|(_, keep)| **keep).for_each(|(text, _)| kept.push(text));
+                *texts = kept;
+            }
+            Fixed::Ints(values) => filter(values, keep),
+            Fixed::Floats(values) => filter(values, keep),
+            Fixed::Lists(values) => filter(values, keep),
+            Fixed::Artifacts(values) => filter(values, keep),
+        }
+    }
+}

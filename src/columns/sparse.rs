@@ -1,0 +1,220 @@
+//! One path's values over all runs, as (row, value) pairs of each kind, kept as they were logged.
+
+use crate::flatten::{Leaf, List};
+use crate::json::NonFinite;
+
+/// Values of one type with the rows they stand in, rows ascending.
+#[derive(Debug, Clone)]
+pub struct Pairs<T> {
+    rows: Vec<u32>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Pairs<T> {
+    fn default() -> Self {
+        Pairs { rows: Vec::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Clone> Pairs<T> {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Each row and its value.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.rows.iter().map(|row| *row as usize).zip(&self.values)
+    }
+
+    fn push(&mut self, row: u32, value: T) {
+        self.rows.push(row);
+        self.values.push(value);
+    }
+
+    fn append(&mut self, other: &Pairs<T>, offset: u32) {
+        self.rows.extend(other.rows.iter().map(|row| row + offset));
+        self.values.extend_from_slice(&other.values);
+    }
+
+    /// Keeps the rows that have a new number.
+    fn renumber(&mut self, new_rows: &[Option<u32>]) {
+        let keep: Vec<Option<u32>> = self.rows.iter().map(|row| new_rows.get(*row as usize).copied().flatten()).collect();
+        let mut at = 0;
+        self.values.retain(|_| {
+            at += 1;
+            keep.get(at - 1).copied().flatten().is_some()
+        });
+        self.rows = keep.into_iter().flatten().collect();
+    }
+
+    fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+}
+
+/// Texts with the rows they stand in, rows ascending, bytes end to end.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    ends: Pairs<u64>,
+    bytes: String,
+}
+
+impl Texts {
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Each row and its text.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |(row, end)| {
+            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
+            start = *end as usize;
+            (row, text)
+        })
+    }
+
+    fn push(&mut self, row: u32, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(row, self.bytes.len() as u64);
+    }
+
+    fn append(&mut self, other: &Texts, offset: u32) {
+        let start = self.bytes.len() as u64;
+        self.bytes.push_str(&other.bytes);
+        self.ends.rows.extend(other.ends.rows.iter().map(|row| row + offset));
+        self.ends.values.extend(other.ends.values.iter().map(|end| end + start));
+    }
+
+    fn renumber(&mut self, new_rows: &[Option<u32>]) {
+        let mut kept = Texts::default();
+        for (row, text) in self.iter() {
+            if let Some(Some(row)) = new_rows.get(row) {
+                kept.push(*row, text);
+            }
+        }
+        *self = kept;
+    }
+
+    fn shrink(&mut self) {
+        self.ends.shrink();
+        self.bytes.shrink_to_fit();
+    }
+}
+
+/// All values of one path. Nothing is decided here: types and kinds follow from all of them together.
+#[derive(Debug, Clone, Default)]
+pub struct Sparse {
+    /// Rows where the path is an explicit `null`.
+    pub nulls: Pairs<()>,
+    /// Integers.
+    pub ints: Pairs<i64>,
+    /// Floats.
+    pub floats: Pairs<f64>,
+    /// Numbers that fit neither, as digits.
+    pub bigs: Texts,
+    /// Config strings that may mean a non-finite number.
+    pub spelled: Pairs<(NonFinite, Box<str>)>,
+    /// Strings.
+    pub strs: Texts,
+    /// Booleans.
+    pub bools: Pairs<bool>,
+    /// Lists of scalars.
+    pub lists: Pairs<List>,
+    /// Everything else, as JSON text.
+    pub jsons: Texts,
+}
+
+/// Calls a method of every kind's pairs.
+macro_rules! each_kind {
+    ($self:ident, $kind:ident => $call:expr) => {{
+        { let $kind = &mut $self.nulls; $call; }
+        { let $kind = &mut $self.ints; $call; }
+        { let $kind = &mut $self.floats; $call; }
+        { let $kind = &mut $self.bigs; $call; }
+        { let $kind = &mut $self.spelled; $call; }
+        { let $kind = &mut $self.strs; $call; }
+        { let $kind = &mut $self.bools; $call; }
+        { let $kind = &mut $self.lists; $call; }
+        { let $kind = &mut $self.jsons; $call; }
+    }};
+}
+
+impl Sparse {
+    /// Adds a value; rows must come in ascending order.
+    pub fn push(&mut self, row: u32, leaf: Leaf<'_>) {
+        match leaf {
+            Leaf::Null => self.nulls.push(row, ()),
+            Leaf::Int(value) => self.ints.push(row, value),
+            Leaf::Float(value) => self.floats.push(row, value),
+            Leaf::Big(digits) => self.bigs.push(row, digits),
+            Leaf::Spelled(value, text) => self.spelled.push(row, (value, text.into())),
+            Leaf::Str(text) => self.strs.push(row, &text),
+            Leaf::Bool(value) => self.bools.push(row, value),
+            Leaf::List(list) => self.lists.push(row, list),
+            Leaf::Json(text) => self.jsons.push(row, &text),
+        }
+    }
+
+    /// Appends the values of runs that come `offset` rows later.
+    pub fn append(&mut self, other: &Sparse, offset: u32) {
+        self.nulls.append(&other.nulls, offset);
+        self.ints.append(&other.ints, offset);
+        self.floats.append(&other.floats, offset);
+        self.bigs.append(&other.bigs, offset);
+        self.spelled.append(&other.spelled, offset);
+        self.strs.append(&other.strs, offset);
+        self.bools.append(&other.bools, offset);
+        self.lists.append(&other.lists, offset);
+        self.jsons.append(&other.jsons, offset);
+    }
+
+    /// Gives the rows new numbers; rows without one are dropped.
+    pub fn renumber(&mut self, new_rows: &[Option<u32>]) {
+        each_kind!(self, kind => kind.renumber(new_rows));
+    }
+
+    /// Gives back memory that growing left over.
+    pub fn shrink(&mut self) {
+        each_kind!(self, kind => kind.shrink());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_survive_append_and_renumber() {
+        let mut a = Texts::default();
+        a.push(0, "x");
+        a.push(2, "");
+        let mut b = Texts::default();
+        b.push(1, "yz");
+        a.append(&b, 3);
+        assert_eq!(a.iter().collect::<Vec<_>>(), [(0, "x"), (2, ""), (4, "yz")]);
+        a.renumber(&[None, Some(0), Some(1), Some(2), Some(3)]);
+        assert_eq!(a.iter().collect::<Vec<_>>(), [(1, ""), (3, "yz")]);
+    }
+
+    #[test]
+    fn pairs_survive_renumber() {
+        let mut a = Pairs::default();
+        (0..4).for_each(|row| a.push(row, row * 10));
+        a.renumber(&[Some(0), None, Some(1), None]);
+        assert_eq!(a.iter().collect::<Vec<_>>(), [(0, &0), (1, &20)]);
+    }
+}

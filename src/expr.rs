@@ -1,0 +1,156 @@
+//! The expression language of `--where`, `--select` and `--sort`: text to Polars expressions over a given schema.
+//!
+//! It is SQL's `where` over the columns, with dotted names bare:
+//!
+//! ```
+//! use polars::prelude::*;
+//! use runframe::{Timestamp, expr};
+//!
+//! let runs = df!("name" => ["r1", "r2"], "config.lr" => [0.1, 0.001], "summary.val/loss" => [0.5, f64::NAN])?;
+//! let filter = expr::parse_filter("config.lr > 0.01 and summary.val/loss < 1", runs.schema(), Timestamp::now())?;
+//! assert_eq!(runs.lazy().filter(filter).collect()?.height(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! * **Names.** A bare name takes the longest column (or alias) that the text spells: `summary.val/loss` is that column if
+//!   there is one, else a division. SQL's keywords are names too, but for `and or not in is null true false like ilike rlike
+//!   regexp between escape case when then else end cast as interval asc desc distinct from`. Other names are quoted: `"summary.val loss"`.
+//! * **Literals.** `'text'` (a quote inside is doubled), `0.01`, `1e-3`, `true`, `false`, `null`, `interval '7 days'`. Text beside
+//!   a time is a UTC time: `created_at > '2026-01-01'`.
+//! * **Operators.** `= == != <> < <= > >=`, `and or not`, `+ - * / %`, `||`, `in`, `between`, `like`, `ilike`, `regexp` and `~`
+//!   (`~*` without case), `is null`, `is true`, `is distinct from`, `case when`, `cast(x as double)`, `x::double`. `/` never truncates.
+//! * **Functions.** [`FUNCTIONS`].
+//! * **Kinds.** Where a path has values of several kinds, a comparison takes the column of the literal's kind:
+//!   `config.opt = 'adam'` asks `config.opt:string` if `config.opt` holds numbers.
+//! * **Null.** A comparison with a missing value is null, and a filter drops the row. `= null` is refused: write `is null`.
+//! * **NaN** is unequal to everything and neither above nor below anything, as in IEEE 754: `x > 0.5` is false for it, `x != 0.5` true.
+//!   Ask for it with `is_nan(x)`.
+
+mod arithmetic;
+mod cast;
+mod compare;
+mod functions;
+mod lexer;
+mod literals;
+mod names;
+mod select;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
+mod walk;
+
+pub use functions::{FUNCTIONS, Function};
+pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Timestamp;
+use names::Names;
+use polars::prelude::{Expr, Schema};
+use sqlparser::ast::Expr as Ast;
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+use value::Value;
+use walk::Walker;
+
+/// Parses a condition on the columns of `schema`: a Boolean expression. `now` is what `now()` means.
+///
+/// # Errors
+/// Text that does not parse, unknown names, parts that do not fit together, or a result that is not Boolean: with the
+/// byte offset in the text and the cure.
+///
+/// ```
+/// use polars::prelude::*;
+/// use runframe::{Timestamp, expr};
+///
+/// let runs = df!("config.lr" => [0.1])?;
+/// let error = expr::parse_filter("config.lrr > 0.01", runs.schema(), Timestamp::now()).unwrap_err();
+/// assert_eq!(error.to_string(), "byte 0: unknown column config.lrr (did you mean config.lr?)");
+/// # Ok::<(), PolarsError>(())
+/// ```
+pub fn parse_filter(text: &str, schema: &Schema, now: Timestamp) -> Result<Expr> {
+    let names = Names::new(schema);
+    value_of(text, 0, &names, now)?.condition("a filter", &names)
+}
+
+/// The line of `text` in which `error` lies and a caret below the place; `None` if the error names no place in it.
+///
+/// ```
+/// use polars::prelude::*;
+/// use runframe::{Timestamp, expr};
+///
+/// let text = "config.lr > 0.1 and config.x = 1";
+/// let runs = df!("config.lr" => [0.1])?;
+/// let error = expr::parse_filter(text, runs.schema(), Timestamp::now()).unwrap_err();
+/// assert_eq!(expr::point_at(text, &error).as_deref(), Some("config.lr > 0.1 and config.x = 1\n                    ^"));
+/// # Ok::<(), PolarsError>(())
+/// ```
+pub fn point_at(text: &str, error: &Error) -> Option<String> {
+    let offset = usize::try_from(error.place().offset?).ok()?;
+    let before = text.get(..offset)?;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    Some(format!("{line}\n{}^", " ".repeat(text[start..offset].chars().count())))
+}
+
+/// Parses and checks `text` from byte `start` on.
+fn value_of(text: &str, start: usize, names: &Names<'_>, now: Timestamp) -> Result<Value> {
+    let tree = tree_of(text, start, names)?;
+    Walker { names, text, now, depth: 0 }.value(&tree)
+}
+
+/// Parses `text` from byte `start` on.
+fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
+    let tokens = lexer::lex(text, start, names)?;
+    if tokens.is_empty() {
+        return Err(fault(start, "the expression is empty", "for example config.lr > 0.01"));
+    }
+    let wrong = |error: ParserError| parse_fault(text, &error);
+    // Above what the lexer lets through: at its own limit the parser takes keywords for names.
+    let mut parser = Parser::new(&GenericDialect {}).with_recursion_limit(8192).with_tokens_with_locations(tokens);
+    let tree = parser.parse_expr().map_err(wrong)?;
+    let next = parser.peek_token();
+    if next.token != Token::EOF {
+        let at = (next.span.start.column as usize).saturating_sub(1);
+        return Err(fault(
+            at,
+            &format!("{} is not expected here", spelled(&next.token)),
+            "an operator such as and, or, =, > is missing before it",
+        ));
+    }
+    Ok(tree)
+}
+
+/// The parser's error in our words, with the offset that our spans carry as the column.
+fn parse_fault(text: &str, error: &ParserError) -> Error {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => return fault(0, "nested too deeply", "use fewer parentheses"),
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+    };
+    let (what, column) = message.rsplit_once(" at Line: 1, Column: ").unwrap_or((message, ""));
+    let at = column.parse::<usize>().map_or(text.len(), |column| column.saturating_sub(1));
+    let what = what.trim_start_matches("Expected: ").replace(", found: EOF", " at the end");
+    let what = what.replace(", found: ", " instead of ").replace('"', "");
+    fault(at, &format!("expected {what}"), "see the expression language in the README")
+}
+
+fn spelled(token: &Token) -> String {
+    match token {
+        Token::Word(word) => word.value.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// An error in the text at byte `at`.
+fn fault(at: usize, message: &str, cure: &str) -> Error {
+    fault_of(ErrorKind::Expression, Some(at), message, cure)
+}
+
+fn fault_of(kind: ErrorKind, at: Option<usize>, message: &str, cure: &str) -> Error {
+    let error = Error::new(kind, message).hint(cure);
+    match at {
+        Some(at) => error.offset(at as u64),
+        None => error,
+    }
+}

@@ -1,0 +1,145 @@
+//! Arithmetic: numbers, times with intervals, joining text.
+
+use super::fault;
+use super::names::Names;
+use super::time::Span;
+use super::value::{Const, Kind, TIME, Value};
+use crate::error::{Error, Result};
+use polars::prelude::*;
+use sqlparser::ast::BinaryOperator as Op;
+
+/// `-value`.
+pub(super) fn negate(value: Value, at: usize) -> Result<Value> {
+    let constant = match &value.constant {
+        // -9223372036854775808 is a float by the time it gets here.
+        Some(Const::Int(number)) => number.checked_neg().map(Const::Int),
+        Some(Const::Float(number)) if *number == 9_223_372_036_854_775_808.0 => Some(Const::Int(i64::MIN)),
+        Some(Const::Float(number)) => Some(Const::Float(-number)),
+        Some(Const::Span(span)) => span.negate().map(Const::Span),
+        _ => None,
+    };
+    match (constant, value.kind()) {
+        (Some(constant), _) => Ok(Value::constant(constant, at)),
+        (None, Kind::Number) if value.is_float() => Ok(Value::new(lit(0.0) - value.expr, DataType::Float64, at)),
+        (None, Kind::Number | Kind::Null) => Ok(Value::new(lit(0i64) - value.expr, DataType::Int64, at)),
+        _ => Err(value.mismatch(
+            &format!("- needs a number, but {} is {}", value.called(), value.kind().words()),
+            "numbers and intervals can be negative",
+        )),
+    }
+}
+
+/// `left OP right`.
+pub(super) fn combine(left: Value, op: &Op, right: Value, names: &Names<'_>) -> Result<Value> {
+    if *op == Op::StringConcat {
+        return join(left, right, names);
+    }
+    // Text beside a time is a time, so that `created_at - '2026-01-01'` is an interval.
+    let time = |value: Value, other: Kind| match (value.text(), other) {
+        (Some(text), Kind::Time) => {
+            super::time::parse_time(text, value.at).map(|time| Value::constant(Const::Time(time), value.at))
+        }
+        _ => Ok(value),
+    };
+    let kinds = (left.kind(), right.kind());
+    let (left, right) = (time(left, kinds.1)?, time(right, kinds.0)?);
+    let at = left.at;
+    match (left.kind(), op, right.kind()) {
+        (Kind::Number | Kind::Null, _, Kind::Number | Kind::Null) => Ok(numbers(left, op, right)),
+        (Kind::Time | Kind::Date, Op::Plus, Kind::Span) => shift(left, right, false),
+        (Kind::Time | Kind::Date, Op::Minus, Kind::Span) => shift(left, right, true),
+        (Kind::Span, Op::Plus, Kind::Time | Kind::Date) => shift(right, left, false),
+        (Kind::Time | Kind::Date, Op::Minus, Kind::Time | Kind::Date) => {
+            let expr = left.expr.cast(TIME) - right.expr.cast(TIME);
+            Ok(Value::new(expr, DataType::Duration(TimeUnit::Microseconds), at))
+        }
+        (Kind::Span, Op::Plus | Op::Minus, Kind::Span) => spans(left, op, right),
+        _ => Err(misfit(&left, op, &right)),
+    }
+}
+
+fn misfit(left: &Value, op: &Op, right: &Value) -> Error {
+    let message = format!("{op} does not go with {} and {}", left.called(), right.called());
+    let cure = match (left.kind(), right.kind()) {
+        (Kind::Text, _) | (_, Kind::Text) if *op == Op::Plus => "|| joins text",
+        (Kind::Time | Kind::Date, Kind::Number) => "add an interval: now() - interval '7 days'",
+        _ => "it takes numbers, or a time and an interval",
+    };
+    fault(left.at, &message, cure)
+}
+
+/// Integers stay integers but for `/`, and wrap beyond 64 bits; `%` has the sign of its left side, as in SQL; dividing by 0
+/// gives ±infinity or NaN, an integer `% 0` null.
+fn numbers(left: Value, op: &Op, right: Value) -> Value {
+    let at = left.at;
+    let float = left.is_float() || right.is_float() || *op == Op::Divide;
+    let dtype = if float { DataType::Float64 } else { DataType::Int64 };
+    let (a, b) = (left.expr.cast(dtype.clone()), right.expr.cast(dtype.clone()));
+    let expr = match op {
+        Op::Plus => a + b,
+        Op::Minus => a - b,
+        Op::Multiply => a * b,
+        Op::Divide => a / b,
+        _ => a.map_many(remainder, &[b], |_, fields| Ok(fields[0].clone())),
+    };
+    Value::new(expr, dtype, at)
+}
+
+/// The remainder of two columns of one type, Int64 or Float64.
+fn remainder(columns: &mut [Column]) -> PolarsResult<Column> {
+    let (a, b) = (&columns[0], &columns[1]);
+    if a.dtype() == &DataType::Float64 {
+        let rest = |a: Option<f64>, b: Option<f64>| Some(a? % b?);
+        let out: Float64Chunked = arity::broadcast_binary_elementwise(a.f64()?, b.f64()?, rest);
+        return Ok(out.into_column());
+    }
+    let rest = |a: Option<i64>, b: Option<i64>| b.filter(|b| *b != 0).and_then(|b| Some(a?.wrapping_rem(b)));
+    let out: Int64Chunked = arity::broadcast_binary_elementwise(a.i64()?, b.i64()?, rest);
+    Ok(out.into_column())
+}
+
+/// A time plus or minus an interval.
+fn shift(time: Value, span: Value, back: bool) -> Result<Value> {
+    let at = time.at;
+    let bad = || fault(at, "the time is out of range", "use a shorter interval");
+    let Some(Const::Span(fixed)) = span.constant else {
+        let (time, span) = (time.expr.cast(TIME), span.expr);
+        return Ok(Value::new(if back { time - span } else { time + span }, TIME, at));
+    };
+    let fixed = if back { fixed.negate().ok_or_else(bad)? } else { fixed };
+    if let Some(Const::Time(time)) = time.constant {
+        return Ok(Value::constant(Const::Time(fixed.after(time).ok_or_else(bad)?), at));
+    }
+    let mut expr = time.expr.cast(TIME);
+    if fixed.months != 0 {
+        expr = expr.dt().offset_by(lit(fixed.polars()));
+    }
+    if fixed.micros != 0 {
+        expr = expr + Value::constant(Const::Span(Span { months: 0, micros: fixed.micros }), at).expr;
+    }
+    Ok(Value::new(expr, TIME, at))
+}
+
+fn spans(left: Value, op: &Op, right: Value) -> Result<Value> {
+    let at = left.at;
+    let months = |value: &Value| matches!(value.constant, Some(Const::Span(span)) if span.months != 0);
+    if let (Some(Const::Span(a)), Some(Const::Span(b))) = (&left.constant, &right.constant) {
+        let b = if *op == Op::Minus { b.negate() } else { Some(*b) };
+        if let Some(sum) = b.and_then(|b| a.plus(b)) {
+            return Ok(Value::constant(Const::Span(sum), at));
+        }
+    }
+    if months(&left) || months(&right) {
+        return Err(fault(at, "months have no fixed length", "use days: interval '30 days'"));
+    }
+    let expr = if *op == Op::Minus { left.expr - right.expr } else { left.expr + right.expr };
+    Ok(Value::new(expr, left.dtype, at))
+}
+
+/// `left || right`: text; null if either is.
+fn join(left: Value, right: Value, names: &Names<'_>) -> Result<Value> {
+    let at = left.at;
+    let text = |value: Value| super::cast::to_text(value, names);
+    let (left, right) = (text(left)?, text(right)?);
+    Ok(Value::new(concat_str([left.expr, right.expr], "", false), DataType::String, at))
+}

@@ -1,0 +1,300 @@
+//! The functions of the expression language: one table of name, arguments, result and meaning.
+
+use super::fault;
+use super::names::Names;
+use super::time::parse_span;
+use super::value::{Const, Kind, TIME, Value, unify};
+use super::walk::{Walker, expect};
+use crate::error::{Error, Result, did_you_mean};
+use crate::ops::run;
+use crate::record::Timestamp;
+use polars::lazy::dsl;
+use polars::prelude::*;
+use std::time::Duration;
+
+/// A function of the expression language.
+#[derive(Debug, Clone, Copy)]
+pub struct Function {
+    /// Its name, in lower case; texts may write it in any case.
+    pub name: &'static str,
+    /// How it is called and what it gives: `round(number, digits = 0) → number`.
+    pub signature: &'static str,
+    /// What it means, in one line.
+    pub meaning: &'static str,
+    least: usize,
+    most: usize,
+    make: fn(Call<'_>) -> Result<Value>,
+}
+
+/// One call: the arguments and what is around it.
+struct Call<'a> {
+    arguments: Vec<Value>,
+    at: usize,
+    name: &'static str,
+    names: &'a Names<'a>,
+    now: Timestamp,
+}
+
+const MANY: usize = 64;
+
+macro_rules! functions {
+    ($($name:literal $least:literal..=$most:tt $signature:literal $meaning:literal $make:expr;)*) => {
+        /// All functions, by theme.
+        pub const FUNCTIONS: &[Function] = &[$(Function {
+            name: $name, signature: $signature, meaning: $meaning, least: $least, most: $most, make: $make,
+        }),*];
+    };
+}
+
+functions! {
+    "lower" 1..=1 "lower(text) → text" "in lower case" |c| c.text(|x| x.str().to_lowercase());
+    "upper" 1..=1 "upper(text) → text" "in upper case" |c| c.text(|x| x.str().to_uppercase());
+    "trim" 1..=1 "trim(text) → text" "without white space at both ends" |c| c.text(|x| x.str().strip_chars(lit(NULL)));
+    "length" 1..=1 "length(text or list) → integer" "number of characters, or of elements" length;
+    "len" 1..=1 "len(text or list) → integer" "number of characters, or of elements" length;
+    "contains" 2..=2 "contains(text or list, value) → boolean" "whether the text has this part, or the list this element" contains;
+    "starts_with" 2..=2 "starts_with(text, text) → boolean" "whether the text begins so" |c| c.part(|x, y| x.str().starts_with(y));
+    "ends_with" 2..=2 "ends_with(text, text) → boolean" "whether the text ends so" |c| c.part(|x, y| x.str().ends_with(y));
+    "replace" 3..=3 "replace(text, part, by) → text" "every occurrence of the part replaced" replace;
+    "abs" 1..=1 "abs(number) → number" "without sign" |c| c.number(Expr::abs);
+    "round" 1..=2 "round(number, digits = 0) → number" "rounded, halves away from zero" round;
+    "floor" 1..=1 "floor(number) → number" "the next integer below" |c| c.number(Expr::floor);
+    "ceil" 1..=1 "ceil(number) → number" "the next integer above" |c| c.number(Expr::ceil);
+    "sqrt" 1..=1 "sqrt(number) → float" "square root; NaN below 0" |c| c.float(f64::sqrt);
+    "ln" 1..=1 "ln(number) → float" "natural logarithm; -inf at 0, NaN below" |c| c.float(f64::ln);
+    "log10" 1..=1 "log10(number) → float" "decimal logarithm; -inf at 0, NaN below" |c| c.float(f64::log10);
+    "exp" 1..=1 "exp(number) → float" "e to this power" |c| c.float(f64::exp);
+    "is_nan" 1..=1 "is_nan(number) → boolean" "whether it is NaN; null stays null" is_nan;
+    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| dsl::min_horizontal(values));
+    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| dsl::max_horizontal(values));
+    "coalesce" 1..=MANY "coalesce(value, …) → value" "the first that is not null" first_known;
+    "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.now), c.at));
+    "date" 1..=1 "date(time) → date" "its day, in UTC" |c| c.time(|x| x.dt().date(), DataType::Date);
+    "year" 1..=1 "year(time) → integer" "its year, in UTC" |c| c.time(|x| x.dt().year(), DataType::Int64);
+    "month" 1..=1 "month(time) → integer" "its month, 1 to 12, in UTC" |c| c.time(|x| x.dt().month(), DataType::Int64);
+    "day" 1..=1 "day(time) → integer" "its day of the month, 1 to 31, in UTC" |c| c.time(|x| x.dt().day(), DataType::Int64);
+    "hour" 1..=1 "hour(time) → integer" "its hour, 0 to 23, in UTC" |c| c.time(|x| x.dt().hour(), DataType::Int64);
+    "minute" 1..=1 "minute(time) → integer" "its minute, 0 to 59" |c| c.time(|x| x.dt().minute(), DataType::Int64);
+    "is_active" 0..=1 "is_active(window = '5m') → boolean" "whether the last heartbeat came within the window before now" is_active;
+    "logged" 1..=1 "logged('name:alias') → artifact version" "the version that the run logged; without alias the highest of that name; null if none" |c| artifact(c, "logged_artifacts");
+    "used" 1..=1 "used('name:alias') → artifact version" "the version that the run used; without alias the highest of that name; null if none" |c| artifact(c, "used_artifacts");
+}
+
+/// The function of this name.
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// "unknown function NAME (did you mean …?)".
+pub(super) fn unknown(name: &str, at: usize) -> Error {
+    let hint = did_you_mean(name, FUNCTIONS.iter().map(|function| function.name));
+    let all = || format!("functions: {}", FUNCTIONS.iter().map(|f| f.name).collect::<Vec<_>>().join(", "));
+    fault(at, &format!("unknown function {name}"), &hint.unwrap_or_else(all))
+}
+
+/// Calls `function`, after a look at the number of arguments.
+pub(super) fn call(
+    function: &'static Function,
+    arguments: Vec<Value>,
+    at: usize,
+    walker: &Walker<'_>,
+) -> Result<Value> {
+    if !(function.least..=function.most).contains(&arguments.len()) {
+        return Err(fault(
+            at,
+            &format!("{} does not take {} values", function.name, arguments.len()),
+            &format!("it is {}", function.signature),
+        ));
+    }
+    (function.make)(Call { arguments, at, names: walker.names, now: walker.now, name: function.name })
+}
+
+impl Call<'_> {
+    /// The next argument. Their number has been checked.
+    fn next(&mut self) -> Value {
+        if self.arguments.is_empty() { Value::constant(Const::Null, self.at) } else { self.arguments.remove(0) }
+    }
+
+    fn next_of(&mut self, kind: Kind) -> Result<Value> {
+        let value = self.next();
+        expect(value, kind, self.name, self.names)
+    }
+
+    fn text(mut self, make: fn(Expr) -> Expr) -> Result<Value> {
+        let text = self.next_of(Kind::Text)?;
+        Ok(Value::new(make(text.expr.cast(DataType::String)), DataType::String, self.at))
+    }
+
+    fn part(mut self, make: fn(Expr, Expr) -> Expr) -> Result<Value> {
+        let (text, part) = (self.next_of(Kind::Text)?, self.next_of(Kind::Text)?);
+        Ok(Value::new(make(text.expr, part.expr), DataType::Boolean, self.at))
+    }
+
+    fn number(mut self, make: fn(Expr) -> Expr) -> Result<Value> {
+        let number = self.next_of(Kind::Number)?;
+        Ok(Value::new(make(number.expr), number.dtype, self.at))
+    }
+
+    fn float(mut self, make: fn(f64) -> f64) -> Result<Value> {
+        let number = self.next_of(Kind::Number)?;
+        let apply = move |column: Column| Ok(column.f64()?.apply_values(make).into_column());
+        let expr = number.expr.cast(DataType::Float64).map(apply, |_, field| Ok(field.clone()));
+        Ok(Value::new(expr, DataType::Float64, self.at))
+    }
+
+    fn time(mut self, make: fn(Expr) -> Expr, dtype: DataType) -> Result<Value> {
+        let time = self.next();
+        let time = match time.kind() {
+            Kind::Date => Value { expr: time.expr.cast(TIME), dtype: TIME, ..time },
+            Kind::Text if time.constant.is_some() => super::cast::to_time(time)?,
+            _ => expect(time, Kind::Time, self.name, self.names)?,
+        };
+        Ok(Value::new(make(time.expr).cast(dtype.clone()), dtype, self.at))
+    }
+
+    /// The smallest or largest; nulls are passed over, NaN counts only if there is nothing else.
+    fn extreme(self, pick: fn(&[Expr]) -> PolarsResult<Expr>) -> Result<Value> {
+        let at = self.at;
+        let (values, dtype) = unify(self.arguments, self.names)?;
+        let kind = Kind::of(&dtype);
+        if !matches!(kind, Kind::Number | Kind::Text | Kind::Time | Kind::Date | Kind::Null) {
+            return Err(fault(
+                at,
+                &format!("{} does not take {}", self.name, kind.words()),
+                "it takes numbers, texts or times",
+            ));
+        }
+        let mut exprs: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
+        if !dtype.is_float() {
+            return Ok(Value::new(pick(&exprs)?, dtype, at));
+        }
+        let numbers: Vec<Expr> = exprs.iter().map(|expr| expr.clone().fill_nan(lit(NULL))).collect();
+        exprs.insert(0, pick(&numbers)?);
+        Ok(Value::new(coalesce(&exprs), dtype, at))
+    }
+}
+
+fn length(mut c: Call<'_>) -> Result<Value> {
+    let value = c.next();
+    let expr = match value.kind() {
+        Kind::List => value.expr.list().len(),
+        _ => match value.clone().of_kind(Kind::List, c.names)? {
+            list if list.kind() == Kind::List => list.expr.list().len(),
+            _ => expect(value, Kind::Text, c.name, c.names)?.expr.str().len_chars(),
+        },
+    };
+    Ok(Value::new(expr.cast(DataType::Int64), DataType::Int64, c.at))
+}
+
+fn contains(mut c: Call<'_>) -> Result<Value> {
+    let (value, wanted) = (c.next(), c.next());
+    let value = match value.kind() {
+        Kind::Text | Kind::List => value,
+        _ => {
+            let text = value.clone().of_kind(Kind::Text, c.names)?;
+            if text.kind() == Kind::Text { text } else { value.of_kind(Kind::List, c.names)? }
+        }
+    };
+    let DataType::List(inner) = &value.dtype else {
+        let (text, part) = (expect(value, Kind::Text, c.name, c.names)?, expect(wanted, Kind::Text, c.name, c.names)?);
+        return Ok(Value::new(text.expr.str().contains_literal(part.expr), DataType::Boolean, c.at));
+    };
+    let kind = Kind::of(inner);
+    if kind == Kind::Struct {
+        return Err(value.mismatch(
+            &format!("{} is a list of artifact versions", value.called()),
+            "ask logged('name:alias') is not null",
+        ));
+    }
+    let wanted = expect(wanted, kind, c.name, c.names)?;
+    let inner = if kind == Kind::Number && (wanted.is_float() || inner.is_float()) {
+        DataType::Float64
+    } else {
+        (**inner).clone()
+    };
+    let list = value.expr.cast(DataType::List(Box::new(inner.clone())));
+    Ok(Value::new(list.list().contains(wanted.expr.cast(inner), false), DataType::Boolean, c.at))
+}
+
+fn replace(mut c: Call<'_>) -> Result<Value> {
+    let (text, part, by) = (c.next_of(Kind::Text)?, c.next_of(Kind::Text)?, c.next_of(Kind::Text)?);
+    if part.constant.is_none() || by.constant.is_none() {
+        return Err(fault(
+            c.at,
+            "replace needs its part and its replacement in single quotes",
+            "for example replace(display_name, '-', ' ')",
+        ));
+    }
+    Ok(Value::new(text.expr.str().replace_all(part.expr, by.expr, true), DataType::String, c.at))
+}
+
+fn round(mut c: Call<'_>) -> Result<Value> {
+    let number = c.next_of(Kind::Number)?;
+    let digits = if c.arguments.is_empty() { Some(Const::Int(0)) } else { c.next().constant };
+    let Some(Const::Int(digits @ 0..=15)) = digits else {
+        return Err(fault(c.at, "round needs a number of digits from 0 to 15", "for example round(summary.acc, 3)"));
+    };
+    let expr =
+        if number.is_float() { number.expr.round(digits as u32, RoundMode::HalfAwayFromZero) } else { number.expr };
+    Ok(Value::new(expr, number.dtype, c.at))
+}
+
+fn is_nan(mut c: Call<'_>) -> Result<Value> {
+    let number = c.next_of(Kind::Number)?;
+    Ok(Value::new(number.expr.cast(DataType::Float64).is_nan(), DataType::Boolean, c.at))
+}
+
+fn first_known(c: Call<'_>) -> Result<Value> {
+    let (values, dtype) = unify(c.arguments, c.names)?;
+    let exprs: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
+    Ok(Value::new(coalesce(&exprs), dtype, c.at))
+}
+
+fn is_active(mut c: Call<'_>) -> Result<Value> {
+    let now = c.now;
+    let micros = match c.arguments.is_empty() {
+        true => 300_000_000,
+        false => {
+            let window = c.next();
+            let span = match &window.constant {
+                Some(Const::Text(text)) => parse_span(text, None, window.at)?,
+                Some(Const::Span(span)) => *span,
+                _ => return Err(window.mismatch("is_active needs a fixed window", "for example is_active('5m')")),
+            };
+            if span.months != 0 || span.micros < 0 {
+                return Err(window.mismatch(
+                    "is_active needs a window of days or less, not below zero",
+                    "for example is_active('5m')",
+                ));
+            }
+            span.micros
+        }
+    };
+    Value::column("heartbeat_at", c.names, c.at).map_err(|error| error.offset(c.at as u64))?;
+    let window = Duration::from_micros(micros.unsigned_abs());
+    Ok(Value::new(run::is_active_at(window, now), DataType::Boolean, c.at))
+}
+
+fn artifact(mut c: Call<'_>, column: &str) -> Result<Value> {
+    let reference = c.next();
+    let Some(text) = reference.text() else {
+        return Err(reference.mismatch(
+            &format!("{} needs an artifact's name in single quotes", c.name),
+            "for example logged('model:latest')",
+        ));
+    };
+    let Some(DataType::List(inner)) = c.names.schema.get(column) else {
+        return Err(fault(
+            c.at,
+            &format!("{} needs the column {column}, which was not loaded", c.name),
+            "load the runs with their artifacts",
+        ));
+    };
+    let make = match (column == "logged_artifacts", text.contains(':')) {
+        (true, true) => run::logged_artifact_version,
+        (true, false) => run::logged_artifact,
+        (false, true) => run::used_artifact_version,
+        (false, false) => run::used_artifact,
+    };
+    Ok(Value::new(make(text), (**inner).clone(), c.at))
+}

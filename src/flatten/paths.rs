@@ -1,0 +1,250 @@
+//! The trie of key paths seen so far, and the column names they get.
+
+use super::{Leaf, Root};
+use hashbrown::HashTable;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+
+/// A column path, numbered in the order of first sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameId(u32);
+
+impl NameId {
+    /// The number, for indexing.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The id with this number.
+    pub fn from_index(index: usize) -> Self {
+        NameId(index as u32)
+    }
+}
+
+/// A node of the trie: one key at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(u32);
+
+/// The values of one document and where they stand.
+pub(super) type Leaves<'a> = Vec<(NodeId, Leaf<'a>)>;
+
+const NONE: u32 = u32::MAX;
+/// Nodes 0 and 1 are the roots of config and summary.
+const ROOTS: [&str; 2] = ["config", "summary"];
+/// The suffixes of columns that share a path; a key that ends like one has its colon escaped.
+const KINDS: [&str; 5] = [":number", ":string", ":bool", ":list", ":json"];
+
+#[derive(Debug)]
+struct Node {
+    parent: u32,
+    key: Box<str>,
+    /// True if this key or one above it contains a dot, so that another path may have the same name.
+    dotted: bool,
+    /// The document that had it last.
+    stamp: u64,
+    name: u32,
+    escaped: u32,
+}
+
+#[derive(Debug)]
+struct Name {
+    text: Box<str>,
+    /// The document that used it last, and how often.
+    stamp: u64,
+    uses: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Paths {
+    nodes: Vec<Node>,
+    children: HashTable<u32>,
+    names: Vec<Name>,
+    by_name: HashTable<u32>,
+    hasher: hashbrown::DefaultHashBuilder,
+    document: u64,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let root = |key: &str| Node { parent: NONE, key: key.into(), dotted: false, stamp: 0, name: NONE, escaped: NONE };
+        Paths {
+            nodes: ROOTS.iter().map(|key| root(key)).collect(),
+            children: HashTable::new(),
+            names: Vec::new(),
+            by_name: HashTable::new(),
+            hasher: hashbrown::DefaultHashBuilder::default(),
+            document: 0,
+        }
+    }
+}
+
+impl Paths {
+    /// Starts a document; the node of its top.
+    pub(super) fn begin(&mut self, root: Root) -> NodeId {
+        self.document += 1;
+        NodeId(match root {
+            Root::Config => 0,
+            Root::Summary => 1,
+        })
+    }
+
+    /// The node of `key` below `parent`, and whether this document had it before.
+    pub(super) fn child(&mut self, parent: NodeId, key: &str) -> (NodeId, bool) {
+        let hash = hash_child(&self.hasher, parent.0, key);
+        let nodes = &self.nodes;
+        let same = |at: &u32| nodes.get(*at as usize).is_some_and(|n| n.parent == parent.0 && *n.key == *key);
+        if let Some(&at) = self.children.find(hash, same) {
+            let document = self.document;
+            let seen = self.nodes.get_mut(at as usize).is_some_and(|n| std::mem::replace(&mut n.stamp, document) == document);
+            return (NodeId(at), seen);
+        }
+        let at = self.nodes.len() as u32;
+        let dotted = key.contains('.') || self.node(parent).is_some_and(|n| n.dotted);
+        self.nodes.push(Node { parent: parent.0, key: key.into(), dotted, stamp: self.document, name: NONE, escaped: NONE });
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.children.insert_unique(hash, at, |at| {
+            nodes.get(*at as usize).map_or(0, |n| hash_child(hasher, n.parent, &n.key))
+        });
+        (NodeId(at), false)
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    /// True for the node of a whole document.
+    pub(super) fn is_root(node: NodeId) -> bool {
+        (node.0 as usize) < ROOTS.len()
+    }
+
+    /// The leaves that no later value of the same key has replaced; `dead` holds the nodes that came again and the
+    /// number of leaves there were then.
+    pub(super) fn without_dead<'a>(&self, leaves: Leaves<'a>, dead: &HashMap<NodeId, usize>) -> Leaves<'a> {
+        if dead.is_empty() {
+            return leaves;
+        }
+        let lives = |at: usize, leaf: NodeId| {
+            let mut node = leaf;
+            loop {
+                if dead.get(&node).is_some_and(|count| at < *count) {
+                    return false;
+                }
+                match self.node(node) {
+                    Some(above) if above.parent != NONE => node = NodeId(above.parent),
+                    _ => return true,
+                }
+            }
+        };
+        leaves.into_iter().enumerate().filter(|(at, (node, _))| lives(*at, *node)).map(|(_, leaf)| leaf).collect()
+    }
+
+    /// Hands out a document's leaves under their names.
+    ///
+    /// A path whose keys contain dots has the plain name (`a.b`) unless this very document has another path of that
+    /// name; then its own dots are escaped (`a\.b`).
+    pub(super) fn hand_out<'a>(&mut self, leaves: Leaves<'a>, each: &mut impl FnMut(NameId, Leaf<'a>)) {
+        let dotted = leaves.iter().any(|(id, _)| self.node(*id).is_some_and(|n| n.dotted));
+        if dotted {
+            for (id, _) in &leaves {
+                let name = self.plain_name(*id);
+                let document = self.document;
+                if let Some(name) = self.names.get_mut(name as usize) {
+                    name.uses = if name.stamp == document { name.uses + 1 } else { 1 };
+                    name.stamp = document;
+                }
+            }
+        }
+        for (id, leaf) in leaves {
+            let mut name = self.plain_name(id);
+            let shared = dotted && self.names.get(name as usize).is_some_and(|n| n.uses > 1);
+            if shared && self.node(id).is_some_and(|n| n.dotted) {
+                name = self.escaped_name(id);
+            }
+            each(NameId(name), leaf);
+        }
+    }
+
+    fn plain_name(&mut self, id: NodeId) -> u32 {
+        match self.node(id) {
+            Some(node) if node.name != NONE => node.name,
+            _ => {
+                let text = self.render(id, false);
+                let NameId(name) = self.intern_name(&text);
+                if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+                    node.name = name;
+                }
+                name
+            }
+        }
+    }
+
+    fn escaped_name(&mut self, id: NodeId) -> u32 {
+        match self.node(id) {
+            Some(node) if node.escaped != NONE => node.escaped,
+            _ => {
+                let text = self.render(id, true);
+                let NameId(name) = self.intern_name(&text);
+                if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+                    node.escaped = name;
+                }
+                name
+            }
+        }
+    }
+
+    /// The keys from the root to `id`, joined by dots.
+    ///
+    /// A backslash in a key is always doubled, so that an escaped name is never the plain name of another path.
+    fn render(&self, id: NodeId, escape_dots: bool) -> String {
+        let mut keys = Vec::new();
+        let mut at = id.0;
+        while let Some(node) = self.nodes.get(at as usize) {
+            keys.push(&*node.key);
+            at = node.parent;
+        }
+        let mut text = String::new();
+        for (level, key) in keys.iter().rev().enumerate() {
+            if level > 0 {
+                text.push('.');
+            }
+            for c in key.chars() {
+                if c == '\\' || (c == '.' && escape_dots) {
+                    text.push('\\');
+                }
+                text.push(c);
+            }
+        }
+        if let Some(kind) = KINDS.iter().find(|kind| text.ends_with(*kind)) {
+            text.insert(text.len() - kind.len(), '\\');
+        }
+        text
+    }
+
+    pub(super) fn intern_name(&mut self, text: &str) -> NameId {
+        let hash = self.hasher.hash_one(text);
+        let names = &self.names;
+        if let Some(&at) = self.by_name.find(hash, |at| names.get(*at as usize).is_some_and(|n| *n.text == *text)) {
+            return NameId(at);
+        }
+        let at = self.names.len() as u32;
+        self.names.push(Name { text: text.into(), stamp: 0, uses: 0 });
+        let (names, hasher) = (&self.names, &self.hasher);
+        self.by_name.insert_unique(hash, at, |at| names.get(*at as usize).map_or(0, |n| hasher.hash_one(&*n.text)));
+        NameId(at)
+    }
+
+    pub(super) fn name(&self, id: NameId) -> &str {
+        self.names.get(id.index()).map_or("", |n| &n.text)
+    }
+
+    pub(super) fn names(&self) -> usize {
+        self.names.len()
+    }
+}
+
+fn hash_child(hasher: &hashbrown::DefaultHashBuilder, parent: u32, key: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u32(parent);
+    state.write(key.as_bytes());
+    state.finish()
+}

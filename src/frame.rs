@@ -1,0 +1,221 @@
+//! The run table as Polars and Arrow: lazy with column pushdown, eager, or as Arrow record batches.
+
+pub mod bridge;
+mod import;
+mod scan;
+mod series;
+mod table;
+
+pub use import::import;
+
+use crate::columns::{Columns, Kind};
+use crate::error::{Error, ErrorKind, Result, did_you_mean};
+use crate::record::{Receipt, Run, Wanted};
+use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
+use std::sync::Arc;
+
+/// Something that can make any of its columns on demand.
+///
+/// The table that was just loaded is one, a stored Parquet file another.
+pub trait Table: Send + Sync {
+    /// All columns, in order.
+    fn schema(&self) -> &SchemaRef;
+
+    /// How many rows there are.
+    fn height(&self) -> usize;
+
+    /// Makes these columns, in this order.
+    ///
+    /// # Errors
+    /// If a column does not exist or cannot be read.
+    fn read(&self, columns: &[&str]) -> Result<DataFrame>;
+
+    /// Columns with a plain name that hold JSON text; a string column's type does not tell.
+    fn json_columns(&self) -> &[String];
+
+    /// The table as sparse columns, for joining it with others.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn columns(&self) -> Result<Columns>;
+}
+
+/// The run table: one row per run, typed columns, cheap to clone.
+///
+/// Nothing is dense until a frame asks for it: [`RunFrame::lazy`] makes only the columns that a query names.
+#[derive(Clone)]
+pub struct RunFrame {
+    table: Arc<dyn Table>,
+    receipt: Arc<Receipt>,
+}
+
+/// A path whose values are of more than one kind, and the column that each kind got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The path: `config.opt`.
+    pub path: String,
+    /// Column, kind and number of values; the first has the plain name.
+    pub columns: Vec<(String, Kind, u64)>,
+}
+
+impl RunFrame {
+    /// The table of runs from any source of your own.
+    ///
+    /// # Errors
+    /// Never for the runs that W&B knows; only if Polars refuses a column.
+    pub fn from_runs(runs: impl IntoIterator<Item = Run>) -> Result<Self> {
+        let mut columns = Columns::new(Wanted { raw: false, ..Wanted::default() });
+        runs.into_iter().for_each(|run| columns.push(&run));
+        Self::from_columns(columns, Receipt::default())
+    }
+
+    /// The table of flattened runs; `receipt` is what their source said.
+    ///
+    /// # Errors
+    /// Only if Polars refuses a column.
+    pub fn from_columns(mut columns: Columns, mut receipt: Receipt) -> Result<Self> {
+        columns.shrink();
+        receipt.merge(columns.receipt());
+        receipt.runs = columns.height() as u64;
+        receipt.sort();
+        Ok(Self::from_table(Arc::new(table::Loaded::new(columns)), receipt))
+    }
+
+    /// A table that makes its columns itself.
+    pub fn from_table(table: Arc<dyn Table>, receipt: Receipt) -> Self {
+        RunFrame { table, receipt: Arc::new(receipt) }
+    }
+
+    /// Says in the receipt what the user named.
+    pub(crate) fn named(mut self, sources: Vec<String>) -> Self {
+        let receipt = Receipt { sources, ..(*self.receipt).clone() };
+        self.receipt = Arc::new(receipt);
+        self
+    }
+
+    /// How many runs there are.
+    pub fn height(&self) -> usize {
+        self.table.height()
+    }
+
+    /// All columns and their types, in the order of the table.
+    pub fn schema(&self) -> &SchemaRef {
+        self.table.schema()
+    }
+
+    /// What the load says of itself.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// The table as a lazy frame; a query makes only the columns it names.
+    pub fn lazy(&self) -> LazyFrame {
+        scan::lazy(self.table.clone())
+    }
+
+    /// The whole table.
+    ///
+    /// # Errors
+    /// If a stored table cannot be read.
+    pub fn collect(&self) -> Result<DataFrame> {
+        let names: Vec<&str> = self.schema().iter_names().map(|name| name.as_str()).collect();
+        self.table.read(&names)
+    }
+
+    /// These columns, in this order.
+    ///
+    /// # Errors
+    /// If a column does not exist; the error names the nearest ones.
+    pub fn select<S: AsRef<str>>(&self, columns: &[S]) -> Result<DataFrame> {
+        let names: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+        names.iter().try_for_each(|name| self.check(name))?;
+        self.table.read(&names)
+    }
+
+    fn check(&self, name: &str) -> Result<()> {
+        if self.schema().contains(name) {
+            return Ok(());
+        }
+        Err(unknown_column(name, self.schema().iter_names().map(|n| n.as_str())))
+    }
+
+    /// Every path whose values are of more than one kind, sorted.
+    ///
+    /// # Errors
+    /// If a stored table cannot be read.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>> {
+        conflicts(self)
+    }
+
+    /// What is written beside the data into a file: version, receipt, and which string columns are JSON.
+    pub fn metadata(&self) -> Vec<(String, String)> {
+        let json = serde_json::Value::from(self.table.json_columns().to_vec());
+        vec![
+            ("runframe.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("runframe.receipt".to_owned(), self.receipt.to_json().to_string()),
+            ("runframe.json_columns".to_owned(), json.to_string()),
+        ]
+    }
+
+    /// Columns that hold JSON text; their Polars type is String.
+    pub fn json_columns(&self) -> &[String] {
+        self.table.json_columns()
+    }
+
+    /// The table as sparse columns, for joining it with others.
+    ///
+    /// # Errors
+    /// If a stored table cannot be read.
+    pub fn to_columns(&self) -> Result<Columns> {
+        self.table.columns()
+    }
+}
+
+/// The error for a column that does not exist, naming the nearest that do.
+pub fn unknown_column<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    let error = Error::new(ErrorKind::Column, format!("unknown column {name}"));
+    match did_you_mean(name, known) {
+        Some(hint) => error.hint(hint),
+        None => error.hint("`runframe schema SOURCE` lists the columns"),
+    }
+}
+
+fn conflicts(frame: &RunFrame) -> Result<Vec<Conflict>> {
+    let schema = frame.schema();
+    let mut found: Vec<Conflict> = Vec::new();
+    let suffixed = schema.iter_names().filter_map(|name| Kind::split(name).1.map(|kind| (name.as_str(), kind)));
+    for (column, kind) in suffixed {
+        let path = Kind::split(column).0;
+        if found.last().is_none_or(|conflict| conflict.path != path) {
+            let plain = (path.to_owned(), plain_kind(frame, path), 0);
+            found.push(Conflict { path: path.to_owned(), columns: vec![plain] });
+        }
+        if let Some(conflict) = found.last_mut() {
+            conflict.columns.push((column.to_owned(), kind, 0));
+        }
+    }
+    let names: Vec<String> = found.iter().flat_map(|c| c.columns.iter().map(|(name, ..)| name.clone())).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| schema.contains(name)).collect();
+    let values = frame.select(&names)?;
+    for (name, _, count) in found.iter_mut().flat_map(|conflict| &mut conflict.columns) {
+        *count = values.column(name).map_or(0, |column| (column.len() - column.null_count()) as u64);
+    }
+    Ok(found)
+}
+
+/// The kind of the column that has its path's plain name.
+fn plain_kind(frame: &RunFrame, column: &str) -> Kind {
+    if frame.json_columns().iter().any(|name| name == column) {
+        return Kind::Json;
+    }
+    frame.schema().get(column).map_or(Kind::String, series::kind_of)
+}
+
+impl std::fmt::Debug for RunFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RunFrame {{ {} runs × {} columns }}", self.height(), self.schema().len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The table that was just loaded: columns are made dense when a frame asks for them.
+
+use super::{Table, series, unknown_column};
+use crate::columns::{Columns, Dense, FIELDS, Kind, LeafType, shapes};
+use crate::error::Result;
+use crate::flatten::{NameId, Root};
+use crate::record::Wanted;
+use polars::prelude::{Column, DataFrame, DataType, PlSmallStr, Schema, SchemaRef};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Flattened runs and the names of the columns they make.
+pub(super) struct Loaded {
+    columns: Columns,
+    schema: SchemaRef,
+    made_from: HashMap<PlSmallStr, Origin>,
+    json_columns: Vec<String>,
+}
+
+/// What a column is made from.
+#[derive(Clone, Copy)]
+enum Origin {
+    Field(usize),
+    Leaf(NameId, Kind, LeafType),
+    Raw(Root),
+}
+
+impl Loaded {
+    pub(super) fn new(columns: Columns) -> Self {
+        let mut all: Vec<(PlSmallStr, DataType, Origin)> = Vec::new();
+        let wanted = columns.wanted();
+        for (index, field) in FIELDS.iter().enumerate().filter(|(_, field)| is_loaded(field.name, wanted)) {
+            if field.name == "logged_artifacts" {
+                all.extend(leaves(&columns));
+            }
+            all.push((field.name.into(), series::field_type(field.dtype), Origin::Field(index)));
+        }
+        if !wanted.artifacts {
+            all.extend(leaves(&columns));
+        }
+        if wanted.raw {
+            all.push(("config_json".into(), DataType::String, Origin::Raw(Root::Config)));
+            all.push(("summary_json".into(), DataType::String, Origin::Raw(Root::Summary)));
+        }
+        let json_columns = all.iter().filter_map(|(name, _, origin)| {
+            matches!(origin, Origin::Leaf(_, Kind::Json, _) if Kind::split(name).1.is_none()).then(|| name.to_string())
+        });
+        Loaded {
+            json_columns: json_columns.collect(),
+            schema: Arc::new(all.iter().map(|(name, dtype, _)| (name.clone(), dtype.clone())).collect::<Schema>()),
+            made_from: all.into_iter().map(|(name, _, origin)| (name, origin)).collect(),
+            columns,
+        }
+    }
+
+    fn column(&self, name: &str) -> Result<Column> {
+        let unknown = || unknown_column(name, self.schema.iter_names().map(|n| n.as_str()));
+        let series = match self.made_from.get(name).ok_or_else(unknown)? {
+            Origin::Field(index) => series::fixed(name, self.columns.fixed(*index).ok_or_else(unknown)?, &self.schema)?,
+            Origin::Leaf(id, kind, dtype) => {
+                let values = self.columns.values(*id).ok_or_else(unknown)?;
+                series::leaf(name, &Dense::of(values, *kind, self.columns.height()), *dtype)?
+            }
+            Origin::Raw(root) => series::texts(name, self.columns.raw(*root).iter()),
+        };
+        Ok(series.into())
+    }
+}
+
+/// True unless the field was not asked for, so that nothing is known of it.
+fn is_loaded(field: &str, wanted: Wanted) -> bool {
+    match field {
+        "logged_artifacts" | "used_artifacts" => wanted.artifacts,
+        "heartbeat_at" | "runtime" | "state" => wanted.heartbeat,
+        _ => true,
+    }
+}
+
+/// The flattened columns, sorted by path; a path's kinds stand together.
+fn leaves(columns: &Columns) -> Vec<(PlSmallStr, DataType, Origin)> {
+    let mut leaves = Vec::new();
+    for (path, id, values) in columns.paths() {
+        for (at, shape) in shapes(values).into_iter().enumerate() {
+            let name = if at == 0 { path.into() } else { PlSmallStr::from(format!("{path}:{}", shape.kind)) };
+            leaves.push((name, series::leaf_type(shape.dtype), Origin::Leaf(id, shape.kind, shape.dtype)));
+        }
+    }
+    leaves
+}
+
+impl Table for Loaded {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn height(&self) -> usize {
+        self.columns.height()
+    }
+
+    fn read(&self, columns: &[&str]) -> Result<DataFrame> {
+        let columns = columns.iter().map(|name| self.column(name)).collect::<Result<Vec<_>>>()?;
+        Ok(DataFrame::new(self.columns.height(), columns)?)
+    }
+
+    fn json_columns(&self) -> &[String] {
+        &self.json_columns
+    }
+
+    fn columns(&self) -> Result<Columns> {
+        let mut copy = Columns::new(self.columns.wanted());
+        copy.merge(&self.columns);
+        Ok(copy)
+    }
+}

@@ -1,0 +1,21 @@
+//! W&B's run operations as Polars expressions ([`run`]), and the verbs that change a table's height ([`RunVerbs`]).
+
+mod artifact;
+#[cfg(test)]
+pub(crate) mod frames;
+pub mod run;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
+pub use verbs::{Direction, RunVerbs};
+
+use crate::record::Timestamp;
+use polars::prelude::*;
+
+/// The point in time as a literal of type `Datetime[μs, UTC]`.
+pub(crate) fn time_lit(time: Timestamp) -> Expr {
+    let zone = Some(TimeZone::UTC);
+    let value = AnyValue::DatetimeOwned(time.micros(), TimeUnit::Microseconds, zone.clone().map(std::sync::Arc::new));
+    Expr::Literal(LiteralValue::Scalar(Scalar::new(DataType::Datetime(TimeUnit::Microseconds, zone), value)))
+}

@@ -1,0 +1,205 @@
+//! JSON, as one array or as one object per line, with keys in column order and nested values nested.
+
+use super::cell::{Cell, Grid, Style, items};
+use super::{Options, output, text};
+use crate::error::Result;
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// Bytes gathered before they are handed on.
+const CHUNK: usize = 1 << 16;
+
+/// How rows are put together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `[`, objects with commas between, `]`.
+    Array,
+    /// An object per line.
+    Lines,
+}
+
+/// Writes one object per row, each on a line of its own. `NaN` and infinities are strings, as W&B spells them.
+pub(super) fn write(grid: &Grid, layout: Layout, options: &Options, out: &mut dyn Write) -> Result<()> {
+    let style = Style { zone: options.zone };
+    let columns = grid.columns(style);
+    let nested: Vec<bool> = columns.iter().map(|column| is_json(column.name(), options)).collect();
+    let keys: Vec<String> = columns.iter().enumerate().map(|(i, column)| key(i, column.name())).collect();
+    let mut line = String::new();
+    let array = layout == Layout::Array;
+    line.push_str(if array { "[" } else { "" });
+    for row in 0..grid.height() {
+        match (array, row) {
+            (true, 0) => line.push('\n'),
+            (true, _) => line.push_str(",\n"),
+            (false, _) => {}
+        }
+        line.push('{');
+        for ((key, column), nested) in keys.iter().zip(&columns).zip(&nested) {
+            line.push_str(key);
+            match nested {
+                true => push_json(&mut line, &column.get(row), style),
+                false => push(&mut line, &column.get(row), style),
+            }
+        }
+        line.push_str(if array { "}" } else { "}\n" });
+        if line.len() >= CHUNK {
+            out.write_all(line.as_bytes()).map_err(output)?;
+            line.clear();
+        }
+    }
+    if array {
+        line.push_str(if grid.height() == 0 { "]\n" } else { "\n]\n" });
+    }
+    out.write_all(line.as_bytes()).map_err(output)?;
+    out.flush().map_err(output)
+}
+
+/// `"name":`, with a comma before all but the first.
+fn key(index: usize, name: &str) -> String {
+    let mut key = String::from(if index > 0 { "," } else { "" });
+    push_text(&mut key, name);
+    key.push(':');
+    key
+}
+
+/// True for columns whose text is JSON.
+pub(super) fn is_json(name: &str, options: &Options) -> bool {
+    let plain = || options.json_columns.iter().any(|column| column == name);
+    matches!(name, "config_json" | "summary_json") || name.ends_with(":json") || plain()
+}
+
+/// Adds a text that is JSON as what it holds; as a text if it is none after all.
+pub(super) fn push_json(line: &mut String, cell: &Cell<'_>, style: Style) {
+    match cell {
+        Cell::Str(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+            // Outside of strings a line break is mere space, and inside of strings there is none; a row stays a line.
+            line.extend(text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+        }
+        other => push(line, other, style),
+    }
+}
+
+/// Adds a value as JSON.
+pub(super) fn push(line: &mut String, cell: &Cell<'_>, style: Style) {
+    match cell {
+        Cell::Null => line.push_str("null"),
+        Cell::Str(value) => push_text(line, value),
+        Cell::Text(value) => push_text(line, value),
+        Cell::Float(value) | Cell::Duration(value) if !value.is_finite() => push_quoted(line, cell),
+        Cell::Float32(value) if !value.is_finite() => push_quoted(line, cell),
+        Cell::Time(_) | Cell::Date(_) => push_quoted(line, cell),
+        Cell::List(list) => {
+            line.push('[');
+            for (i, item) in items(list, style).enumerate() {
+                line.push_str(if i > 0 { "," } else { "" });
+                push(line, &item, style);
+            }
+            line.push(']');
+        }
+        Cell::Struct(fields) => {
+            line.push('{');
+            for (i, (name, value)) in fields.iter().enumerate() {
+                line.push_str(&key(i, name));
+                push(line, value, style);
+            }
+            line.push('}');
+        }
+        Cell::Bool(_) | Cell::Int(_) | Cell::UInt(_) | Cell::Float(_) | Cell::Float32(_) | Cell::Duration(_) => {
+            text::push_plain(line, cell, None);
+        }
+    }
+}
+
+/// A value whose text needs quotes but no escapes.
+fn push_quoted(line: &mut String, cell: &Cell<'_>) {
+    line.push('"');
+    text::push_plain(line, cell, None);
+    line.push('"');
+}
+
+/// A text in quotes, escaped.
+pub(super) fn push_text(line: &mut String, value: &str) {
+    line.push('"');
+    let mut done = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        line.push_str(&value[done..at]);
+        done = at + 1;
+        match byte {
+            b'"' => line.push_str("\\\""),
+            b'\\' => line.push_str("\\\\"),
+            b'\n' => line.push_str("\\n"),
+            b'\r' => line.push_str("\\r"),
+            b'\t' => line.push_str("\\t"),
+            // A `String` takes all that is written to it.
+            _ => drop(write!(line, "\\u{byte:04x}")),
+        }
+    }
+    line.push_str(&value[done..]);
+    line.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{sample, text};
+    use super::super::{Format, Options};
+    use polars::prelude::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn lines_and_array_hold_the_same() {
+        let lines = text(&sample(), Format::Jsonl, &Options::default());
+        let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let array: Vec<Value> = serde_json::from_str(&text(&sample(), Format::Json, &Options::default())).unwrap();
+        assert_eq!(rows, array);
+        assert_eq!(
+            rows[0],
+            json!({"name": "r1", "created_at": "2024-05-01T12:33:10.000Z", "config.n": 9_007_199_254_740_993_i64,
+                "summary.x": 0.1 + 0.2, "ok": true, "tags": ["a", "b|c"]})
+        );
+        assert_eq!(rows[1]["summary.x"], "NaN");
+        assert_eq!(rows[1]["tags"], json!([]));
+        assert_eq!(rows[2]["summary.x"], "-Infinity");
+        assert_eq!(rows[2]["tags"], Value::Null);
+        assert!(lines.starts_with("{\"name\":\"r1\",\"created_at\":"), "keys in column order");
+    }
+
+    #[test]
+    fn hostile_keys_and_values_come_back() {
+        let texts = ["\"", "\\", "\u{0}\u{1f}\n\r\t", "\u{7f}\u{2028}é\u{1f600}", ""];
+        for name in texts {
+            let df = df!(name => texts).unwrap();
+            let rows: Vec<Value> = serde_json::from_str(&text(&df, Format::Json, &Options::default())).unwrap();
+            for (row, value) in rows.iter().zip(texts) {
+                assert_eq!(row[name], value);
+            }
+        }
+    }
+
+    #[test]
+    fn json_texts_nest_if_they_are_json() {
+        let df = df!("a" => ["{\"b\":\n[1]}", "NaN"], "x:json" => ["[1e400, 12345678901234567890123]", "{"]).unwrap();
+        let options = Options { json_columns: vec!["a".into()], ..Options::default() };
+        let expected = "{\"a\":{\"b\": [1]},\"x:json\":[1e400, 12345678901234567890123]}\n\
+            {\"a\":\"NaN\",\"x:json\":\"{\"}\n";
+        assert_eq!(text(&df, Format::Jsonl, &options), expected);
+        assert!(text(&df, Format::Csv, &options).contains("\"{\"\"b\"\":"), "as it is");
+    }
+
+    #[test]
+    fn structs_nest() {
+        let df = df!("name" => ["m"], "version" => [3_i64], "size" => [None::<i64>]).unwrap();
+        let list = df.into_struct("a".into()).into_series().implode().unwrap().into_series();
+        let df = DataFrame::new_infer_height(vec![list.into()]).unwrap();
+        assert_eq!(
+            text(&df, Format::Jsonl, &Options::default()),
+            "{\"a\":[{\"name\":\"m\",\"version\":3,\"size\":null}]}\n"
+        );
+        assert_eq!(
+            text(&df, Format::Tsv, &Options::default()),
+            "a\n\"[{\"\"name\"\":\"\"m\"\",\"\"version\"\":3,\"\"size\"\":null}]\"\n"
+        );
+    }
+}
