@@ -26,11 +26,14 @@ use crate::record::{Receipt, Run, Timestamp, Wanted};
 use crate::source::{Batch, Progress, Source};
 use rayon::prelude::*;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use unit::{How, Outcome, Pool, Unit};
 
 /// Units that are read together at most, and handed over as one batch.
 const BATCH: usize = 256;
-/// A batch whose documents are larger is handed over before it is full.
+/// Units in the first batches, by which it shows how large the runs are.
+const PROBE: usize = 16;
+/// Bytes of documents that a batch should hold at most.
 const HEAVY: usize = 8 << 20;
 
 /// Runs in `.wandb` logs: a file, a run folder, a `wandb/` folder, or a tree that holds some.
@@ -75,24 +78,20 @@ impl Source for LogSource {
         progress: &Progress,
     ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
-        let load = Load {
-            how: How { wanted, now: self.now.unwrap_or_else(Timestamp::now) },
-            each,
-            progress,
-            pool: Pool::default(),
-        };
+        let how = How { wanted, now: self.now.unwrap_or_else(Timestamp::now) };
+        let load = Load { how, each, progress, pool: Pool::default(), queue: Mutex::default() };
         let units = unit::units(&self.files, &load.pool);
         let mut total = Outcome::default();
         total.receipt.sources = self.paths.iter().map(|path| path.display().to_string()).collect();
         for error in &self.refused {
             total.receipt.refuse(error.place().file.clone().unwrap_or_default(), error.message());
         }
-        let batches = load.run(&units, 0, &mut total)?;
+        load.run(&units, &mut total)?;
         let strays = std::mem::take(&mut total.strays);
         if !strays.is_empty() {
             let late = unit::regroup(&strays, &units, &mut total);
             progress.expect(late.iter().map(|unit| unit.files.len() as u64).sum());
-            load.run(&late, batches, &mut total)?;
+            load.run(&late, &mut total)?;
             for file in std::mem::take(&mut total.strays) {
                 total.receipt.refuse(file, "its run records disagree on the run's id");
             }
@@ -113,44 +112,77 @@ struct Load<'a> {
     each: &'a (dyn Fn(Batch) -> Result<()> + Sync),
     progress: &'a Progress,
     pool: Pool,
+    queue: Mutex<Queue>,
+}
+
+/// What the threads take their work from. Batches are numbered in the order in which they are taken.
+#[derive(Debug, Default)]
+struct Queue {
+    /// Units that are taken.
+    taken: usize,
+    /// The next batch's number.
+    order: usize,
+    /// Runs read so far, and the bytes in their documents.
+    runs: usize,
+    weight: usize,
+}
+
+impl Queue {
+    /// The next batch: its number and its units. Small at first, and where runs are large, so that memory stays bounded.
+    fn next<'u>(&mut self, units: &'u [Unit]) -> Option<(usize, &'u [Unit])> {
+        // Small enough that all threads have work to the end.
+        let fair = units.len() / (8 * rayon::current_num_threads());
+        let light = self.weight.checked_div(self.runs).map_or(PROBE, |average| HEAVY / average.max(1));
+        let rest = units.get(self.taken..).filter(|rest| !rest.is_empty())?;
+        let batch = rest.get(..fair.min(light).clamp(1, BATCH).min(rest.len()))?;
+        let order = self.order;
+        (self.taken, self.order) = (self.taken + batch.len(), order + 1);
+        Some((order, batch))
+    }
 }
 
 impl Load<'_> {
-    /// Reads units in parallel and hands their runs over, in batches numbered from `first`; returns the next number.
-    fn run(&self, units: &[Unit], first: usize, total: &mut Outcome) -> Result<usize> {
-        // Small enough that all threads have work to the end.
-        let size = (units.len() / (8 * rayon::current_num_threads())).clamp(1, BATCH);
-        let chunks = units.par_chunks(size).enumerate().with_max_len(1);
-        let outcomes: Vec<Outcome> =
-            chunks.map(|(index, units)| self.batch(first + index, units)).collect::<Result<_>>()?;
-        let batches = outcomes.len();
-        outcomes.into_iter().for_each(|outcome| total.add(outcome));
-        Ok(first + batches)
-    }
-
-    /// Reads some units. They take up to [`BATCH`] places in the order of batches, for a batch that is heavy goes in pieces.
-    fn batch(&self, place: usize, units: &[Unit]) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let mut order = place * BATCH;
-        let mut runs: Vec<Run> = Vec::with_capacity(units.len());
-        let mut weight = 0;
-        for unit in units {
-            let known = runs.len();
-            self.pool.with(|scratch| unit.read(self.how, scratch, &mut runs, &mut outcome));
-            self.progress.advance(unit.files.len() as u64);
-            weight += runs.iter().skip(known).map(size).sum::<usize>();
-            if weight > HEAVY {
-                self.hand_over(order, std::mem::take(&mut runs), &mut outcome)?;
-                (order, weight) = (order + 1, 0);
+    /// Reads units in parallel and hands their runs over.
+    fn run(&self, units: &[Unit], total: &mut Outcome) -> Result<()> {
+        self.queue().taken = 0;
+        let threads = (0..rayon::current_num_threads()).into_par_iter().with_max_len(1);
+        let work = |_| {
+            let mut done = Vec::new();
+            loop {
+                let Some((order, batch)) = self.queue().next(units) else { return Ok(done) };
+                let outcome = self.batch(order, batch).inspect_err(|_| self.queue().taken = units.len())?;
+                done.push((order, outcome));
             }
-        }
-        self.hand_over(order, runs, &mut outcome)?;
-        Ok(outcome)
+        };
+        let mut outcomes: Vec<(usize, Outcome)> =
+            threads.map(work).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        outcomes.sort_unstable_by_key(|(order, _)| *order);
+        outcomes.into_iter().for_each(|(_, outcome)| total.add(outcome));
+        Ok(())
     }
 
-    fn hand_over(&self, order: usize, runs: Vec<Run>, outcome: &mut Outcome) -> Result<()> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn batch(&self, order: usize, units: &[Unit]) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let mut runs: Vec<Run> = Vec::with_capacity(units.len());
+        self.pool.with(|scratch| {
+            for unit in units {
+                unit.read(self.how, scratch, &mut runs, &mut outcome);
+                self.progress.advance(unit.files.len() as u64);
+            }
+        });
         outcome.receipt.runs += runs.len() as u64;
-        if runs.is_empty() { Ok(()) } else { (self.each)(Batch { order, runs }) }
+        let weight = runs.iter().map(size).sum::<usize>();
+        {
+            let mut queue = self.queue();
+            queue.runs += runs.len();
+            queue.weight = queue.weight.saturating_add(weight);
+        }
+        (self.each)(Batch { order, runs })?;
+        Ok(outcome)
     }
 }
 

@@ -129,9 +129,13 @@ fn config_keys_and_paths_are_both_read() {
         config(&[item("model", r#"{"depth":3,"width":{"x":1}}"#), item("gone", "1"), nested(&["p", "q"], "1")], &[]),
         config(&[item("model", r#"{"depth":6}"#), item("empty", "{}")], &[item("gone", ""), nested(&["p", "q"], "")]),
         config(&[item("", "\"empty key\""), nested(&["", ""], "1")], &[]),
+        config(&[[nested(&["n"], "1"), text(1, "k")].concat(), [text(1, "k"), nested(&["o"], "2")].concat()], &[]),
     ];
     assert_eq!(config_of(&records[..4]), r#"{"a.b":1,"a":{"b":2},"model":{"depth":6,"width":{"x":1}}}"#);
-    assert_eq!(config_of(&records), r#"{"a.b":1,"a":{"b":2},"model":{"depth":6,"width":{"x":1}},"":{"":1}}"#);
+    assert_eq!(
+        config_of(&records),
+        r#"{"a.b":1,"a":{"b":2},"model":{"depth":6,"width":{"x":1}},"":{"":1},"n":1,"o":2}"#
+    );
 }
 
 #[test]
@@ -163,6 +167,9 @@ fn own_keys_stay_but_for_wandbs() {
     assert_eq!(summary_of(&records), r#"{"_step":3,"_runtime":7.5}"#);
     let raw = fold(&[records.to_vec()], Wanted { raw: true, summary: false, ..ALL }, LATE).0.unwrap();
     assert_eq!(raw.summary.unwrap().text, r#"{"_wandb":{"runtime":7},"_step":3,"_runtime":7.5}"#);
+    let records = vec![started(), config(&[item("_wandb", r#"{"t":1}"#), item("a", "1")], &[])];
+    let raw = fold(&[records], Wanted { raw: true, config: false, ..ALL }, LATE).0.unwrap();
+    assert_eq!(raw.config.unwrap().text, r#"{"_wandb":{"t":1},"a":1}"#);
 }
 
 #[test]
@@ -218,6 +225,8 @@ fn the_heartbeat_is_the_latest_time_in_any_record() {
     assert_eq!(heartbeat(&[message(13, &[int(1, 1), time(2, 1_060), text(3, "x")])]), at(1_060));
     assert_eq!(heartbeat(&[message(4, &[time(2, 1_061)])]), at(1_061));
     assert_eq!(heartbeat(&[row("1010", &[]), exit(1, 30)]), at(1_030));
+    let resumed = |before, own| run_of(&[run("r1", 2_000, &[int(20, before)]), exit(0, own)]).heartbeat_at;
+    assert_eq!((resumed(10, 15), resumed(100, 15)), (at(2_005), at(2_015)));
     assert_eq!(heartbeat(&[row("NaN", &[]), row("1e300", &[]), row("\"x\"", &[])]), at(1_000));
 }
 

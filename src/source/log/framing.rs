@@ -91,6 +91,8 @@ pub(super) struct Frames<'b, R> {
     at: usize,
     /// True once the input has no more bytes than are in the buffer.
     ended: bool,
+    /// Why the input ended before its time; told once the buffer is used up.
+    failed: Option<io::Error>,
     /// Where the record begins that is being put together.
     partial: Option<u64>,
     /// Where the damage begins that is being passed over, and its reason.
@@ -142,6 +144,7 @@ impl<'b, R: Read> Frames<'b, R> {
             filled: 0,
             at: 0,
             ended: false,
+            failed: None,
             partial: None,
             lost: None,
             cut: None,
@@ -154,7 +157,11 @@ impl<'b, R: Read> Frames<'b, R> {
     /// # Errors
     /// If the input fails.
     pub(super) fn start(&mut self) -> io::Result<Start> {
-        self.fill()?;
+        if !self.fill()
+            && let Some(error) = self.failed.take()
+        {
+            return Err(error);
+        }
         let found = self.buffers.blocks.get(..self.filled.min(16)).unwrap_or_default();
         if found.starts_with(&MAGIC) {
             self.at = MAGIC.len();
@@ -197,8 +204,8 @@ impl<'b, R: Read> Frames<'b, R> {
 
     #[inline]
     fn step(&mut self) -> io::Result<Step> {
-        if self.at >= self.filled && (self.ended || !self.fill()?) {
-            return Ok(self.finish());
+        if self.at >= self.filled && (self.ended || !self.fill()) {
+            return self.failed.take().map_or_else(|| Ok(self.finish()), Err);
         }
         let block = self.at - self.at % BLOCK;
         let edge = (block + BLOCK).min(self.filled);
@@ -289,9 +296,9 @@ impl<'b, R: Read> Frames<'b, R> {
 
     /// A chunk that does not end in its block: the end of a file that was cut, or a wrong length.
     fn long(&mut self, kind: u8, length: usize, block: usize, edge: usize, offset: u64) {
+        // Only in the last block of a file, which is shorter than the others, can it fit and yet not end.
         let fits = self.at + HEAD + length <= block + BLOCK;
-        let at_end = edge < block + BLOCK;
-        if fits && at_end && (FULL..=LAST).contains(&kind) && self.next_sound(edge).is_none() {
+        if fits && (FULL..=LAST).contains(&kind) && self.next_sound(edge).is_none() {
             self.cut = Some(offset);
             self.at = edge;
         } else {
@@ -354,7 +361,7 @@ impl<'b, R: Read> Frames<'b, R> {
     }
 
     /// Fills the buffer with the next blocks; false if there are none.
-    fn fill(&mut self) -> io::Result<bool> {
+    fn fill(&mut self) -> bool {
         self.base += self.filled as u64;
         self.filled = 0;
         self.at = 0;
@@ -366,10 +373,14 @@ impl<'b, R: Read> Frames<'b, R> {
                 }
                 Ok(bytes) => self.filled += bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.ended = true;
+                    self.failed = Some(error);
+                    break;
+                }
             }
         }
-        Ok(self.filled > 0)
+        self.filled > 0
     }
 }
 

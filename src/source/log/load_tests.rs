@@ -26,7 +26,7 @@ pub(super) fn load_with(paths: &[PathBuf], wanted: Wanted) -> Result<(Vec<Run>, 
     assert_eq!(progress.done(), progress.total());
     let mut batches = batches.into_inner().unwrap();
     batches.sort_by_key(|batch| batch.order);
-    assert!(batches.windows(2).all(|pair| pair[0].order < pair[1].order));
+    assert!(batches.iter().enumerate().all(|(order, batch)| batch.order == order), "orders have gaps");
     let runs: Vec<Run> = batches.into_iter().flat_map(|batch| batch.runs).collect();
     assert_eq!(receipt.runs, runs.len() as u64);
     let mut paths: Vec<String> = runs.iter().map(Run::path).collect();
@@ -88,22 +88,20 @@ fn a_folder_of_runs_is_loaded_in_order() {
 }
 
 #[test]
-fn heavy_batches_go_in_pieces() {
-    let root = tempfile::tempdir().unwrap();
-    let long = format!("\"{}\"", "x".repeat(5 << 20));
-    for n in 0..5 {
-        folder(root.path(), &format!("id{n}"), 10_000 + n, &[summary(&[item("long", &long)], &[])]);
-    }
-    let units = unit::units(LogSource::open(&[root.path().to_owned()]).unwrap().files(), &Pool::default());
-    let sizes = Mutex::new(Vec::new());
-    let each = |batch: Batch| {
-        sizes.lock().unwrap().push((batch.order, batch.runs.len()));
-        Ok(())
-    };
-    let how = How { wanted: ALL, now: late() };
-    let load = Load { how, each: &each, progress: &Progress::default(), pool: Pool::default() };
-    load.batch(1, &units).unwrap();
-    assert_eq!(sizes.into_inner().unwrap(), [(BATCH, 2), (BATCH + 1, 2), (BATCH + 2, 1)]);
+fn batches_of_large_runs_are_small() {
+    let unit = |n: usize| Unit { id: n.to_string(), files: vec![] };
+    let units: Vec<Unit> = (0..100_000).map(unit).collect();
+    let sizes = |queue: &mut Queue| (0..3).map(|_| queue.next(&units).unwrap().1.len()).collect::<Vec<_>>();
+    let mut queue = Queue::default();
+    assert_eq!(sizes(&mut queue), [PROBE; 3]);
+    (queue.runs, queue.weight) = (10, 10 * 1_000);
+    assert_eq!(sizes(&mut queue), [BATCH; 3]);
+    (queue.runs, queue.weight) = (10, 10 * (HEAVY / 4));
+    assert_eq!(sizes(&mut queue), [4; 3]);
+    (queue.runs, queue.weight) = (10, 100 * HEAVY);
+    assert_eq!(sizes(&mut queue), [1; 3]);
+    assert_eq!(queue.next(&units).unwrap().0, 12);
+    assert_eq!(queue.next(&units[..5]), None);
 }
 
 #[test]

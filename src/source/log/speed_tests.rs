@@ -58,7 +58,11 @@ fn speed_of_one_long_log_and_of_many_short_ones() {
 #[test]
 fn speed_of_given_logs() {
     for path in std::env::var_os("RUNFRAME_LOGS").iter().flat_map(std::env::split_paths) {
-        show(&path.display().to_string(), &path, ALL, None);
+        let thin = Wanted { config: true, summary: false, artifacts: false, heartbeat: false, raw: false };
+        let wishes = [("all", ALL), ("no heartbeat", Wanted { heartbeat: false, ..ALL }), ("config only", thin)];
+        for (name, wanted) in wishes {
+            show(&format!("{}, {name}", path.display()), &path, wanted, None);
+        }
     }
 }
 

@@ -142,7 +142,8 @@ impl Outcome {
 /// Files with the same start are copies of one folder; only the longest is kept.
 fn groups<'a>(mut files: Vec<(Identity, &'a PathBuf)>, receipt: &mut Receipt) -> Vec<Vec<&'a PathBuf>> {
     files.sort_by(|(a, x), (b, y)| (a.start.is_none(), a.start, x).cmp(&(b.start.is_none(), b.start, y)));
-    let mut groups: Vec<(Identity, Vec<(Option<Timestamp>, &PathBuf)>)> = Vec::new();
+    type Member<'a> = (Option<Timestamp>, &'a PathBuf);
+    let mut groups: Vec<(Identity, Vec<Member<'_>>)> = Vec::new();
     for (identity, file) in files {
         let fits = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
         let group =
