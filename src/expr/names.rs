@@ -58,7 +58,7 @@ impl<'a> Names<'a> {
                 is_struct || !after.next().is_some_and(is_name_char)
             }
             Some(':') => !after.next().is_some_and(is_name_char),
-            Some(next) => !(is_name_char(next) && name.ends_with(is_name_char)),
+            Some(next) => !is_name_char(next),
         }
     }
 

@@ -173,20 +173,20 @@ pub fn is_active_at(window: Duration, now: Timestamp) -> Expr {
 ///
 /// let runs = df!("name" => ["r1", "r2"], "runtime" => [93_784.0, 600.0])?;
 /// let long = runs.lazy().filter(run::runtime().gt(lit(3600.0))).select([run::runtime_hm()]).collect()?;
-/// assert_eq!(long.column("runtime")?.str()?.get(0), Some("26h 3m"));
+/// assert_eq!(long.column("runtime_hm")?.str()?.get(0), Some("26h 3m"));
 /// # Ok::<(), PolarsError>(())
 /// ```
 pub fn runtime() -> Expr {
     column("runtime")
 }
 
-/// The runtime as text in whole hours and minutes, `26h 3m`: String; null where [`runtime`] is.
+/// The runtime as text in whole hours and minutes, `26h 3m`, in a column `runtime_hm`: String; null where [`runtime`] is.
 pub fn runtime_hm() -> Expr {
     let minutes = (runtime() / lit(60.0)).floor().cast(DataType::Int64);
     let hours = (runtime() / lit(3600.0)).floor().cast(DataType::Int64);
     let rest = minutes - hours.clone() * lit(60i64);
     let text = |part: Expr| part.cast(DataType::String);
-    concat_str([text(hours), lit("h "), text(rest), lit("m")], "", false).alias("runtime")
+    concat_str([text(hours), lit("h "), text(rest), lit("m")], "", false).alias("runtime_hm")
 }
 
 /// How long W&B itself says the run took, without pauses of a resumed run: Float64, seconds; null if unknown.

@@ -134,6 +134,6 @@ fn activity_and_users() {
 fn runtime_as_text() {
     let frame = df!("runtime" => [Some(0.0), Some(59.9), Some(3600.0), Some(93_784.0), None]).unwrap();
     let text = frame.lazy().select([run::runtime_hm()]).collect().unwrap();
-    let text: Vec<Option<&str>> = text.column("runtime").unwrap().str().unwrap().iter().collect();
+    let text: Vec<Option<&str>> = text.column("runtime_hm").unwrap().str().unwrap().iter().collect();
     assert_eq!(text, [Some("0h 0m"), Some("0h 0m"), Some("1h 0m"), Some("26h 3m"), None]);
 }

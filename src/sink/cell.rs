@@ -90,8 +90,8 @@ impl<'a> Values<'a> {
             DataType::String => series.str().map(Typed::Str),
             DataType::Datetime(TimeUnit::Microseconds, zone) => series.datetime().map(|times| {
                 let times = times.physical();
-                let digits = times.iter().flatten().map(digits).max().unwrap_or(0);
-                Typed::Time(times, Time { micros: 0, zone: zone_of(zone.as_ref(), style), digits })
+                // Always all six, so that a run's line does not depend on which others are written.
+                Typed::Time(times, Time { micros: 0, zone: zone_of(zone.as_ref(), style), digits: 6 })
             }),
             _ => Ok(Typed::Any),
         };

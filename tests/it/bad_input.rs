@@ -186,7 +186,7 @@ fn several_folders_of_a_run_are_one_run() {
     let dir = folder();
     let (first, second) = (dir.path().join("first"), dir.path().join("second"));
     Log::of_run("twice001").config("a", "1").config("b", "{\"x\":1}").summary("acc", "0.1").history(0, "1700000100").exit(1, 100).write(&first, "twice001");
-    Log::of_run("twice001").config("b", "{\"y\":2}").summary("acc", "0.2").history(0, "1700000900").exit(0, 50).write(&second, "twice001");
+    Log::started("twice001", 1_700_000_500).config("b", "{\"y\":2}").summary("acc", "0.2").history(0, "1700000900").exit(0, 50).write(&second, "twice001");
     let frame = open(dir.path()).unwrap();
     assert_eq!((frame.height(), frame.receipt().joined), (1, 1));
     let row = frame.select(&["state", "config.a", "config.b.x", "config.b.y", "summary.acc", "history_rows", "runtime", "compute_seconds"]).unwrap();
