@@ -6,7 +6,7 @@ use runframe::{Error, ErrorKind, Result, Wanted, expr};
 use std::path::{Path, PathBuf};
 
 /// Rows of a terminal table unless -n says otherwise.
-const TERMINAL_ROWS: usize = 40;
+const TERMINAL_ROWS: usize = 50;
 
 /// What is known about the surroundings.
 #[derive(Debug, Clone, Default)]
