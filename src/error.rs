@@ -236,9 +236,9 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter(|(score, _)| *score >= 0.75)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    // What is much less alike than the best is noise.
     let best = scored.first().map_or(0.0, |(score, _)| *score);
-    scored.retain(|(score, _)| best - score < 0.12);
-    scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+    scored.into_iter().take_while(|(score, _)| *score >= best - 0.04).take(3).map(|(_, candidate)| candidate).collect()
 }
 
 /// How alike two lower-case names are, 0 to 1; the last part of a dotted name counts on its own,

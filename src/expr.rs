@@ -106,7 +106,8 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
         return Err(fault(start, "the expression is empty", "for example config.lr > 0.01"));
     }
     let wrong = |error: ParserError| parse_fault(text, &error);
-    let mut parser = Parser::new(&GenericDialect {}).with_recursion_limit(256).with_tokens_with_locations(tokens);
+    // Above what the lexer lets through: at its own limit the parser takes keywords for names.
+    let mut parser = Parser::new(&GenericDialect {}).with_recursion_limit(8192).with_tokens_with_locations(tokens);
     let tree = parser.parse_expr().map_err(wrong)?;
     let next = parser.peek_token();
     if next.token != Token::EOF {

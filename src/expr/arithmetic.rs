@@ -63,7 +63,8 @@ fn misfit(left: &Value, op: &Op, right: &Value) -> Error {
     fault(left.at, &message, cure)
 }
 
-/// Integers stay integers but for `/`; `%` has the sign of its left side, as in SQL; dividing by 0 gives ±infinity or NaN, `% 0` null.
+/// Integers stay integers but for `/`, and wrap beyond 64 bits; `%` has the sign of its left side, as in SQL; dividing by 0
+/// gives ±infinity or NaN, an integer `% 0` null.
 fn numbers(left: Value, op: &Op, right: Value) -> Value {
     let at = left.at;
     let float = left.is_float() || right.is_float() || *op == Op::Divide;
@@ -74,14 +75,22 @@ fn numbers(left: Value, op: &Op, right: Value) -> Value {
         Op::Minus => a - b,
         Op::Multiply => a * b,
         Op::Divide => a / b,
-        _ => {
-            let rest = a.clone().abs() % b.clone().abs();
-            let zero = b.eq(lit(0).cast(dtype.clone()));
-            let signed = when(a.lt(lit(0).cast(dtype.clone()))).then(lit(0).cast(dtype.clone()) - rest.clone()).otherwise(rest);
-            when(zero).then(lit(NULL).cast(dtype.clone())).otherwise(signed)
-        }
+        _ => a.map_many(remainder, &[b], |_, fields| Ok(fields[0].clone())),
     };
     Value::new(expr, dtype, at)
+}
+
+/// The remainder of two columns of one type, Int64 or Float64.
+fn remainder(columns: &mut [Column]) -> PolarsResult<Column> {
+    let (a, b) = (&columns[0], &columns[1]);
+    if a.dtype() == &DataType::Float64 {
+        let rest = |a: Option<f64>, b: Option<f64>| Some(a? % b?);
+        let out: Float64Chunked = arity::broadcast_binary_elementwise(a.f64()?, b.f64()?, rest);
+        return Ok(out.into_column());
+    }
+    let rest = |a: Option<i64>, b: Option<i64>| b.filter(|b| *b != 0).and_then(|b| Some(a?.wrapping_rem(b)));
+    let out: Int64Chunked = arity::broadcast_binary_elementwise(a.i64()?, b.i64()?, rest);
+    Ok(out.into_column())
 }
 
 /// A time plus or minus an interval.

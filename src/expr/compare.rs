@@ -31,6 +31,9 @@ pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) 
         }
     }
     let (left, right) = fit(left, right, names)?;
+    if left.kind() == Kind::Bool && !matches!(sign, Sign::Eq | Sign::NotEq | Sign::Same) {
+        return Err(left.mismatch("true and false have no order", "compare with = or !="));
+    }
     Ok(guarded(left, sign, right))
 }
 

@@ -1,6 +1,5 @@
 //! The functions of the expression language: one table of name, arguments, result and meaning.
 
-use super::compare::{self, Sign};
 use super::fault;
 use super::names::Names;
 use super::time::parse_span;
@@ -65,8 +64,8 @@ functions! {
     "log10" 1..=1 "log10(number) → float" "decimal logarithm; -inf at 0, NaN below" |c| c.float(f64::log10);
     "exp" 1..=1 "exp(number) → float" "e to this power" |c| c.float(f64::exp);
     "is_nan" 1..=1 "is_nan(number) → boolean" "whether it is NaN; null stays null" is_nan;
-    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(Sign::Lt);
-    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(Sign::Gt);
+    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| min_horizontal(values));
+    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| max_horizontal(values));
     "coalesce" 1..=MANY "coalesce(value, …) → value" "the first that is not null" first_known;
     "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.now), c.at));
     "date" 1..=1 "date(time) → date" "its day, in UTC" |c| c.time(|x| x.dt().date(), DataType::Date);
@@ -143,24 +142,21 @@ impl Call<'_> {
         Ok(Value::new(make(time.expr).cast(dtype.clone()), dtype, self.at))
     }
 
-    /// The first of the values that no other one beats; a null never wins, NaN only if there is nothing else.
-    fn extreme(self, sign: Sign) -> Result<Value> {
+    /// The smallest or largest; nulls are passed over, NaN counts only if there is nothing else.
+    fn extreme(self, pick: fn(&[Expr]) -> PolarsResult<Expr>) -> Result<Value> {
         let at = self.at;
         let (values, dtype) = unify(self.arguments, self.names)?;
-        if !matches!(Kind::of(&dtype), Kind::Number | Kind::Text | Kind::Time | Kind::Date | Kind::Null) {
-            return Err(fault(at, &format!("{} does not take {}", self.name, Kind::of(&dtype).words()), "it takes numbers, texts or times"));
+        let kind = Kind::of(&dtype);
+        if !matches!(kind, Kind::Number | Kind::Text | Kind::Time | Kind::Date | Kind::Null) {
+            return Err(fault(at, &format!("{} does not take {}", self.name, kind.words()), "it takes numbers, texts or times"));
         }
-        let mut values = values.into_iter().map(|value| Value::new(value.expr, dtype.clone(), value.at));
-        let Some(first) = values.next() else { return Ok(Value::constant(Const::Null, at)) };
-        values.try_fold(first, |best, next| {
-            let missing = |value: &Value| if value.is_float() { value.expr.clone().is_null().or(value.expr.clone().is_nan()) } else { value.expr.clone().is_null() };
-            let better = match Kind::of(&dtype) {
-                Kind::Null => lit(false),
-                _ => compare::compare(next.clone(), sign, best.clone(), self.names)?.fill_null(lit(false)),
-            };
-            let takes = better.or(missing(&best).and(next.expr.clone().is_not_null()));
-            Ok(Value::new(when(takes).then(next.expr).otherwise(best.expr), dtype.clone(), at))
-        })
+        let mut exprs: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
+        if !dtype.is_float() {
+            return Ok(Value::new(pick(&exprs)?, dtype, at));
+        }
+        let numbers: Vec<Expr> = exprs.iter().map(|expr| expr.clone().fill_nan(lit(NULL))).collect();
+        exprs.insert(0, pick(&numbers)?);
+        Ok(Value::new(coalesce(&exprs), dtype, at))
     }
 }
 

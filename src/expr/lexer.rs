@@ -99,9 +99,10 @@ impl<'a> Lexer<'a> {
         } else if let Some(length) = word(rest) {
             let spelled = &rest[..length];
             if KEYWORDS.contains(&spelled.to_ascii_uppercase().as_str()) && !names.is_longer(rest, length) {
-                self.operators += usize::from(spelled.eq_ignore_ascii_case("and") || spelled.eq_ignore_ascii_case("or") || spelled.eq_ignore_ascii_case("not"));
+                let value = ["null", "true", "false"].contains(&spelled.to_ascii_lowercase().as_str());
+                self.operators += usize::from(!value);
                 self.push(Token::make_word(spelled, None), length);
-                return self.limits();
+                return self.limits(self.at - length);
             }
             let after = rest[length..].trim_start();
             let call = after.starts_with('(');
@@ -132,15 +133,15 @@ impl<'a> Lexer<'a> {
             _ => self.operators += 1,
         }
         self.push(token.clone(), sign.len());
-        self.limits()
+        self.limits(self.at - sign.len())
     }
 
-    fn limits(&self) -> Result<()> {
+    fn limits(&self, at: usize) -> Result<()> {
         if self.depth > MAX_DEPTH {
-            return Err(fault(self.at, "nested too deeply", &format!("at most {MAX_DEPTH} levels of parentheses")));
+            return Err(fault(at, "nested too deeply", &format!("at most {MAX_DEPTH} levels of parentheses")));
         }
         if self.operators > MAX_OPERATORS {
-            return Err(fault(self.at, "too many operators", &format!("at most {MAX_OPERATORS}; write lists of values as name in ('a', 'b')")));
+            return Err(fault(at, "too many operators", &format!("at most {MAX_OPERATORS}; write lists of values as name in ('a', 'b')")));
         }
         Ok(())
     }
@@ -239,10 +240,10 @@ fn word(text: &str) -> Option<usize> {
     Some(text.find(|c: char| !is_name_char(c)).unwrap_or(text.len()))
 }
 
-/// The length of the words joined by dots at the start of `text`: what an unknown column is called in the error.
+/// The length of the words joined by `.` and `:` at the start of `text`: what an unknown column is called in the error.
 fn dotted(text: &str) -> usize {
     let mut end = word(text).unwrap_or_default();
-    while text[end..].starts_with('.') {
+    while text[end..].starts_with(['.', ':']) {
         let next = &text[end + 1..];
         let more = next.find(|c: char| !is_name_char(c)).unwrap_or(next.len());
         if more == 0 {

@@ -14,6 +14,8 @@ use sqlparser::ast::{
 
 /// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level.
 const MAX_DEPTH: usize = 256;
+/// A Polars expression may have this many nodes.
+const MAX_NODES: usize = 20_000;
 
 /// Walks one tree.
 pub(super) struct Walker<'a> {
@@ -45,9 +47,13 @@ impl Walker<'_> {
         if self.depth > MAX_DEPTH {
             return Err(fault(at(tree), "nested too deeply", &format!("at most {MAX_DEPTH} levels")));
         }
-        let value = self.any(tree);
+        let value = self.any(tree)?;
         self.depth -= 1;
-        value
+        // Some operators name their operands twice, so that the expression can grow faster than the text.
+        if value.expr.into_iter().take(MAX_NODES + 1).count() > MAX_NODES {
+            return Err(fault(at(tree), "the expression is too large", "split it up"));
+        }
+        Ok(value)
     }
 
     fn any(&mut self, tree: &Ast) -> Result<Value> {

@@ -1,0 +1,166 @@
+//! The items of config, summary and history records: paths and JSON texts, borrowed from the record's bytes.
+
+use super::wire::{Fields, Malformed, Value};
+use crate::record::Timestamp;
+use std::borrow::Cow;
+
+/// An item of config, summary or history: a path and a JSON text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'a> {
+    raw: &'a [u8],
+    /// The only part of the path, or its first.
+    first: &'a [u8],
+    /// Parts in `nested_key`; 0 if `key` is used.
+    parts: u32,
+    /// `value_json`.
+    json: &'a [u8],
+}
+
+impl<'a> Item<'a> {
+    #[inline]
+    pub(super) fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
+        let mut item = Item { raw, first: &[], parts: 0, json: &[] };
+        for field in Fields::new(raw) {
+            match field? {
+                (2, Value::Bytes(part)) => {
+                    if item.parts == 0 {
+                        item.first = part;
+                    }
+                    item.parts += 1;
+                }
+                (1, Value::Bytes(key)) if item.parts == 0 => item.first = key,
+                (16, Value::Bytes(json)) => item.json = json,
+                _ => {}
+            }
+        }
+        Ok(item)
+    }
+
+    /// The only part of the path; `None` if there are more.
+    #[inline]
+    pub(super) fn single(&self) -> Option<&'a [u8]> {
+        (self.parts <= 1).then_some(self.first)
+    }
+
+    /// The parts of the path: `nested_key`, or else `key`.
+    pub(super) fn path(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let nested = Fields::new(if self.parts > 0 { self.raw } else { &[] });
+        let nested = nested.filter_map(|field| match field {
+            Ok((2, Value::Bytes(part))) => Some(part),
+            _ => None,
+        });
+        (self.parts == 0).then_some(self.first).into_iter().chain(nested)
+    }
+
+    /// True if it uses `key`, as legacy writers do.
+    pub(super) fn is_legacy(&self) -> bool {
+        self.parts == 0
+    }
+
+    /// `value_json`, as it stands; empty if the value is typed.
+    #[inline]
+    pub(super) fn json(&self) -> &'a [u8] {
+        self.json
+    }
+
+    /// The value as JSON text: `value_json`, or else the typed twin that 0.31 may write in history.
+    pub(super) fn value(&self) -> Result<Cow<'a, [u8]>, Malformed> {
+        if !self.json.is_empty() {
+            return Ok(Cow::Borrowed(self.json));
+        }
+        let mut text = String::new();
+        for field in Fields::new(self.raw) {
+            match field? {
+                (3, _) => text = "null".to_owned(),
+                (4, value) => text = (value.int() != 0).to_string(),
+                (5, Value::Varint(zigzag)) => {
+                    text = ((zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed())).to_string()
+                }
+                (6, Value::Fixed64(bits)) => text = number(f64::from_bits(bits)),
+                (7, Value::Bytes(bytes)) => {
+                    text.clear();
+                    crate::json::quote(&String::from_utf8_lossy(bytes), &mut text);
+                }
+                (8, Value::Bytes(bytes)) => return Ok(Cow::Borrowed(bytes)),
+                _ => {}
+            }
+        }
+        Ok(Cow::Owned(text.into_bytes()))
+    }
+}
+
+/// A number as W&B writes it: bare `NaN`, `Infinity`, `-Infinity` included.
+pub(super) fn number(value: f64) -> String {
+    match value {
+        v if v.is_nan() => "NaN".to_owned(),
+        v if v.is_infinite() => if v > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+        v => format!("{v:?}"),
+    }
+}
+
+/// One change in a ConfigRecord or SummaryRecord; history rows are updates only.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change<'a> {
+    Update(Item<'a>),
+    Remove(Item<'a>),
+}
+
+/// Hands out the changes of a config, summary or history record. True if there was any.
+#[inline]
+pub(super) fn changes<'a>(bytes: &'a [u8], mut each: impl FnMut(Change<'a>)) -> Result<bool, Malformed> {
+    let mut any = false;
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(item)) => each(Change::Update(Item::parse(item)?)),
+            (2, Value::Bytes(item)) => each(Change::Remove(Item::parse(item)?)),
+            _ => continue,
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Hands out the items of a history row, and its `step` where the row has one of its own.
+pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result<Option<i64>, Malformed> {
+    let mut step = None;
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(item)) => each(Item::parse(item)?),
+            (2, Value::Bytes(bytes)) => {
+                step = Some(0);
+                for field in Fields::new(bytes) {
+                    if let (1, value) = field? {
+                        step = Some(value.int());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(step)
+}
+
+/// The `_timestamp` of a history row.
+pub(super) fn row_time(bytes: &[u8]) -> Result<Option<Timestamp>, Malformed> {
+    let mut found = None;
+    for field in Fields::new(bytes) {
+        if let (1, Value::Bytes(item)) = field? {
+            // A cheap look first: the key is 10 bytes long and stands at the front.
+            let maybe = match item {
+                [0x0a | 0x12, 10, rest @ ..] => rest.starts_with(b"_timestamp"),
+                [0x0a | 0x12, ..] => false,
+                _ => true,
+            };
+            if maybe || item.starts_with(&[0x0a, 0]) {
+                let item = Item::parse(item)?;
+                if item.single() == Some(b"_timestamp") {
+                    found = Some(item);
+                }
+            }
+        }
+    }
+    let Some(item) = found else { return Ok(None) };
+    let value = item.value()?;
+    let seconds = std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse::<f64>().ok());
+    Ok(seconds.and_then(Timestamp::from_float))
+}

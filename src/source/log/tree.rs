@@ -1,0 +1,339 @@
+//! A tree of keys whose leaves are raw JSON texts: what config and summary are folded into.
+//!
+//! Nodes, names and values lie in three arenas and are found through one hash table, so that overwriting a value that is
+//! there already, which is nearly all that a long log does, costs a hash and a copy.
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::{BuildHasher, Hasher};
+
+/// A node of a [`Tree`].
+pub(super) type Node = usize;
+
+/// The node that holds all others.
+pub(super) const ROOT: Node = 0;
+/// No node.
+const NONE: Node = usize::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Known by name, but not there.
+    Absent,
+    /// Holds other nodes.
+    Branch,
+    /// Holds a value. Then no node above it is a leaf, and none below it is there.
+    Leaf,
+}
+
+#[derive(Debug)]
+struct Entry {
+    parent: Node,
+    first_child: Node,
+    last_child: Node,
+    next_sibling: Node,
+    name: (usize, usize),
+    state: State,
+    /// The epoch in which the value was set.
+    epoch: u32,
+    start: usize,
+    length: usize,
+    capacity: usize,
+}
+
+impl Entry {
+    fn new(parent: Node, name: (usize, usize)) -> Self {
+        Entry {
+            parent,
+            first_child: NONE,
+            last_child: NONE,
+            next_sibling: NONE,
+            name,
+            state: State::Absent,
+            epoch: 0,
+            start: 0,
+            length: 0,
+            capacity: 0,
+        }
+    }
+}
+
+/// The tree. Children stay in the order in which they were first seen.
+#[derive(Debug)]
+pub(super) struct Tree {
+    nodes: Vec<Entry>,
+    names: Vec<u8>,
+    values: Vec<u8>,
+    index: HashTable<Node>,
+    hasher: DefaultHashBuilder,
+    epoch: u32,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        let mut tree = Tree {
+            nodes: Vec::new(),
+            names: Vec::new(),
+            values: Vec::new(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            epoch: 0,
+        };
+        tree.clear();
+        tree
+    }
+}
+
+impl Tree {
+    /// Forgets everything but keeps the memory, unless that is much.
+    pub(super) fn clear(&mut self) {
+        const KEEP: usize = 4 << 20;
+        if self.values.capacity() + self.names.capacity() + self.nodes.capacity() * size_of::<Entry>() > KEEP {
+            self.nodes = Vec::new();
+            self.names = Vec::new();
+            self.values = Vec::new();
+            self.index = HashTable::new();
+        }
+        self.nodes.clear();
+        self.names.clear();
+        self.values.clear();
+        self.index.clear();
+        self.epoch = 0;
+        self.nodes.push(Entry { state: State::Branch, ..Entry::new(ROOT, (0, 0)) });
+    }
+
+    /// True if nothing was ever set or looked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.len() <= 1
+    }
+
+    /// Values that are set from now on are told apart from older ones by [`Tree::recent`].
+    pub(super) fn next_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// The child of `parent` by that name; made if it is not known yet.
+    #[inline]
+    pub(super) fn child(&mut self, parent: Node, name: &[u8]) -> Node {
+        let hash = self.hash(parent, name);
+        let Tree { nodes, names, index, .. } = self;
+        let known = index.find(hash, |node| is(nodes, names, *node, parent, name));
+        match known {
+            Some(node) => *node,
+            None => self.add(hash, parent, name),
+        }
+    }
+
+    /// The child of `parent` by that name.
+    pub(super) fn find(&self, parent: Node, name: &[u8]) -> Option<Node> {
+        let hash = self.hash(parent, name);
+        self.index.find(hash, |node| is(&self.nodes, &self.names, *node, parent, name)).copied()
+    }
+
+    #[inline]
+    fn hash(&self, parent: Node, name: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_usize(parent);
+        hasher.write(name);
+        hasher.finish()
+    }
+
+    fn add(&mut self, hash: u64, parent: Node, name: &[u8]) -> Node {
+        let node = self.nodes.len();
+        self.nodes.push(Entry::new(parent, (self.names.len(), name.len())));
+        self.names.extend_from_slice(name);
+        match self.nodes[parent].last_child {
+            NONE => self.nodes[parent].first_child = node,
+            last => self.nodes[last].next_sibling = node,
+        }
+        self.nodes[parent].last_child = node;
+        let Tree { nodes, names, index, hasher, .. } = self;
+        index.insert_unique(hash, node, |node| {
+            let entry = &nodes[*node];
+            let mut hasher = hasher.build_hasher();
+            hasher.write_usize(entry.parent);
+            hasher.write(&names[entry.name.0..entry.name.0 + entry.name.1]);
+            hasher.finish()
+        });
+        node
+    }
+
+    /// Makes `node` a leaf with this value. A leaf above it, and everything below it, is thrown away.
+    #[inline]
+    pub(super) fn set(&mut self, node: Node, value: &[u8]) {
+        if self.nodes[node].state != State::Leaf {
+            self.make_leaf(node);
+        }
+        let entry = &mut self.nodes[node];
+        entry.epoch = self.epoch;
+        entry.length = value.len();
+        if value.len() > entry.capacity {
+            // Powers of two, so that all that is left behind is less than what is in use.
+            entry.capacity = value.len().next_power_of_two().max(16);
+            entry.start = self.values.len();
+            self.values.resize(entry.start + entry.capacity, 0);
+        }
+        if let Some(room) = self.values.get_mut(entry.start..entry.start + value.len()) {
+            room.copy_from_slice(value);
+        }
+    }
+
+    fn make_leaf(&mut self, node: Node) {
+        if self.nodes[node].state == State::Branch {
+            self.clear_below(node);
+        }
+        self.nodes[node].state = State::Leaf;
+        let mut above = self.nodes[node].parent;
+        while self.nodes[above].state != State::Branch {
+            self.nodes[above].state = State::Branch;
+            above = self.nodes[above].parent;
+        }
+    }
+
+    /// Takes away a leaf, or a branch with everything below it. Branches that are left empty count as absent.
+    pub(super) fn remove(&mut self, node: Node) {
+        if node == ROOT {
+            return;
+        }
+        if self.nodes[node].state == State::Branch {
+            self.clear_below(node);
+        }
+        self.nodes[node].state = State::Absent;
+    }
+
+    fn clear_below(&mut self, node: Node) {
+        let mut open = vec![self.nodes[node].first_child];
+        while let Some(child) = open.pop() {
+            if child == NONE {
+                continue;
+            }
+            let entry = &mut self.nodes[child];
+            open.push(entry.next_sibling);
+            if entry.state == State::Branch {
+                open.push(entry.first_child);
+            }
+            entry.state = State::Absent;
+        }
+    }
+
+    /// The value of a leaf.
+    pub(super) fn value(&self, node: Node) -> Option<&[u8]> {
+        let entry = self.nodes.get(node).filter(|entry| entry.state == State::Leaf)?;
+        self.values.get(entry.start..entry.start + entry.length)
+    }
+
+    /// The value of a leaf that was set since [`Tree::next_epoch`].
+    pub(super) fn recent(&self, node: Node) -> Option<&[u8]> {
+        self.value(node).filter(|_| self.nodes[node].epoch == self.epoch)
+    }
+
+    /// The node above.
+    pub(super) fn parent(&self, node: Node) -> Node {
+        self.nodes[node].parent
+    }
+
+    /// The name of a node.
+    pub(super) fn name(&self, node: Node) -> &[u8] {
+        let (start, length) = self.nodes[node].name;
+        self.names.get(start..start + length).unwrap_or_default()
+    }
+
+    /// Calls `each` with the path and the value of every leaf, in order.
+    pub(super) fn leaves(&self, mut each: impl FnMut(&[Node], &[u8])) {
+        let mut path: Vec<Node> = Vec::new();
+        let mut at = self.nodes[ROOT].first_child;
+        loop {
+            if at == NONE {
+                let Some(above) = path.pop() else { return };
+                at = self.nodes[above].next_sibling;
+                continue;
+            }
+            path.push(at);
+            let entry = &self.nodes[at];
+            match entry.state {
+                State::Branch => {
+                    at = entry.first_child;
+                    continue;
+                }
+                State::Leaf => each(&path, self.value(at).unwrap_or_default()),
+                State::Absent => {}
+            }
+            path.pop();
+            at = entry.next_sibling;
+        }
+    }
+}
+
+#[inline]
+fn is(nodes: &[Entry], names: &[u8], node: Node, parent: Node, name: &[u8]) -> bool {
+    let entry = &nodes[node];
+    entry.parent == parent && names.get(entry.name.0..entry.name.0 + entry.name.1) == Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn at(tree: &mut Tree, path: &[u8]) -> Node {
+        path.iter().fold(ROOT, |node, part| tree.child(node, &[*part]))
+    }
+
+    fn leaves(tree: &Tree) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut all = Vec::new();
+        tree.leaves(|path, value| {
+            all.push((path.iter().flat_map(|n| tree.name(*n)).copied().collect(), value.to_vec()))
+        });
+        all
+    }
+
+    #[test]
+    fn order_is_as_first_seen() {
+        let mut tree = Tree::default();
+        for (path, value) in [(&b"z"[..], "1"), (b"ay", "2"), (b"b", "3"), (b"ax", "4"), (b"z", "five")] {
+            let node = at(&mut tree, path);
+            tree.set(node, value.as_bytes());
+        }
+        let shown: Vec<_> = leaves(&tree)
+            .into_iter()
+            .map(|(p, v)| (String::from_utf8(p).unwrap(), String::from_utf8(v).unwrap()))
+            .collect();
+        let expected = [("z", "five"), ("ay", "2"), ("ax", "4"), ("b", "3")];
+        assert_eq!(shown, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn epochs_tell_what_is_recent() {
+        let mut tree = Tree::default();
+        let (a, b) = (at(&mut tree, b"a"), at(&mut tree, b"b"));
+        tree.set(a, b"1");
+        tree.set(b, b"1");
+        tree.next_epoch();
+        tree.set(b, b"2");
+        assert_eq!((tree.recent(a), tree.value(a), tree.recent(b)), (None, Some(&b"1"[..]), Some(&b"2"[..])));
+    }
+
+    proptest! {
+        /// The same steps on a map from paths to values, with the rules written out.
+        #[test]
+        fn behaves_like_a_map_of_paths(steps in proptest::collection::vec(
+            (proptest::collection::vec(b'a'..b'd', 1..4), proptest::option::weighted(0.7, "[0-9]{0,40}")), 0..60)) {
+            let mut tree = Tree::default();
+            let mut map: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            for (path, value) in steps {
+                let node = at(&mut tree, &path);
+                map.retain(|known, _| !known.starts_with(&path));
+                match value {
+                    Some(value) => {
+                        map.retain(|known, _| !path.starts_with(known));
+                        map.insert(path, value.clone().into_bytes());
+                        tree.set(node, value.as_bytes());
+                    }
+                    None => tree.remove(node),
+                }
+                let mut found = leaves(&tree);
+                found.sort();
+                prop_assert_eq!(&found, &map.clone().into_iter().collect::<Vec<_>>());
+            }
+        }
+    }
+}

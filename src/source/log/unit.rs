@@ -1,0 +1,194 @@
+//! A unit: the files of one run id, which are read together, one run or several.
+
+use super::discover::{id_of, is_in_place};
+use super::framing::Buffers;
+use super::reading::{Identity, Scratch, peek, read};
+use crate::error::Error;
+use crate::record::{Receipt, Run, Timestamp, Wanted};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The files of one run id.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) id: String,
+    /// Sorted by path.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Scratch memory, as much as there are threads at work.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Vec<Scratch>>);
+
+impl Pool {
+    /// Lends scratch memory to `work`.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let lent = self.0.lock().ok().and_then(|mut all| all.pop());
+        let mut scratch = lent.unwrap_or_default();
+        let result = work(&mut scratch);
+        if let Ok(mut all) = self.0.lock() {
+            all.push(scratch);
+        }
+        result
+    }
+}
+
+/// Sorts files into units, in the order of each unit's first file.
+///
+/// The id is that of the file's name where its folder has the same; other files (copies, renamed ones) are looked into.
+pub(super) fn units(files: &[PathBuf], pool: &Pool) -> Vec<Unit> {
+    let id = |file: &PathBuf| match id_of(file) {
+        Some(id) if is_in_place(file, id) => id.to_owned(),
+        named => {
+            let inside = pool.with(|scratch| peek(file, &mut scratch.buffers)).id;
+            inside.unwrap_or_else(|| named.map_or_else(|| stem(file), str::to_owned))
+        }
+    };
+    let ids: Vec<String> = files.par_iter().with_min_len(32).map(id).collect();
+    let mut known: HashMap<&str, usize> = HashMap::with_capacity(files.len());
+    let mut units: Vec<Unit> = Vec::new();
+    for (id, file) in ids.iter().zip(files) {
+        let at = *known.entry(id).or_insert(units.len());
+        match units.get_mut(at) {
+            Some(unit) => unit.files.push(file.clone()),
+            None => units.push(Unit { id: id.clone(), files: vec![file.clone()] }),
+        }
+    }
+    units
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What reading units gives beside the runs.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) receipt: Receipt,
+    /// The first file that could not be read.
+    pub(super) error: Option<Error>,
+    /// Files that hold a run of another id than their unit's.
+    pub(super) strays: Vec<PathBuf>,
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    pub(super) wanted: Wanted,
+    pub(super) now: Timestamp,
+}
+
+impl Unit {
+    /// Reads all files and appends the runs in them to `runs`.
+    pub(super) fn read(&self, how: How, scratch: &mut Scratch, runs: &mut Vec<Run>, outcome: &mut Outcome) {
+        if let [file] = &self.files[..] {
+            // The usual case: what the file holds shows while it is read.
+            let mut single = Outcome::default();
+            let run = self.fold(&[file], how, scratch, &mut single);
+            if run.as_ref().is_some_and(|run| run.name != self.id) {
+                return outcome.strays.push(file.clone());
+            }
+            runs.extend(run);
+            outcome.add(single);
+            return;
+        }
+        let mut files = Vec::new();
+        for file in &self.files {
+            let identity = peek(file, &mut scratch.buffers);
+            match identity.id.as_ref().is_none_or(|id| *id == self.id) {
+                true => files.push((identity, file)),
+                false => outcome.strays.push(file.clone()),
+            }
+        }
+        for group in groups(files, &mut outcome.receipt) {
+            let run = self.fold(&group, how, scratch, outcome);
+            runs.extend(run);
+        }
+    }
+
+    fn fold(&self, files: &[&PathBuf], how: How, scratch: &mut Scratch, outcome: &mut Outcome) -> Option<Run> {
+        scratch.fold.clear();
+        for file in files {
+            if let Err(error) = read(file, scratch, how.wanted, &mut outcome.receipt) {
+                outcome.refuse(file, error);
+            }
+        }
+        scratch.fold.finish(&self.id, how.wanted, how.now, &mut outcome.receipt)
+    }
+}
+
+impl Outcome {
+    /// Counts a file that could not be read, or not to its end.
+    fn refuse(&mut self, file: &Path, error: Error) {
+        let place = error.place().offset.map(|offset| format!(" (at byte {offset})")).unwrap_or_default();
+        self.receipt.refuse(file, format!("{}{place}", error.message()));
+        self.error.get_or_insert(error);
+    }
+
+    /// Adds another one's counts; the error that was first stays.
+    pub(super) fn add(&mut self, other: Outcome) {
+        self.receipt.merge(other.receipt);
+        self.strays.extend(other.strays);
+        if self.error.is_none() {
+            self.error = other.error;
+        }
+    }
+}
+
+/// Parts the files of one id by entity and project, where both are set and differ; each part in the order of time.
+///
+/// Files with the same start are copies of one folder; only the longest is kept.
+fn groups<'a>(mut files: Vec<(Identity, &'a PathBuf)>, receipt: &mut Receipt) -> Vec<Vec<&'a PathBuf>> {
+    files.sort_by(|(a, x), (b, y)| (a.start.is_none(), a.start, x).cmp(&(b.start.is_none(), b.start, y)));
+    let mut groups: Vec<(Identity, Vec<(Option<Timestamp>, &PathBuf)>)> = Vec::new();
+    for (identity, file) in files {
+        let fits = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+        let group =
+            groups.iter_mut().find(|(g, _)| fits(&g.entity, &identity.entity) && fits(&g.project, &identity.project));
+        let start = identity.start;
+        let Some((known, members)) = group else {
+            groups.push((identity, vec![(start, file)]));
+            continue;
+        };
+        known.entity = known.entity.take().or(identity.entity);
+        known.project = known.project.take().or(identity.project);
+        let copy = members.iter_mut().find(|(other, _)| start.is_some() && *other == start);
+        match copy {
+            Some((_, kept)) => {
+                receipt.duplicates += 1;
+                if length(file) > length(kept) {
+                    *kept = file;
+                }
+            }
+            None => members.push((start, file)),
+        }
+    }
+    groups.into_iter().map(|(_, members)| members.into_iter().map(|(_, file)| file).collect()).collect()
+}
+
+fn length(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
+/// Puts files that were found in a wrong unit into units of their own.
+///
+/// Those whose run was read already are refused, so that no run comes twice.
+pub(super) fn regroup(strays: &[PathBuf], known: &[Unit], outcome: &mut Outcome) -> Vec<Unit> {
+    let known: HashMap<&str, &Unit> = known.iter().map(|unit| (unit.id.as_str(), unit)).collect();
+    let mut buffers = Buffers::default();
+    let mut units: Vec<Unit> = Vec::new();
+    for file in strays {
+        let id = peek(file, &mut buffers).id.unwrap_or_else(|| stem(file));
+        if let Some(other) = known.get(id.as_str()).and_then(|unit| unit.files.first()) {
+            let reason = format!("holds run {id}, which was read from {}", other.display());
+            outcome.receipt.refuse(file, reason);
+        } else if let Some(unit) = units.iter_mut().find(|unit| unit.id == id) {
+            unit.files.push(file.clone());
+        } else {
+            units.push(Unit { id, files: vec![file.clone()] });
+        }
+    }
+    units
+}
