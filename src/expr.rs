@@ -31,6 +31,7 @@ mod cast;
 mod compare;
 mod functions;
 mod lexer;
+mod literals;
 mod names;
 mod select;
 #[cfg(test)]
@@ -112,7 +113,11 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
     let next = parser.peek_token();
     if next.token != Token::EOF {
         let at = (next.span.start.column as usize).saturating_sub(1);
-        return Err(fault(at, &format!("{} is not expected here", spelled(&next.token)), "an operator such as and, or, =, > is missing before it"));
+        return Err(fault(
+            at,
+            &format!("{} is not expected here", spelled(&next.token)),
+            "an operator such as and, or, =, > is missing before it",
+        ));
     }
     Ok(tree)
 }

@@ -12,6 +12,7 @@ use crate::columns::{Columns, Kind};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Receipt, Run, Wanted};
 use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Something that can make any of its columns on demand.
@@ -181,24 +182,23 @@ pub fn unknown_column<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 fn conflicts(frame: &RunFrame) -> Result<Vec<Conflict>> {
-    let schema = frame.schema();
-    let mut found: Vec<Conflict> = Vec::new();
-    let suffixed = schema.iter_names().filter_map(|name| Kind::split(name).1.map(|kind| (name.as_str(), kind)));
-    for (column, kind) in suffixed {
-        let path = Kind::split(column).0;
-        if found.last().is_none_or(|conflict| conflict.path != path) {
-            let plain = (path.to_owned(), plain_kind(frame, path), 0);
-            found.push(Conflict { path: path.to_owned(), columns: vec![plain] });
-        }
-        if let Some(conflict) = found.last_mut() {
-            conflict.columns.push((column.to_owned(), kind, 0));
+    let mut paths: BTreeMap<&str, Vec<(&str, Kind)>> = BTreeMap::new();
+    for name in frame.schema().iter_names() {
+        if let (path, Some(kind)) = Kind::split(name) {
+            paths.entry(path).or_default().push((name.as_str(), kind));
         }
     }
-    let names: Vec<String> = found.iter().flat_map(|c| c.columns.iter().map(|(name, ..)| name.clone())).collect();
-    let names: Vec<String> = names.into_iter().filter(|name| schema.contains(name)).collect();
-    let values = frame.select(&names)?;
-    for (name, _, count) in found.iter_mut().flat_map(|conflict| &mut conflict.columns) {
-        *count = values.column(name).map_or(0, |column| (column.len() - column.null_count()) as u64);
+    let mut found = Vec::new();
+    for (path, mut columns) in paths {
+        if frame.schema().contains(path) {
+            columns.push((path, plain_kind(frame, path)));
+        }
+        columns.sort_by_key(|(_, kind)| *kind);
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let values = frame.select(&names)?;
+        let count = |name: &str| values.column(name).map_or(0, |column| (column.len() - column.null_count()) as u64);
+        let columns = columns.into_iter().map(|(name, kind)| (name.to_owned(), kind, count(name))).collect();
+        found.push(Conflict { path: path.to_owned(), columns });
     }
     Ok(found)
 }

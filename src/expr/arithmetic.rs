@@ -1,9 +1,9 @@
 //! Arithmetic: numbers, times with intervals, joining text.
 
+use super::fault;
 use super::names::Names;
 use super::time::Span;
 use super::value::{Const, Kind, TIME, Value};
-use super::fault;
 use crate::error::{Error, Result};
 use polars::prelude::*;
 use sqlparser::ast::BinaryOperator as Op;
@@ -22,7 +22,10 @@ pub(super) fn negate(value: Value, at: usize) -> Result<Value> {
         (Some(constant), _) => Ok(Value::constant(constant, at)),
         (None, Kind::Number) if value.is_float() => Ok(Value::new(lit(0.0) - value.expr, DataType::Float64, at)),
         (None, Kind::Number | Kind::Null) => Ok(Value::new(lit(0i64) - value.expr, DataType::Int64, at)),
-        _ => Err(value.mismatch(&format!("- needs a number, but {} is {}", value.called(), value.kind().words()), "numbers and intervals can be negative")),
+        _ => Err(value.mismatch(
+            &format!("- needs a number, but {} is {}", value.called(), value.kind().words()),
+            "numbers and intervals can be negative",
+        )),
     }
 }
 
@@ -33,7 +36,9 @@ pub(super) fn combine(left: Value, op: &Op, right: Value, names: &Names<'_>) -> 
     }
     // Text beside a time is a time, so that `created_at - '2026-01-01'` is an interval.
     let time = |value: Value, other: Kind| match (value.text(), other) {
-        (Some(text), Kind::Time) => super::time::parse_time(text, value.at).map(|time| Value::constant(Const::Time(time), value.at)),
+        (Some(text), Kind::Time) => {
+            super::time::parse_time(text, value.at).map(|time| Value::constant(Const::Time(time), value.at))
+        }
         _ => Ok(value),
     };
     let kinds = (left.kind(), right.kind());

@@ -11,7 +11,9 @@ use sqlparser::ast::DataType as Sql;
 /// The value as the SQL type.
 pub(super) fn cast(value: Value, to: &Sql, names: &Names<'_>) -> Result<Value> {
     match to {
-        Sql::Double(_) | Sql::DoublePrecision | Sql::Float(_) | Sql::Float8 | Sql::Float64 | Sql::Real => to_number(value, DataType::Float64),
+        Sql::Double(_) | Sql::DoublePrecision | Sql::Float(_) | Sql::Float8 | Sql::Float64 | Sql::Real => {
+            to_number(value, DataType::Float64)
+        }
         Sql::BigInt(_) | Sql::Int(_) | Sql::Integer(_) | Sql::Int8(_) | Sql::Int64 => to_number(value, DataType::Int64),
         Sql::Varchar(_) | Sql::Nvarchar(_) | Sql::Char(_) | Sql::Text | Sql::String(_) => to_text(value, names),
         Sql::Boolean | Sql::Bool => to_bool(value),
@@ -20,18 +22,27 @@ pub(super) fn cast(value: Value, to: &Sql, names: &Names<'_>) -> Result<Value> {
             let time = to_time(value)?;
             Ok(Value::new(time.expr.dt().date(), DataType::Date, time.at))
         }
-        other => Err(fault(value.at, &format!("cannot cast to {other}"), "types: double, bigint, varchar, boolean, timestamp, date")),
+        other => Err(fault(
+            value.at,
+            &format!("cannot cast to {other}"),
+            "types: double, bigint, varchar, boolean, timestamp, date",
+        )),
     }
 }
 
 fn refuse(value: &Value, to: &str) -> crate::error::Error {
-    value.mismatch(&format!("{} is {} and cannot become {to}", value.called(), value.kind().words()), "check the column with the schema verb")
+    value.mismatch(
+        &format!("{} is {} and cannot become {to}", value.called(), value.kind().words()),
+        "check the column with the schema verb",
+    )
 }
 
 /// Text is read as a number (`NaN` and `inf` too), true is 1; floats lose their fraction on the way to an integer.
 fn to_number(value: Value, dtype: DataType) -> Result<Value> {
     match value.kind() {
-        Kind::Number | Kind::Bool | Kind::Text | Kind::Null => Ok(Value::new(value.expr.cast(dtype.clone()), dtype, value.at)),
+        Kind::Number | Kind::Bool | Kind::Text | Kind::Null => {
+            Ok(Value::new(value.expr.cast(dtype.clone()), dtype, value.at))
+        }
         Kind::Span => {
             let seconds = value.expr.dt().total_microseconds(false).cast(DataType::Float64) / lit(1e6);
             Ok(Value::new(seconds.cast(dtype.clone()), dtype, value.at))
@@ -63,8 +74,14 @@ fn to_bool(value: Value) -> Result<Value> {
         Kind::Null => value.expr.cast(DataType::Boolean),
         Kind::Text => {
             let text = value.expr.str().to_lowercase();
-            let any = |words: [&str; 3]| words.into_iter().fold(lit(false), |any, word| any.or(text.clone().eq(lit(word.to_owned()))));
-            when(any(["true", "1", "yes"])).then(lit(true)).when(any(["false", "0", "no"])).then(lit(false)).otherwise(lit(NULL).cast(DataType::Boolean))
+            let any = |words: [&str; 3]| {
+                words.into_iter().fold(lit(false), |any, word| any.or(text.clone().eq(lit(word.to_owned()))))
+            };
+            when(any(["true", "1", "yes"]))
+                .then(lit(true))
+                .when(any(["false", "0", "no"]))
+                .then(lit(false))
+                .otherwise(lit(NULL).cast(DataType::Boolean))
         }
         _ => return Err(refuse(&value, "true or false")),
     };

@@ -1,9 +1,9 @@
 //! Comparisons: `=`, `<`, `between`, `in`, `like`, regular expressions; kinds by literal, and NaN as in IEEE 754.
 
+use super::fault;
 use super::names::Names;
 use super::time::{parse_date, parse_time};
 use super::value::{Const, Kind, TIME, Value};
-use super::fault;
 use crate::error::Result;
 use polars::prelude::*;
 
@@ -26,7 +26,10 @@ pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) 
         for (side, other) in [(&left, &right), (&right, &left)] {
             if side.kind() == Kind::Null {
                 let name = other.column.as_deref().unwrap_or("…");
-                return Err(side.mismatch("a comparison with null is never true", &format!("write {name} is null, or {name} is not null")));
+                return Err(side.mismatch(
+                    "a comparison with null is never true",
+                    &format!("write {name} is null, or {name} is not null"),
+                ));
             }
         }
     }
@@ -69,7 +72,9 @@ fn as_times(left: Value, right: Value) -> Result<(Value, Value)> {
         let Some(text) = value.text().map(str::to_owned) else { return Ok(value) };
         match beside {
             Kind::Time => Ok(Value::constant(Const::Time(parse_time(&text, value.at)?), value.at)),
-            Kind::Date if text.trim().len() > 10 => Ok(Value::constant(Const::Time(parse_time(&text, value.at)?), value.at)),
+            Kind::Date if text.trim().len() > 10 => {
+                Ok(Value::constant(Const::Time(parse_time(&text, value.at)?), value.at))
+            }
             Kind::Date => Ok(Value::constant(Const::Date(parse_date(&text, value.at)?), value.at)),
             _ => Ok(value),
         }
@@ -181,10 +186,22 @@ fn one_of(value: Value, group: Vec<Value>, names: &Names<'_>) -> Result<Expr> {
             });
             Series::new("in".into(), floats.collect::<Vec<f64>>())
         }
-        Kind::Number => Series::new("in".into(), constants.iter().filter_map(|c| if let Const::Int(i) = c { Some(*i) } else { None }).collect::<Vec<i64>>()),
-        Kind::Text => Series::new("in".into(), constants.iter().filter_map(|c| if let Const::Text(t) = c { Some(t.as_str()) } else { None }).collect::<Vec<&str>>()),
+        Kind::Number => Series::new(
+            "in".into(),
+            constants.iter().filter_map(|c| if let Const::Int(i) = c { Some(*i) } else { None }).collect::<Vec<i64>>(),
+        ),
+        Kind::Text => Series::new(
+            "in".into(),
+            constants
+                .iter()
+                .filter_map(|c| if let Const::Text(t) = c { Some(t.as_str()) } else { None })
+                .collect::<Vec<&str>>(),
+        ),
         _ => {
-            let equal = constants.into_iter().map(|c| Value::constant(c, fitted.at)).map(|item| compare(fitted.clone(), Sign::Eq, item, names));
+            let equal = constants
+                .into_iter()
+                .map(|c| Value::constant(c, fitted.at))
+                .map(|item| compare(fitted.clone(), Sign::Eq, item, names));
             return Ok(super::walk::balanced(equal.collect::<Result<Vec<Expr>>>()?, Expr::or));
         }
     };
@@ -193,11 +210,20 @@ fn one_of(value: Value, group: Vec<Value>, names: &Names<'_>) -> Result<Expr> {
 }
 
 /// `value like pattern`: `%` is any text, `_` one character; `escape` takes away their meaning.
-pub(super) fn like(value: Value, pattern: Value, ignore_case: bool, escape: Option<char>, names: &Names<'_>) -> Result<Expr> {
+pub(super) fn like(
+    value: Value,
+    pattern: Value,
+    ignore_case: bool,
+    escape: Option<char>,
+    names: &Names<'_>,
+) -> Result<Expr> {
     let value = text_side(value, if ignore_case { "ilike" } else { "like" }, names)?;
-    let Some(pattern) = pattern.text() else { return Err(pattern.mismatch("the pattern must be text in single quotes", "for example like 'adam%'")) };
+    let Some(pattern) = pattern.text() else {
+        return Err(pattern.mismatch("the pattern must be text in single quotes", "for example like 'adam%'"));
+    };
     let parts = like_parts(pattern, escape);
-    let literal: String = parts.iter().filter_map(|part| if let Part::Char(c) = part { Some(*c) } else { None }).collect();
+    let literal: String =
+        parts.iter().filter_map(|part| if let Part::Char(c) = part { Some(*c) } else { None }).collect();
     let any = parts.iter().filter(|part| **part == Part::Any).count();
     // The plain cases need no regular expression, and readers of files can use them.
     if !ignore_case && !parts.contains(&Part::One) {
@@ -253,13 +279,24 @@ fn escape_into(regex: &mut String, c: char) {
 /// `value regexp pattern`: true if the pattern is found anywhere in the text.
 pub(super) fn regex(value: Value, pattern: Value, ignore_case: bool, names: &Names<'_>) -> Result<Expr> {
     let value = text_side(value, "a regular expression", names)?;
-    let Some(text) = pattern.text() else { return Err(pattern.mismatch("the pattern must be text in single quotes", "for example regexp '^adam'")) };
+    let Some(text) = pattern.text() else {
+        return Err(pattern.mismatch("the pattern must be text in single quotes", "for example regexp '^adam'"));
+    };
     // Polars itself must take it; trying it here gives the error its place.
-    let trial = DataFrame::new(1, vec![Column::new("x".into(), [""])])?.lazy().select([col("x").str().contains(lit(text.to_owned()), true)]);
+    let trial = DataFrame::new(1, vec![Column::new("x".into(), [""])])?
+        .lazy()
+        .select([col("x").str().contains(lit(text.to_owned()), true)]);
     if let Err(error) = trial.collect() {
         let error = error.to_string();
-        let reason = error.lines().rfind(|line| line.contains("error:")).unwrap_or(&error).trim().trim_start_matches("error: ").to_owned();
-        return Err(pattern.mismatch(&format!("bad regular expression: {reason}"), "put \\ before signs that stand for themselves"));
+        let reason = error
+            .lines()
+            .rfind(|line| line.contains("error:"))
+            .unwrap_or(&error)
+            .trim()
+            .trim_start_matches("error: ")
+            .to_owned();
+        return Err(pattern
+            .mismatch(&format!("bad regular expression: {reason}"), "put \\ before signs that stand for themselves"));
     }
     let text = if ignore_case { format!("(?i){text}") } else { text.to_owned() };
     Ok(value.expr.str().contains(lit(text), true))

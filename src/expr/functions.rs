@@ -8,6 +8,7 @@ use super::walk::{Walker, expect};
 use crate::error::{Error, Result, did_you_mean};
 use crate::ops::run;
 use crate::record::Timestamp;
+use polars::lazy::dsl;
 use polars::prelude::*;
 use std::time::Duration;
 
@@ -64,8 +65,8 @@ functions! {
     "log10" 1..=1 "log10(number) → float" "decimal logarithm; -inf at 0, NaN below" |c| c.float(f64::log10);
     "exp" 1..=1 "exp(number) → float" "e to this power" |c| c.float(f64::exp);
     "is_nan" 1..=1 "is_nan(number) → boolean" "whether it is NaN; null stays null" is_nan;
-    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| min_horizontal(values));
-    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| max_horizontal(values));
+    "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| dsl::min_horizontal(values));
+    "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| dsl::max_horizontal(values));
     "coalesce" 1..=MANY "coalesce(value, …) → value" "the first that is not null" first_known;
     "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.now), c.at));
     "date" 1..=1 "date(time) → date" "its day, in UTC" |c| c.time(|x| x.dt().date(), DataType::Date);
@@ -92,9 +93,18 @@ pub(super) fn unknown(name: &str, at: usize) -> Error {
 }
 
 /// Calls `function`, after a look at the number of arguments.
-pub(super) fn call(function: &'static Function, arguments: Vec<Value>, at: usize, walker: &Walker<'_>) -> Result<Value> {
+pub(super) fn call(
+    function: &'static Function,
+    arguments: Vec<Value>,
+    at: usize,
+    walker: &Walker<'_>,
+) -> Result<Value> {
     if !(function.least..=function.most).contains(&arguments.len()) {
-        return Err(fault(at, &format!("{} does not take {} values", function.name, arguments.len()), &format!("it is {}", function.signature)));
+        return Err(fault(
+            at,
+            &format!("{} does not take {} values", function.name, arguments.len()),
+            &format!("it is {}", function.signature),
+        ));
     }
     (function.make)(Call { arguments, at, names: walker.names, now: walker.now, name: function.name })
 }
@@ -148,7 +158,11 @@ impl Call<'_> {
         let (values, dtype) = unify(self.arguments, self.names)?;
         let kind = Kind::of(&dtype);
         if !matches!(kind, Kind::Number | Kind::Text | Kind::Time | Kind::Date | Kind::Null) {
-            return Err(fault(at, &format!("{} does not take {}", self.name, kind.words()), "it takes numbers, texts or times"));
+            return Err(fault(
+                at,
+                &format!("{} does not take {}", self.name, kind.words()),
+                "it takes numbers, texts or times",
+            ));
         }
         let mut exprs: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
         if !dtype.is_float() {
@@ -187,10 +201,17 @@ fn contains(mut c: Call<'_>) -> Result<Value> {
     };
     let kind = Kind::of(inner);
     if kind == Kind::Struct {
-        return Err(value.mismatch(&format!("{} is a list of artifact versions", value.called()), "ask logged('name:alias') is not null"));
+        return Err(value.mismatch(
+            &format!("{} is a list of artifact versions", value.called()),
+            "ask logged('name:alias') is not null",
+        ));
     }
     let wanted = expect(wanted, kind, c.name, c.names)?;
-    let inner = if kind == Kind::Number && (wanted.is_float() || inner.is_float()) { DataType::Float64 } else { (**inner).clone() };
+    let inner = if kind == Kind::Number && (wanted.is_float() || inner.is_float()) {
+        DataType::Float64
+    } else {
+        (**inner).clone()
+    };
     let list = value.expr.cast(DataType::List(Box::new(inner.clone())));
     Ok(Value::new(list.list().contains(wanted.expr.cast(inner), false), DataType::Boolean, c.at))
 }
@@ -198,7 +219,11 @@ fn contains(mut c: Call<'_>) -> Result<Value> {
 fn replace(mut c: Call<'_>) -> Result<Value> {
     let (text, part, by) = (c.next_of(Kind::Text)?, c.next_of(Kind::Text)?, c.next_of(Kind::Text)?);
     if part.constant.is_none() || by.constant.is_none() {
-        return Err(fault(c.at, "replace needs its part and its replacement in single quotes", "for example replace(display_name, '-', ' ')"));
+        return Err(fault(
+            c.at,
+            "replace needs its part and its replacement in single quotes",
+            "for example replace(display_name, '-', ' ')",
+        ));
     }
     Ok(Value::new(text.expr.str().replace_all(part.expr, by.expr, true), DataType::String, c.at))
 }
@@ -209,7 +234,8 @@ fn round(mut c: Call<'_>) -> Result<Value> {
     let Some(Const::Int(digits @ 0..=15)) = digits else {
         return Err(fault(c.at, "round needs a number of digits from 0 to 15", "for example round(summary.acc, 3)"));
     };
-    let expr = if number.is_float() { number.expr.round(digits as u32, RoundMode::HalfAwayFromZero) } else { number.expr };
+    let expr =
+        if number.is_float() { number.expr.round(digits as u32, RoundMode::HalfAwayFromZero) } else { number.expr };
     Ok(Value::new(expr, number.dtype, c.at))
 }
 
@@ -236,7 +262,10 @@ fn is_active(mut c: Call<'_>) -> Result<Value> {
                 _ => return Err(window.mismatch("is_active needs a fixed window", "for example is_active('5m')")),
             };
             if span.months != 0 || span.micros < 0 {
-                return Err(window.mismatch("is_active needs a window of days or less, not below zero", "for example is_active('5m')"));
+                return Err(window.mismatch(
+                    "is_active needs a window of days or less, not below zero",
+                    "for example is_active('5m')",
+                ));
             }
             span.micros
         }
@@ -249,10 +278,17 @@ fn is_active(mut c: Call<'_>) -> Result<Value> {
 fn artifact(mut c: Call<'_>, column: &str) -> Result<Value> {
     let reference = c.next();
     let Some(text) = reference.text() else {
-        return Err(reference.mismatch(&format!("{} needs an artifact's name in single quotes", c.name), "for example logged('model:latest')"));
+        return Err(reference.mismatch(
+            &format!("{} needs an artifact's name in single quotes", c.name),
+            "for example logged('model:latest')",
+        ));
     };
     let Some(DataType::List(inner)) = c.names.schema.get(column) else {
-        return Err(fault(c.at, &format!("{} needs the column {column}, which was not loaded", c.name), "load the runs with their artifacts"));
+        return Err(fault(
+            c.at,
+            &format!("{} needs the column {column}, which was not loaded", c.name),
+            "load the runs with their artifacts",
+        ));
     };
     let make = match (column == "logged_artifacts", text.contains(':')) {
         (true, true) => run::logged_artifact_version,

@@ -8,8 +8,8 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
 /// Words that are never column names unless quoted. All other words may be names, SQL keywords or not.
 const KEYWORDS: &[&str] = &[
-    "AND", "OR", "NOT", "IN", "IS", "NULL", "TRUE", "FALSE", "LIKE", "ILIKE", "RLIKE", "REGEXP", "BETWEEN", "ESCAPE", "CASE",
-    "WHEN", "THEN", "ELSE", "END", "CAST", "TRY_CAST", "AS", "INTERVAL", "ASC", "DESC", "DISTINCT", "FROM",
+    "AND", "OR", "NOT", "IN", "IS", "NULL", "TRUE", "FALSE", "LIKE", "ILIKE", "RLIKE", "REGEXP", "BETWEEN", "ESCAPE",
+    "CASE", "WHEN", "THEN", "ELSE", "END", "CAST", "TRY_CAST", "AS", "INTERVAL", "ASC", "DESC", "DISTINCT", "FROM",
 ];
 
 /// Punctuation, longer signs before shorter ones that they begin with.
@@ -73,12 +73,13 @@ impl<'a> Lexer<'a> {
     fn token(&mut self, next: char, names: &Names<'_>) -> Result<()> {
         match next {
             '\'' => {
-                let (value, length) = quoted(self.rest(), '\'').ok_or_else(|| fault(self.at, "string without an end", "add the closing '"))?;
+                let (value, length) = quoted(self.rest(), '\'')
+                    .ok_or_else(|| fault(self.at, "string without an end", "add the closing '"))?;
                 self.push(Token::SingleQuotedString(value), length);
             }
             '"' | '`' => {
-                let (value, length) =
-                    quoted(self.rest(), next).ok_or_else(|| fault(self.at, "quoted name without an end", &format!("add the closing {next}")))?;
+                let (value, length) = quoted(self.rest(), next)
+                    .ok_or_else(|| fault(self.at, "quoted name without an end", &format!("add the closing {next}")))?;
                 self.push(Token::make_word(&value, Some('"')), length);
             }
             '0'..='9' => self.number(),
@@ -106,7 +107,8 @@ impl<'a> Lexer<'a> {
             }
             let after = rest[length..].trim_start();
             let call = after.starts_with('(');
-            let literal = after.starts_with('\'') && ["date", "timestamp"].contains(&spelled.to_ascii_lowercase().as_str());
+            let literal =
+                after.starts_with('\'') && ["date", "timestamp"].contains(&spelled.to_ascii_lowercase().as_str());
             if literal {
                 self.push(Token::make_word(spelled, None), length);
                 return Ok(());
@@ -124,7 +126,11 @@ impl<'a> Lexer<'a> {
             return Ok(());
         }
         let Some((sign, token)) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)) else {
-            return Err(fault(self.at, &format!("unexpected character {next}"), "quote names with such characters: \"summary.val loss\""));
+            return Err(fault(
+                self.at,
+                &format!("unexpected character {next}"),
+                "quote names with such characters: \"summary.val loss\"",
+            ));
         };
         match token {
             Token::LParen => self.depth += 1,
@@ -141,7 +147,11 @@ impl<'a> Lexer<'a> {
             return Err(fault(at, "nested too deeply", &format!("at most {MAX_DEPTH} levels of parentheses")));
         }
         if self.operators > MAX_OPERATORS {
-            return Err(fault(at, "too many operators", &format!("at most {MAX_OPERATORS}; write lists of values as name in ('a', 'b')")));
+            return Err(fault(
+                at,
+                "too many operators",
+                &format!("at most {MAX_OPERATORS}; write lists of values as name in ('a', 'b')"),
+            ));
         }
         Ok(())
     }
@@ -184,10 +194,13 @@ impl<'a> Lexer<'a> {
     /// After `as` and `::` comes a type, possibly of several words; its words are no columns.
     fn in_type(&self) -> bool {
         let mut back = 1;
-        while matches!(self.last(back), Some(Token::Word(word)) if word.quote_style.is_none() && word.keyword != Keyword::AS) && back < 5 {
+        while matches!(self.last(back), Some(Token::Word(word)) if word.quote_style.is_none() && word.keyword != Keyword::AS)
+            && back < 5
+        {
             back += 1;
         }
-        (back == 1 || !self.is_operator_word()) && (self.last_is(back, Keyword::AS) || self.last(back) == Some(&Token::DoubleColon))
+        (back == 1 || !self.is_operator_word())
+            && (self.last_is(back, Keyword::AS) || self.last(back) == Some(&Token::DoubleColon))
     }
 
     /// The last word is one of ours, so that a type before it is over (`x::double and …`).
@@ -201,7 +214,8 @@ impl<'a> Lexer<'a> {
             let unit = self.rest()[..length].to_ascii_lowercase();
             ["second", "minute", "hour", "day", "week", "month", "year"].contains(&unit.trim_end_matches('s'))
         });
-        unit && self.last_is(2, Keyword::INTERVAL) && matches!(self.last(1), Some(Token::Number(..) | Token::SingleQuotedString(_)))
+        unit && self.last_is(2, Keyword::INTERVAL)
+            && matches!(self.last(1), Some(Token::Number(..) | Token::SingleQuotedString(_)))
     }
 
     /// After `).` or `"struct".` comes a field's name.

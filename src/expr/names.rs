@@ -20,8 +20,14 @@ pub(super) fn is_name_char(c: char) -> bool {
 impl<'a> Names<'a> {
     pub(super) fn new(schema: &'a Schema) -> Self {
         let mut bare: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
-        for (prefix, alias) in [("summary.", "summary_metrics."), ("summary.", "summaryMetrics."), ("summary.", "runSummary."), ("config.", "runConfig.")] {
-            let of_prefix = |name: &polars::prelude::PlSmallStr| name.strip_prefix(prefix).map(|rest| format!("{alias}{rest}"));
+        for (prefix, alias) in [
+            ("summary.", "summary_metrics."),
+            ("summary.", "summaryMetrics."),
+            ("summary.", "runSummary."),
+            ("config.", "runConfig."),
+        ] {
+            let of_prefix =
+                |name: &polars::prelude::PlSmallStr| name.strip_prefix(prefix).map(|rest| format!("{alias}{rest}"));
             bare.extend(schema.iter_names().filter_map(of_prefix));
         }
         for field in FIELDS.iter().filter(|field| schema.contains(field.name)) {
@@ -70,7 +76,9 @@ impl<'a> Names<'a> {
         if let Some((text, at)) = text {
             let rest = text.get(at..).unwrap_or_default();
             let spelled = &rest[..rest.find(|c: char| needs_quotes(c) || c == '*').unwrap_or(rest.len())];
-            let loose = crate::error::nearest(spelled, self.spellings()).first().is_some_and(|near| near.contains(['/', '-', ':']));
+            let loose = crate::error::nearest(spelled, self.spellings())
+                .first()
+                .is_some_and(|near| near.contains(['/', '-', ':']));
             if spelled.len() > name.len() && loose {
                 name = spelled.to_owned();
             }
@@ -113,7 +121,8 @@ impl<'a> Names<'a> {
         if found.is_empty() {
             let message = format!("no column matches {pattern}");
             let plain: String = glob.chars().filter(|c| !matches!(c, '*' | '?')).collect();
-            let hint = did_you_mean(&plain, self.spellings()).unwrap_or_else(|| "the schema verb lists all columns".to_owned());
+            let hint = did_you_mean(&plain, self.spellings())
+                .unwrap_or_else(|| "the schema verb lists all columns".to_owned());
             return Err(fault_of(ErrorKind::Column, at.map(|(_, at)| at), &message, &hint));
         }
         Ok(found)

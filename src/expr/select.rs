@@ -1,17 +1,18 @@
 //! Lists of columns: `--select`, `--drop` and `--sort`, and what of a run a text may need.
 
 use super::names::{Names, needs_quotes};
+use super::value::Value;
 use super::{fault, fault_of, lexer, tree_of, value_of};
 use crate::columns::FIELDS;
 use crate::error::{ErrorKind, Result};
 use crate::record::{Timestamp, Wanted};
-use polars::prelude::{Expr, Schema};
+use polars::prelude::{Expr, NULL, Schema, lit};
 use std::collections::HashSet;
 
-/// One key of a sort.
+/// One key of a sort. Sort with nulls last: NaN has become null in it, so that no direction puts it on top.
 #[derive(Debug, Clone)]
 pub struct SortKey {
-    /// What is sorted by.
+    /// What is sorted by; its NaN are null.
     pub expr: Expr,
     /// True for highest first.
     pub descending: bool,
@@ -50,7 +51,11 @@ pub fn parse_select(text: &str, schema: &Schema, now: Timestamp) -> Result<Vec<E
             None => {
                 let (expr, name) = named(&item, text, at, &names, now)?;
                 if !taken.insert(name.clone()) {
-                    return Err(fault(at, &format!("two columns are called {name}"), "give one another name: … as name"));
+                    return Err(fault(
+                        at,
+                        &format!("two columns are called {name}"),
+                        "give one another name: … as name",
+                    ));
                 }
                 columns.push(expr.alias(name));
             }
@@ -109,20 +114,24 @@ pub fn parse_sort(text: &str, schema: &Schema, now: Timestamp) -> Result<Vec<Sor
     for (item, at) in items(text)? {
         let sign = item.starts_with(['-', '+']);
         let lower = item.to_ascii_lowercase();
-        let word = ["desc", "asc"].into_iter().find(|word| lower.strip_suffix(word).is_some_and(|rest| rest.ends_with(char::is_whitespace)));
+        let word = ["desc", "asc"]
+            .into_iter()
+            .find(|word| lower.strip_suffix(word).is_some_and(|rest| rest.ends_with(char::is_whitespace)));
         let start = usize::from(sign);
         let end = item.len() - word.map_or(0, str::len);
         let (key, shift) = trimmed(item.get(start..end).unwrap_or_default());
         let at = at + start + shift;
         let descending = item.starts_with('-') != (word == Some("desc"));
-        let expr = match plain(key, text, at, &names)? {
+        let values = match plain(key, text, at, &names)? {
             Some(found) => {
-                keys.extend(found.into_iter().map(|column| SortKey { expr: Expr::Column(column.into()), descending }));
-                continue;
+                found.into_iter().map(|column| Value::column(&column, &names, at)).collect::<Result<Vec<Value>>>()?
             }
-            None => value_of(&text[..at + key.len()], at, &names, now)?.expr,
+            None => vec![value_of(&text[..at + key.len()], at, &names, now)?],
         };
-        keys.push(SortKey { expr, descending });
+        for value in values {
+            let expr = if value.is_float() { value.expr.fill_nan(lit(NULL)) } else { value.expr };
+            keys.push(SortKey { expr, descending });
+        }
     }
     Ok(keys)
 }
@@ -139,7 +148,8 @@ pub fn mentions(text: &str) -> Wanted {
     let lower = text.to_lowercase();
     // A glob may stand for any column that begins like it.
     let glob = |root: &str| {
-        let words = lower.split(|c: char| needs_quotes(c) || c == '-' || c == '+').filter(|word| word.contains(['*', '?']));
+        let words =
+            lower.split(|c: char| needs_quotes(c) || c == '-' || c == '+').filter(|word| word.contains(['*', '?']));
         words.into_iter().any(|word| {
             let start = word.split(['*', '?']).next().unwrap_or_default();
             root.starts_with(start) || start.starts_with(root)
@@ -151,7 +161,8 @@ pub fn mentions(text: &str) -> Wanted {
             spelled(field.name) || field.aliases.iter().any(|alias| spelled(alias)) || glob(field.name)
         })
     };
-    let artifacts = fields(&["logged_artifacts", "used_artifacts"]) || ["logged", "used", "artifact"].iter().any(|word| lower.contains(word));
+    let artifacts = fields(&["logged_artifacts", "used_artifacts"])
+        || ["logged", "used", "artifact"].iter().any(|word| lower.contains(word));
     Wanted {
         config: lower.contains("config") || glob("config."),
         summary: lower.contains("summary") || glob("summary."),
@@ -169,7 +180,8 @@ fn items(text: &str) -> Result<Vec<(String, usize)>> {
         match next {
             '\'' | '"' | '`' => {
                 let cure = format!("add the closing {next}");
-                let (_, length) = lexer::quoted(&text[at..], next).ok_or_else(|| fault(at, "quote without an end", &cure))?;
+                let (_, length) =
+                    lexer::quoted(&text[at..], next).ok_or_else(|| fault(at, "quote without an end", &cure))?;
                 at += length;
                 continue;
             }
@@ -215,7 +227,13 @@ fn plain(item: &str, text: &str, at: usize, names: &Names<'_>) -> Result<Option<
     if item.contains(['*', '?']) && !item.contains(needs_quotes) {
         return match names.expand(item, Some((text, at))) {
             Ok(found) => Ok(Some(found)),
-            Err(error) => if tree_of(item, 0, names).is_ok() { Ok(None) } else { Err(error) },
+            Err(error) => {
+                if tree_of(item, 0, names).is_ok() {
+                    Ok(None)
+                } else {
+                    Err(error)
+                }
+            }
         };
     }
     Ok(None)

@@ -19,12 +19,28 @@ fn runs() -> DataFrame {
     let data: [Version<'_>; 1] = [("training-data", "dataset", Some(3), &[])];
     let old: [Version<'_>; 1] = [("training-data", "dataset", Some(2), &["latest"])];
     let tags = [Some(vec!["a", "b"]), Some(vec![]), None, Some(vec!["b"]), Some(vec!["it's"])];
-    let tags: Vec<Option<Series>> = tags.into_iter().map(|tags| tags.map(|tags| Series::new("".into(), tags))).collect();
+    let tags: Vec<Option<Series>> =
+        tags.into_iter().map(|tags| tags.map(|tags| Series::new("".into(), tags))).collect();
     let tags = Series::new("tags".into(), tags).cast(&DataType::List(Box::new(DataType::String))).unwrap();
-    let numbers = Series::new("config.layers".into(), [Some(1i64), None, None, None, None].map(|n| n.map(|n| Series::new("".into(), [n, n + 1]))).to_vec());
+    let numbers = Series::new(
+        "config.layers".into(),
+        [Some(1i64), None, None, None, None].map(|n| n.map(|n| Series::new("".into(), [n, n + 1]))).to_vec(),
+    );
     let odd = [
-        times("created_at", &[Some("2026-01-01T00:00:00Z"), Some("2026-01-02T10:00:00Z"), Some("2026-01-08T00:00:00Z"), Some("2025-12-31T23:59:59Z"), None]),
-        times("heartbeat_at", &[Some("2026-01-09T23:59:00Z"), Some("2026-01-02T11:00:00Z"), Some("2026-01-09T00:00:00Z"), None, None]),
+        times(
+            "created_at",
+            &[
+                Some("2026-01-01T00:00:00Z"),
+                Some("2026-01-02T10:00:00Z"),
+                Some("2026-01-08T00:00:00Z"),
+                Some("2025-12-31T23:59:59Z"),
+                None,
+            ],
+        ),
+        times(
+            "heartbeat_at",
+            &[Some("2026-01-09T23:59:00Z"), Some("2026-01-02T11:00:00Z"), Some("2026-01-09T00:00:00Z"), None, None],
+        ),
         tags.into_column(),
         numbers.into_column(),
         artifacts("logged_artifacts", &[Some(&model), Some(&[]), Some(&model[..1]), None, Some(&[])]),
@@ -63,7 +79,9 @@ fn runs() -> DataFrame {
 fn kept(text: &str) -> String {
     let frame = runs();
     match super::parse_filter(text, frame.schema(), now()) {
-        Ok(filter) => names(&frame, filter).map_or_else(|error| error.to_string(), |names| names.concat().replace('r', "")),
+        Ok(filter) => {
+            names(&frame, filter).map_or_else(|error| error.to_string(), |names| names.concat().replace('r', ""))
+        }
         Err(error) => error.to_string(),
     }
 }

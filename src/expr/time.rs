@@ -27,7 +27,8 @@ impl Span {
         if self.months != 0 {
             let start = DateTime::<Utc>::from_timestamp_micros(micros)?;
             let months = Months::new(u32::try_from(self.months.unsigned_abs()).ok()?);
-            let moved = if self.months > 0 { start.checked_add_months(months) } else { start.checked_sub_months(months) };
+            let moved =
+                if self.months > 0 { start.checked_add_months(months) } else { start.checked_sub_months(months) };
             micros = moved?.timestamp_micros();
         }
         micros.checked_add(self.micros).map(Timestamp::from_micros)
@@ -56,7 +57,13 @@ const UNITS: &[(&[&str], i64, i64)] = &[
 
 /// Reads `7 days`, `1h30m`, `1 month 2 days`, `-1.5 hours`; `unit` is that of a number without one.
 pub(super) fn parse_span(text: &str, unit: Option<&str>, at: usize) -> Result<Span> {
-    let bad = || fault(at, &format!("bad interval '{text}'"), "for example '7 days', '5 minutes', '1h30m', '2 weeks', '3 months'");
+    let bad = || {
+        fault(
+            at,
+            &format!("bad interval '{text}'"),
+            "for example '7 days', '5 minutes', '1h30m', '2 weeks', '3 months'",
+        )
+    };
     let mut rest = text.trim();
     let mut span = Span::default();
     if rest.is_empty() {
@@ -78,7 +85,8 @@ pub(super) fn parse_span(text: &str, unit: Option<&str>, at: usize) -> Result<Sp
 fn scale(number: f64, unit: &str) -> Option<Span> {
     let unit = unit.to_lowercase();
     let short = unit.strip_suffix('s').filter(|short| short.len() > 1).unwrap_or(&unit);
-    let (_, months, micros) = UNITS.iter().find(|(names, ..)| names.contains(&unit.as_str()) || names.contains(&short))?;
+    let (_, months, micros) =
+        UNITS.iter().find(|(names, ..)| names.contains(&unit.as_str()) || names.contains(&short))?;
     let whole = |value: f64| (value.abs() < 9e18).then_some(value as i64);
     let months = number * *months as f64;
     if months.fract() != 0.0 {
@@ -94,7 +102,13 @@ pub(super) fn parse_time(text: &str, at: usize) -> Result<Timestamp> {
     let minute = || chrono::NaiveDateTime::parse_from_str(trimmed, "%Y-%m-%d %H:%M").ok().map(|time| time.and_utc());
     Timestamp::parse(trimmed)
         .or_else(|| day().or_else(minute).map(|time| Timestamp::from_micros(time.timestamp_micros())))
-        .ok_or_else(|| fault(at, &format!("'{text}' is not a time"), "for example '2026-01-31', '2026-01-31T10:00' or '2026-01-31T10:00:00+02:00'; no zone means UTC"))
+        .ok_or_else(|| {
+            fault(
+                at,
+                &format!("'{text}' is not a time"),
+                "for example '2026-01-31', '2026-01-31T10:00' or '2026-01-31T10:00:00+02:00'; no zone means UTC",
+            )
+        })
 }
 
 /// Reads a date as days since 1970-01-01.

@@ -183,7 +183,10 @@ impl Value {
                     Kind::List => "ask: len(…) > 0 or contains(…, 'x')",
                     _ => "compare it with something",
                 };
-                Err(value.mismatch(&format!("{what} must be true or false, but {} is {}", value.called(), kind.words()), cure))
+                Err(value.mismatch(
+                    &format!("{what} must be true or false, but {} is {}", value.called(), kind.words()),
+                    cure,
+                ))
             }
         }
     }
@@ -200,7 +203,11 @@ fn scalar(dtype: DataType, value: AnyValue<'static>) -> Expr {
 
 /// The type in which two values can stand in one column (`coalesce`, `case`), and both cast to it.
 pub(super) fn unify(values: Vec<Value>, names: &Names<'_>) -> Result<(Vec<Value>, DataType)> {
-    let Some(first) = values.iter().find(|value| value.constant.is_none()).or_else(|| values.iter().find(|v| v.kind() != Kind::Null)).cloned()
+    let Some(first) = values
+        .iter()
+        .find(|value| value.constant.is_none())
+        .or_else(|| values.iter().find(|v| v.kind() != Kind::Null))
+        .cloned()
     else {
         return Ok((values, DataType::Null));
     };
@@ -212,8 +219,12 @@ pub(super) fn unify(values: Vec<Value>, names: &Names<'_>) -> Result<(Vec<Value>
     let mut out = Vec::with_capacity(values.len());
     for value in values {
         let value = match (wanted, value.text()) {
-            (Kind::Time, Some(text)) => Value::constant(Const::Time(super::time::parse_time(text, value.at)?), value.at),
-            (Kind::Date, Some(text)) => Value::constant(Const::Date(super::time::parse_date(text, value.at)?), value.at),
+            (Kind::Time, Some(text)) => {
+                Value::constant(Const::Time(super::time::parse_time(text, value.at)?), value.at)
+            }
+            (Kind::Date, Some(text)) => {
+                Value::constant(Const::Date(super::time::parse_date(text, value.at)?), value.at)
+            }
             _ => value.of_kind(wanted, names)?,
         };
         if !matches!(value.kind(), Kind::Null) && value.kind() != wanted {
@@ -229,7 +240,12 @@ pub(super) fn unify(values: Vec<Value>, names: &Names<'_>) -> Result<(Vec<Value>
         _ => known().next().map_or(DataType::Null, |value| value.dtype.clone()),
     };
     if let Some(odd) = known().find(|value| wanted != Kind::Number && value.dtype != dtype) {
-        return Err(fault_of(ErrorKind::Expression, Some(odd.at), &format!("{} is of another type than {dtype}", odd.called()), "all results must be of one type"));
+        return Err(fault_of(
+            ErrorKind::Expression,
+            Some(odd.at),
+            &format!("{} is of another type than {dtype}", odd.called()),
+            "all results must be of one type",
+        ));
     }
     for value in &mut out {
         if value.dtype != dtype {

@@ -1,19 +1,25 @@
 //! From the parser's tree to Polars expressions, with our own type check.
 
 use super::compare::{self, Sign};
+use super::literals::{literal, typed_string};
 use super::names::Names;
-use super::time::{parse_date, parse_span, parse_time};
+use super::time::parse_span;
 use super::value::{Const, Kind, Value, unify};
 use super::{arithmetic, cast, fault, functions};
 use crate::error::Result;
 use crate::record::Timestamp;
 use polars::prelude::{DataType, Expr, lit, when};
 use sqlparser::ast::{
-    self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator,
+    self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
+    UnaryOperator,
 };
 
-/// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level.
-const MAX_DEPTH: usize = 256;
+/// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level,
+/// parentheses as none.
+const MAX_DEPTH: usize = 128;
+/// Bytes of stack that must be left for one level, and how many are added where they are not.
+const STACK_LEFT: usize = 256 * 1024;
+const STACK_MORE: usize = 4 * 1024 * 1024;
 /// A Polars expression may have this many nodes.
 const MAX_NODES: usize = 20_000;
 
@@ -35,6 +41,7 @@ pub(super) fn at(tree: &Ast) -> usize {
             Ast::BinaryOp { left, .. } => left,
             Ast::IsNull(inner) | Ast::IsNotNull(inner) | Ast::Nested(inner) => inner,
             Ast::InList { expr, .. } | Ast::Between { expr, .. } | Ast::Like { expr, .. } => expr,
+            Ast::UnaryOp { expr, .. } | Ast::Cast { expr, .. } => expr,
             _ => return (tree.span().start.column as usize).saturating_sub(1),
         };
     }
@@ -43,11 +50,16 @@ pub(super) fn at(tree: &Ast) -> usize {
 impl Walker<'_> {
     /// The tree as a typed expression.
     pub(super) fn value(&mut self, tree: &Ast) -> Result<Value> {
+        let mut tree = tree;
+        while let Ast::Nested(inner) = tree {
+            tree = inner;
+        }
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(fault(at(tree), "nested too deeply", &format!("at most {MAX_DEPTH} levels")));
         }
-        let value = self.any(tree)?;
+        // A level takes some 10 KB of stack, and threads may have little.
+        let value = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.any(tree))?;
         self.depth -= 1;
         // Some operators name their operands twice, so that the expression can grow faster than the text.
         if value.expr.into_iter().take(MAX_NODES + 1).count() > MAX_NODES {
@@ -60,7 +72,6 @@ impl Walker<'_> {
         let place = at(tree);
         let truth = |expr: Expr| Value::new(expr, DataType::Boolean, place);
         Ok(match tree {
-            Ast::Nested(inner) => self.value(inner)?,
             Ast::Identifier(name) => self.column(&name.value, place)?,
             Ast::CompoundIdentifier(parts) => self.fields(parts, place)?,
             Ast::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain)?,
@@ -86,13 +97,27 @@ impl Walker<'_> {
                 let (value, low, high) = (self.value(expr)?, self.value(low)?, self.value(high)?);
                 truth(negate(compare::between(value, low, high, self.names)?, *negated))
             }
-            Ast::Like { negated, any: false, expr, pattern, escape_char } => truth(self.like(expr, pattern, false, escape_char.as_ref(), *negated)?),
-            Ast::ILike { negated, any: false, expr, pattern, escape_char } => truth(self.like(expr, pattern, true, escape_char.as_ref(), *negated)?),
+            Ast::Like { negated, any: false, expr, pattern, escape_char } => {
+                truth(self.like(expr, pattern, false, escape_char.as_ref(), *negated)?)
+            }
+            Ast::ILike { negated, any: false, expr, pattern, escape_char } => {
+                truth(self.like(expr, pattern, true, escape_char.as_ref(), *negated)?)
+            }
             Ast::RLike { negated, expr, pattern, .. } => truth(self.regex(expr, pattern, false, *negated)?),
-            Ast::Case { operand, conditions, else_result, .. } => self.case(operand.as_deref(), conditions, else_result.as_deref(), place)?,
-            Ast::Cast { kind: _, expr, data_type, array: false, format: None } => cast::cast(self.value(expr)?, data_type, self.names)?,
+            Ast::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), place)?
+            }
+            Ast::Cast { kind: _, expr, data_type, array: false, format: None } => {
+                cast::cast(self.value(expr)?, data_type, self.names)?
+            }
             Ast::Function(call) => self.call(call, place)?,
-            other => return Err(fault(place, &format!("{} is not understood here", shorten(&other.to_string())), "see the expression language in the README")),
+            other => {
+                return Err(fault(
+                    place,
+                    &format!("{} is not understood here", shorten(&other.to_string())),
+                    "see the expression language in the README",
+                ));
+            }
         })
     }
 
@@ -121,7 +146,13 @@ impl Walker<'_> {
         for step in chain {
             value = match step {
                 AccessExpr::Dot(Ast::Identifier(name)) => field(value, &name.value)?,
-                other => return Err(fault(at(root), &format!("{other} is not understood here"), "a field is .name; list elements are not reached")),
+                other => {
+                    return Err(fault(
+                        at(root),
+                        &format!("{other} is not understood here"),
+                        "a field is .name; list elements are not reached",
+                    ));
+                }
             };
         }
         Ok(value)
@@ -167,7 +198,13 @@ impl Walker<'_> {
                 let (left, right) = (self.value(left)?, self.value(right)?);
                 arithmetic::combine(left, op, right, self.names)?
             }
-            _ => return Err(fault(place, &format!("the operator {op} is not known"), "operators: and or not = != < <= > >= + - * / % || ~ like in between is")),
+            _ => {
+                return Err(fault(
+                    place,
+                    &format!("the operator {op} is not known"),
+                    "operators: and or not = != < <= > >= + - * / % || ~ like in between is",
+                ));
+            }
         })
     }
 
@@ -197,7 +234,14 @@ impl Walker<'_> {
         compare::compare(left, sign, right, self.names)
     }
 
-    fn like(&mut self, value: &Ast, pattern: &Ast, ignore_case: bool, escape: Option<&ast::ValueWithSpan>, negated: bool) -> Result<Expr> {
+    fn like(
+        &mut self,
+        value: &Ast,
+        pattern: &Ast,
+        ignore_case: bool,
+        escape: Option<&ast::ValueWithSpan>,
+        negated: bool,
+    ) -> Result<Expr> {
         let escape = match escape.map(|escape| &escape.value) {
             None => None,
             Some(ast::Value::SingleQuotedString(text)) if text.chars().count() == 1 => text.chars().next(),
@@ -212,7 +256,13 @@ impl Walker<'_> {
         Ok(negate(compare::regex(value, pattern, ignore_case, self.names)?, negated))
     }
 
-    fn case(&mut self, operand: Option<&Ast>, whens: &[CaseWhen], otherwise: Option<&Ast>, place: usize) -> Result<Value> {
+    fn case(
+        &mut self,
+        operand: Option<&Ast>,
+        whens: &[CaseWhen],
+        otherwise: Option<&Ast>,
+        place: usize,
+    ) -> Result<Value> {
         let operand = operand.map(|operand| self.value(operand)).transpose()?;
         let mut conditions = Vec::new();
         let mut results = Vec::new();
@@ -232,25 +282,46 @@ impl Walker<'_> {
         }
         let (mut results, dtype) = unify(results, self.names)?;
         let last = results.pop().map_or_else(|| lit(polars::prelude::NULL), |value| value.expr);
-        let expr = conditions.into_iter().zip(results).rev().fold(last, |rest, (condition, result)| when(condition).then(result.expr).otherwise(rest));
+        let expr = conditions
+            .into_iter()
+            .zip(results)
+            .rev()
+            .fold(last, |rest, (condition, result)| when(condition).then(result.expr).otherwise(rest));
         Ok(Value::new(expr, dtype, place))
     }
 
     fn call(&mut self, call: &ast::Function, place: usize) -> Result<Value> {
         let name = call.name.0.last().map(ToString::to_string).unwrap_or_default();
         let name = name.trim_matches('"').to_lowercase();
-        let plain = call.over.is_none() && call.filter.is_none() && call.within_group.is_empty() && call.null_treatment.is_none();
+        let plain = call.over.is_none()
+            && call.filter.is_none()
+            && call.within_group.is_empty()
+            && call.null_treatment.is_none();
         let list = match &call.args {
-            FunctionArguments::List(list) if plain && list.duplicate_treatment.is_none() && list.clauses.is_empty() => list.args.as_slice(),
+            FunctionArguments::List(list) if plain && list.duplicate_treatment.is_none() && list.clauses.is_empty() => {
+                list.args.as_slice()
+            }
             FunctionArguments::None if plain => &[],
-            _ => return Err(fault(place, &format!("{name} takes only values in its parentheses"), "write name(value, …)")),
+            _ => {
+                return Err(fault(
+                    place,
+                    &format!("{name} takes only values in its parentheses"),
+                    "write name(value, …)",
+                ));
+            }
         };
         let function = functions::find(&name).ok_or_else(|| functions::unknown(&name, place))?;
         let mut arguments = Vec::with_capacity(list.len());
         for argument in list {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(tree)) => arguments.push(self.value(tree)?),
-                other => return Err(fault(place, &format!("{name} does not take {other}"), &format!("it is {}", function.signature))),
+                other => {
+                    return Err(fault(
+                        place,
+                        &format!("{name} does not take {other}"),
+                        &format!("it is {}", function.signature),
+                    ));
+                }
             }
         }
         functions::call(function, arguments, place, self)
@@ -260,7 +331,8 @@ impl Walker<'_> {
 /// A field of a struct.
 fn field(value: Value, name: &str) -> Result<Value> {
     let DataType::Struct(fields) = &value.dtype else {
-        return Err(value.mismatch(&format!("{} has no field {name}", value.called()), "only logged(…) and used(…) have fields"));
+        return Err(value
+            .mismatch(&format!("{} has no field {name}", value.called()), "only logged(…) and used(…) have fields"));
     };
     let Some(found) = fields.iter().find(|field| field.name() == name) else {
         let known: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
@@ -268,33 +340,6 @@ fn field(value: Value, name: &str) -> Result<Value> {
     };
     let dtype = found.dtype().clone();
     Ok(Value::new(value.expr.struct_().field_by_name(name), dtype, value.at))
-}
-
-fn literal(value: &ast::Value, place: usize) -> Result<Value> {
-    let constant = match value {
-        ast::Value::Number(digits, _) => match (digits.parse::<i64>(), digits.parse::<f64>()) {
-            (Ok(number), _) => Const::Int(number),
-            (_, Ok(number)) => Const::Float(number),
-            _ => return Err(fault(place, &format!("bad number {digits}"), "for example 0.01 or 1e-3")),
-        },
-        ast::Value::SingleQuotedString(text) => Const::Text(text.clone()),
-        ast::Value::Boolean(value) => Const::Bool(*value),
-        ast::Value::Null => Const::Null,
-        other => return Err(fault(place, &format!("{other} is not understood here"), "literals are numbers, 'text', true, false and null")),
-    };
-    Ok(Value::constant(constant, place))
-}
-
-/// `date '2026-01-31'`, `timestamp '2026-01-31T10:00'`.
-fn typed_string(typed: &ast::TypedString, place: usize) -> Result<Value> {
-    let ast::Value::SingleQuotedString(text) = &typed.value.value else {
-        return Err(fault(place, "a text in single quotes must follow the type", "for example date '2026-01-31'"));
-    };
-    let constant = match typed.data_type {
-        ast::DataType::Date => Const::Date(parse_date(text, place)?),
-        _ => Const::Time(parse_time(text, place)?),
-    };
-    Ok(Value::constant(constant, place))
 }
 
 fn negate(expr: Expr, negated: bool) -> Expr {
@@ -333,5 +378,8 @@ pub(super) fn expect(value: Value, kind: Kind, what: &str, names: &Names<'_>) ->
     if got == kind || got == Kind::Null {
         return Ok(value);
     }
-    Err(value.mismatch(&format!("{what} needs {}, but {} is {}", kind.words(), value.called(), got.words()), "check the column with the schema verb"))
+    Err(value.mismatch(
+        &format!("{what} needs {}, but {} is {}", kind.words(), value.called(), got.words()),
+        "check the column with the schema verb",
+    ))
 }

@@ -76,7 +76,7 @@ fn is_loaded(field: &str, wanted: Wanted) -> bool {
     }
 }
 
-/// The flattened columns, sorted by path; a path's kinds stand together.
+/// The flattened columns, sorted by name.
 fn leaves(columns: &Columns) -> Vec<(PlSmallStr, DataType, Origin)> {
     let mut leaves = Vec::new();
     for (path, id, values) in columns.paths() {
@@ -85,6 +85,7 @@ fn leaves(columns: &Columns) -> Vec<(PlSmallStr, DataType, Origin)> {
             leaves.push((name, series::leaf_type(shape.dtype), Origin::Leaf(id, shape.kind, shape.dtype)));
         }
     }
+    leaves.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     leaves
 }
 

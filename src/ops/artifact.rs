@@ -43,15 +43,16 @@ pub fn used_artifact_versions() -> Expr {
 /// # use runframe::run;
 /// # let aliases = |s: &[&str]| Series::new("".into(), s);
 /// # let artifact = df!("name" => ["model", "model"], "version" => [1i64, 2], "size" => [10i64, 20],
-/// #     "aliases" => [aliases(&[]), aliases(&["latest"])])?.into_struct("a".into()).into_series();
+/// #     "created_at" => [1i64, 2], "aliases" => [aliases(&[]), aliases(&["latest"])])?.into_struct("a".into()).into_series();
 /// # let runs = df!("name" => ["r1"], "logged_artifacts" => [artifact])?;
 /// // `runs` has one run that logged model:v1 and model:v2, the latter with the alias `latest`.
+/// let latest = run::logged_artifact_version("model:latest").struct_();
 /// let model = runs.lazy().select([
-///     run::logged_artifact_version("model:latest").struct_().field_by_name("version"),
-///     run::logged_artifact_version("model:latest").struct_().field_by_name("size"),
+///     latest.field_by_names(["version", "size", "created_at"]),
 ///     run::logged_artifact_version("model:best").is_null().alias("no best"),
 /// ]).collect()?;
-/// assert_eq!(model.get(0).unwrap(), [AnyValue::Int64(2), AnyValue::Int64(20), AnyValue::Boolean(true)]);
+/// assert_eq!(model.get_column_names(), ["version", "size", "created_at", "no best"]);
+/// assert_eq!(model.column("version")?.i64()?.get(0), Some(2));
 /// # Ok::<(), PolarsError>(())
 /// ```
 pub fn logged_artifact_version(reference: &str) -> Expr {
@@ -215,14 +216,19 @@ fn missing<S: AsRef<str>>(column: &str, required: impl IntoIterator<Item = S>) -
         for (row, span) in lists.spans.iter().enumerate() {
             match span {
                 Some(_) => out.append_values_iter(
-                    required.iter().zip(&found).filter(|(_, hits)| hits.get(row).is_none()).map(|((text, _), _)| text.as_str()),
+                    required
+                        .iter()
+                        .zip(&found)
+                        .filter(|(_, hits)| hits.get(row).is_none())
+                        .map(|((text, _), _)| text.as_str()),
                 ),
                 None => out.append_null(),
             }
         }
         Ok(out.finish().into_column())
     };
-    let dtype = |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::List(Box::new(DataType::String))));
+    let dtype =
+        |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::List(Box::new(DataType::String))));
     col(column).map(list, dtype).alias("missing")
 }
 
@@ -285,7 +291,9 @@ impl Items {
     fn of(items: &Series, wanted: &Wanted) -> PolarsResult<Self> {
         let fields = items.struct_()?;
         let aliases = match wanted.which {
-            Which::Alias(_) => Some(fields.field_by_name("aliases")?.cast(&DataType::List(Box::new(DataType::String)))?.list()?.clone()),
+            Which::Alias(_) => Some(
+                fields.field_by_name("aliases")?.cast(&DataType::List(Box::new(DataType::String)))?.list()?.clone(),
+            ),
             _ => None,
         };
         let version = fields.field_by_name("version")?.cast(&DataType::Int64)?.i64()?.clone();
@@ -299,9 +307,11 @@ impl Items {
         match &wanted.which {
             Which::Any => true,
             Which::Version(version) => self.version.get(index) == Some(*version),
-            Which::Alias(alias) => self.aliases.as_ref().and_then(|all| all.get_as_series(index)).is_some_and(|aliases| {
-                aliases.str().is_ok_and(|texts| texts.iter().any(|text| text == Some(alias.as_str())))
-            }),
+            Which::Alias(alias) => {
+                self.aliases.as_ref().and_then(|all| all.get_as_series(index)).is_some_and(|aliases| {
+                    aliases.str().is_ok_and(|texts| texts.iter().any(|text| text == Some(alias.as_str())))
+                })
+            }
         }
     }
 }

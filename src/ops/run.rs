@@ -16,7 +16,8 @@
 //! | `runLoggedArtifactVersions`, `runUsedArtifactVersions` | [`logged_artifact_versions`], [`used_artifact_versions`] | List(Struct) |
 //! | `runLoggedArtifactVersion` | [`logged_artifact_version`], [`used_artifact_version`] | Struct |
 //!
-//! A column that the table does not have makes Polars fail when the plan is resolved, before any work.
+//! A column that the table does not have makes Polars fail when the plan is resolved, before any work; [`check`] names the
+//! nearest columns.
 
 pub use super::artifact::{
     logged_artifact, logged_artifact_version, logged_artifact_versions, logged_containing, logged_of_type,
@@ -25,6 +26,7 @@ pub use super::artifact::{
 };
 
 use super::time_lit;
+use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::Timestamp;
 use polars::prelude::*;
 use std::time::Duration;
@@ -271,6 +273,33 @@ pub fn configs() -> Expr {
 /// All summary columns. W&B op `runSummary`.
 pub fn summaries() -> Expr {
     col(r"^summary\..*$")
+}
+
+/// Checks that the table has every column that the expression names, before any work is done.
+///
+/// # Errors
+/// [`ErrorKind::Column`], with the nearest names.
+///
+/// ```
+/// use polars::prelude::*;
+/// use runframe::run;
+///
+/// let runs = df!("config.lr" => [0.1])?;
+/// let error = run::check(&run::config("lrr").gt(lit(0.01)), runs.schema()).unwrap_err();
+/// assert_eq!(error.to_string(), "unknown column config.lrr (did you mean config.lr?)");
+/// # Ok::<(), PolarsError>(())
+/// ```
+pub fn check(expr: &Expr, schema: &Schema) -> Result<()> {
+    for part in expr {
+        if let Expr::Column(name) = part
+            && !schema.contains(name)
+        {
+            let error = Error::new(ErrorKind::Column, format!("unknown column {name}"));
+            let known = schema.iter_names().map(|known| known.as_str());
+            return Err(did_you_mean(name, known).into_iter().fold(error, Error::hint));
+        }
+    }
+    Ok(())
 }
 
 /// A column by its very name: [`col`] would take `^…$` for a pattern.

@@ -13,8 +13,11 @@ fn runs() -> DataFrame {
         ("model", "model", Some(1), &[]),
         ("training-data", "dataset", Some(3), &["latest"]),
     ];
-    let pending: [frames::Version<'_>; 3] =
-        [("model", "model", None, &["latest"]), ("model", "model", None, &["latest", "x"]), ("a:b", "model", Some(0), &["model"])];
+    let pending: [frames::Version<'_>; 3] = [
+        ("model", "model", None, &["latest"]),
+        ("model", "model", None, &["latest", "x"]),
+        ("a:b", "model", Some(0), &["model"]),
+    ];
     let logged = artifacts("logged_artifacts", &[Some(&model), Some(&[]), None, Some(&pending)]);
     let used = artifacts("used_artifacts", &[Some(&[]), Some(&model[3..]), Some(&model[..1]), None]);
     let name = Column::new("name".into(), ["r1", "r2", "r3", "r4"]);
@@ -79,7 +82,10 @@ fn missing_outputs_and_null_lists() {
 
 #[test]
 fn filtered_lists_keep_null_and_empty_apart() {
-    let frame = runs().lazy().select([run::logged_containing("data").list().len().alias("data"), run::logged_of_type("model").list().len().alias("models")]);
+    let frame = runs().lazy().select([
+        run::logged_containing("data").list().len().alias("data"),
+        run::logged_of_type("model").list().len().alias("models"),
+    ]);
     let frame = frame.collect().unwrap();
     assert_eq!(frame.column("data").unwrap().u32().unwrap().to_vec(), [Some(1), Some(0), None, Some(0)]);
     assert_eq!(frame.column("models").unwrap().u32().unwrap().to_vec(), [Some(3), Some(0), None, Some(3)]);

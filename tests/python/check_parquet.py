@@ -216,6 +216,8 @@ def columns_of(runs, part):
                 plain = False
                 assert name not in out, name
                 out[name], kinds[name] = by_kind[kind], kind
+        if plain:  # nulls only: a column of strings without a value
+            out[f"{part}.{path}"], kinds[f"{part}.{path}"] = {}, "string"
     return out, kinds
 
 

@@ -285,7 +285,16 @@ fn times_of_other_tables_are_utc() {
     let paris = DataType::Datetime(TimeUnit::Nanoseconds, paris);
     let hour = 1_767_229_200_000i64; // 2026-01-01T01:00:00Z
     let frame = df!("name" => ["r1"], "n" => [hour], "p" => [hour * 1_000_000]).unwrap().lazy();
-    let frame = frame.with_columns([col("n").cast(naive), col("p").cast(DataType::Datetime(TimeUnit::Nanoseconds, Some(TimeZone::UTC))).dt().convert_time_zone(TimeZone::opt_try_new(Some("Europe/Paris")).unwrap().unwrap())]).collect().unwrap();
+    let frame = frame
+        .with_columns([
+            col("n").cast(naive),
+            col("p")
+                .cast(DataType::Datetime(TimeUnit::Nanoseconds, Some(TimeZone::UTC)))
+                .dt()
+                .convert_time_zone(TimeZone::opt_try_new(Some("Europe/Paris")).unwrap().unwrap()),
+        ])
+        .collect()
+        .unwrap();
     assert_eq!(frame.column("p").unwrap().dtype(), &paris);
     for text in ["n = '2026-01-01T01:00'", "p = '2026-01-01T01:00'", "n = p", "hour(p) = 1", "date(n) = '2026-01-01'"] {
         let filter = super::super::parse_filter(text, frame.schema(), super::now()).unwrap();

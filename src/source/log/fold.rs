@@ -102,7 +102,6 @@ impl Fold {
     /// Begins the next folder of the run.
     pub(super) fn begin_folder(&mut self) {
         self.folder = Folder::default();
-        self.summary.next_epoch();
     }
 
     /// Takes one record; looks into it only as far as it is wanted.
@@ -263,42 +262,15 @@ impl Fold {
         self.add_seconds();
     }
 
-    /// Adds the time that the folder says the run took: by its exit record, or else by its summary.
+    /// Adds the time that the folder's exit record says the run took. One folder that does not say makes the sum unknown,
+    /// unless a later one tells the seconds before it.
     fn add_seconds(&mut self) {
-        let said = match self.folder.exit {
-            Some(exit) => Some(exit.runtime),
-            None => self.summary_runtime(),
-        };
-        let (before, total) = (self.folder.before, self.totals.seconds);
-        self.totals.seconds = match said {
-            Some(said) if before > 0 && said >= before => Some(said),
-            Some(said) if before > 0 => Some(said.saturating_add(before)),
-            Some(said) => Some(said.saturating_add(total.unwrap_or(0))),
-            None if before > 0 => Some(before),
-            None => total,
-        };
-    }
-
-    /// `_wandb.runtime` of the summary, if this folder set it.
-    fn summary_runtime(&self) -> Option<i64> {
-        let internal = self.summary.find(ROOT, b"_wandb")?;
-        let nested = self.summary.find(internal, b"runtime").and_then(|node| self.summary.recent(node));
-        let parse = |text: &str| text.trim().parse::<f64>().ok();
-        let seconds = match (nested, self.summary.recent(internal)) {
-            (Some(value), _) => parse(std::str::from_utf8(value).ok()?),
-            (None, Some(object)) => {
-                let mut found = None;
-                let each = |key: crate::json::Text<'_>, value: &str| {
-                    if key.raw == "runtime" {
-                        found = parse(value);
-                    }
-                };
-                crate::json::members(std::str::from_utf8(object).ok()?, each).ok()?;
-                found
-            }
-            (None, None) => None,
-        };
-        seconds.filter(|seconds| (0.0..1e15).contains(seconds)).map(|seconds| seconds as i64)
+        let told = self.folder.before;
+        let before = if told > 0 || self.totals.folders == 1 { Some(told) } else { self.totals.seconds };
+        self.totals.seconds = self.folder.exit.zip(before).map(|(exit, before)| {
+            let included = told > 0 && exit.runtime >= told;
+            if included { exit.runtime } else { exit.runtime.saturating_add(before) }
+        });
     }
 
     /// The run; `None` if no folder held anything of one. Its faults go to the receipt. `name` is for a run without an id.

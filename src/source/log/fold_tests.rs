@@ -248,12 +248,13 @@ fn compute_seconds_add_up_over_folders() {
     let wandb = |seconds: &str| summary(&[nested(&["_wandb", "runtime"], seconds)], &[]);
     let resumed = |before| run("r1", 2_000, &[int(20, before)]);
     assert_eq!(seconds(&[vec![started()]]), None);
-    assert_eq!(seconds(&[vec![started(), wandb("8")]]), Some(8.0));
-    assert_eq!(seconds(&[vec![started(), summary(&[item("_wandb", r#"{"runtime": 9}"#)], &[])]]), Some(9.0));
+    // Only exit records count: what a summary says of its own runtime depends on what was read.
+    assert_eq!(seconds(&[vec![started(), wandb("8")]]), None);
     assert_eq!(seconds(&[vec![started(), wandb("8"), exit(1, 10)]]), Some(10.0));
     assert_eq!(seconds(&[vec![started(), exit(1, 10)], vec![started(), exit(0, 5)]]), Some(15.0));
-    assert_eq!(seconds(&[vec![started(), wandb("8")], vec![started()]]), Some(8.0));
-    assert_eq!(seconds(&[vec![started(), wandb("8")], vec![started(), wandb("4")]]), Some(12.0));
+    assert_eq!(seconds(&[vec![started()], vec![started(), exit(0, 5)]]), None);
+    assert_eq!(seconds(&[vec![started(), exit(0, 5)], vec![started()]]), None);
+    assert_eq!(seconds(&[vec![started()], vec![resumed(10), exit(0, 15)]]), Some(15.0));
     // The timer of a resumed run goes on from what it was.
     assert_eq!(seconds(&[vec![started(), exit(1, 10)], vec![resumed(10), exit(0, 15)]]), Some(15.0));
     assert_eq!(seconds(&[vec![resumed(100), exit(0, 15)]]), Some(115.0));

@@ -32,8 +32,6 @@ struct Entry {
     next_sibling: Node,
     name: (usize, usize),
     state: State,
-    /// The epoch in which the value was set.
-    epoch: u32,
     start: usize,
     length: usize,
     capacity: usize,
@@ -48,7 +46,6 @@ impl Entry {
             next_sibling: NONE,
             name,
             state: State::Absent,
-            epoch: 0,
             start: 0,
             length: 0,
             capacity: 0,
@@ -64,7 +61,6 @@ pub(super) struct Tree {
     values: Vec<u8>,
     index: HashTable<Node>,
     hasher: DefaultHashBuilder,
-    epoch: u32,
 }
 
 impl Default for Tree {
@@ -75,7 +71,6 @@ impl Default for Tree {
             values: Vec::new(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            epoch: 0,
         };
         tree.clear();
         tree
@@ -96,18 +91,12 @@ impl Tree {
         self.names.clear();
         self.values.clear();
         self.index.clear();
-        self.epoch = 0;
         self.nodes.push(Entry { state: State::Branch, ..Entry::new(ROOT, (0, 0)) });
     }
 
     /// True if nothing was ever set or looked for.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.len() <= 1
-    }
-
-    /// Values that are set from now on are told apart from older ones by [`Tree::recent`].
-    pub(super) fn next_epoch(&mut self) {
-        self.epoch += 1;
     }
 
     /// The child of `parent` by that name; made if it is not known yet.
@@ -163,7 +152,6 @@ impl Tree {
             self.make_leaf(node);
         }
         let entry = &mut self.nodes[node];
-        entry.epoch = self.epoch;
         entry.length = value.len();
         if value.len() > entry.capacity {
             // Powers of two, so that all that is left behind is less than what is in use.
@@ -218,11 +206,6 @@ impl Tree {
     pub(super) fn value(&self, node: Node) -> Option<&[u8]> {
         let entry = self.nodes.get(node).filter(|entry| entry.state == State::Leaf)?;
         self.values.get(entry.start..entry.start + entry.length)
-    }
-
-    /// The value of a leaf that was set since [`Tree::next_epoch`].
-    pub(super) fn recent(&self, node: Node) -> Option<&[u8]> {
-        self.value(node).filter(|_| self.nodes[node].epoch == self.epoch)
     }
 
     /// The node above.
@@ -299,17 +282,6 @@ mod tests {
             .collect();
         let expected = [("z", "five"), ("ay", "2"), ("ax", "4"), ("b", "3")];
         assert_eq!(shown, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
-    }
-
-    #[test]
-    fn epochs_tell_what_is_recent() {
-        let mut tree = Tree::default();
-        let (a, b) = (at(&mut tree, b"a"), at(&mut tree, b"b"));
-        tree.set(a, b"1");
-        tree.set(b, b"1");
-        tree.next_epoch();
-        tree.set(b, b"2");
-        assert_eq!((tree.recent(a), tree.value(a), tree.recent(b)), (None, Some(&b"1"[..]), Some(&b"2"[..])));
     }
 
     proptest! {
