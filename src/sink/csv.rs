@@ -55,8 +55,7 @@ pub(super) fn write(grid: &Grid, delimiter: u8, style: Style, out: &mut dyn Writ
 fn quote(line: &mut String, value: &str, delimiter: u8) {
     let special = |byte: &u8| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
     // Spaces at the ends: some readers trim them outside of quotes.
-    let plain =
-        !value.is_empty() && !value.as_bytes().iter().any(|b| special(b)) && value.trim_ascii().len() == value.len();
+    let plain = !value.is_empty() && !value.as_bytes().iter().any(special) && value.trim_ascii().len() == value.len();
     if plain {
         return line.push_str(value);
     }

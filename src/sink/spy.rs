@@ -26,12 +26,11 @@ impl<'a> Spy<'a> {
     }
 
     fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|error| {
+        result.inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted && self.error.is_none() {
                 let copy = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
                 self.error = Some(copy);
             }
-            error
         })
     }
 }

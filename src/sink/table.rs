@@ -5,7 +5,7 @@ mod layout;
 use super::cell::{Cell, Fields, Grid, Style, Values, items};
 use super::{Options, output, text};
 use crate::error::Result;
-use layout::{Layout, pad, shorten, width};
+use layout::{Layout, pad, shorten};
 use std::io::Write;
 
 /// Significant digits of a float unless the user says otherwise.
@@ -180,7 +180,7 @@ fn count(number: usize, noun: &str) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -210,7 +210,7 @@ impl Paint {
 mod tests {
     use super::super::tests::{sample, text};
     use super::super::{Format, Options};
-    use super::width;
+    use super::layout::width;
     use polars::prelude::*;
 
     #[test]

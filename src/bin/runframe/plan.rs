@@ -6,7 +6,7 @@ use runframe::{Error, ErrorKind, Result, Wanted, expr};
 use std::path::{Path, PathBuf};
 
 /// Rows of a terminal table unless -n says otherwise.
-const TERMINAL_ROWS: usize = 40;
+const TERMINAL_ROWS: usize = 50;
 
 /// What is known about the surroundings.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +117,9 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             Verb::Query(query, load(typed.sources.sources, typed.load, wanted), out)
         }
         args::Verb::Schema(typed) => {
-            let out = out(typed.output, None, None)?;
+            let mut out = out(typed.output, None, None)?;
+            // A list of columns with a hole is of no use.
+            out.options.rows = None;
             let schema = Schema { filters: typed.rows.filters, select: typed.select };
             let wanted = match schema.select.is_empty() {
                 true => Wanted::default(),

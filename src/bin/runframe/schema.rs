@@ -81,7 +81,8 @@ fn of(column: &Column, is_json: bool, notes: &HashMap<String, String>, options: 
         dtype: if is_json { "String (JSON)".to_owned() } else { type_name(series.dtype()) },
         kind: kind(name),
         values: values as u64,
-        fill: (rows > 0).then(|| values as f64 / rows as f64),
+        // Four digits: the exact share follows from non_null.
+        fill: (rows > 0).then(|| (values as f64 / rows as f64 * 1e4).round() / 1e4),
         distinct: series.drop_nulls().n_unique().ok().map(|count| count as u64),
         min: edge(series.min_reduce()),
         max: edge(series.max_reduce()),
@@ -207,7 +208,7 @@ mod tests {
     fn nan_is_counted_and_is_not_null() {
         let df = described(&["summary.acc"]);
         let cells = ["kind", "non_null", "fill", "distinct", "min", "max", "nan"].map(|column| cell(&df, column, 0));
-        assert_eq!(cells, ["summary", "2", "0.6666666666666666", "2", "0.5", "0.5", "1"]);
+        assert_eq!(cells, ["summary", "2", "0.6667", "2", "0.5", "0.5", "1"]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use crate::plan::{Output, Show};
 use polars::prelude::*;
 use runframe::sink::{self, Format, Options};
 use runframe::{Error, ErrorKind, Kind, Result, RunFrame, nearest};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Writes the run: as `key = value` lines, as one nested JSON object, or as a table of one row.
@@ -115,10 +114,25 @@ fn value(series: &Series, options: &Options) -> Option<String> {
     Some(visible(&if quoted { sink::json(series, 0, options) } else { text }))
 }
 
-/// One line for each artifact version of the list.
+/// One line for each artifact version of the list: `model:v3, type: model, aliases: ["latest"], size: 4522`.
 fn artifacts(name: &str, list: &Series, options: &Options) -> Vec<(String, String)> {
     let Some(versions) = list.list().ok().and_then(|lists| lists.get_as_series(0)) else { return Vec::new() };
-    let line = |row: usize| (name.to_owned(), visible(&sink::json(&versions, row, options)));
+    let Ok(parts) = versions.struct_().map(|parts| parts.fields_as_series()) else { return Vec::new() };
+    let line = |row: usize| {
+        let text = |part: &Series| match part.dtype().is_nested() {
+            true => Some(sink::json(part, row, options)).filter(|text| text != "[]"),
+            false => sink::text(part, row, options),
+        };
+        let find = |wanted: &str| parts.iter().find(|part| part.name() == wanted).and_then(text);
+        let version = find("version").map_or_else(String::new, |version| format!(":v{version}"));
+        let mut shown = find("name").unwrap_or_default() + &version;
+        for part in parts.iter().filter(|part| !matches!(part.name().as_str(), "name" | "version")) {
+            if let Some(value) = text(part) {
+                let _ = write!(shown, ", {}: {value}", part.name());
+            }
+        }
+        (name.to_owned(), visible(&shown))
+    };
     (0..versions.len()).map(line).collect()
 }
 
@@ -183,23 +197,26 @@ impl Node {
 
 /// The run as one object: its fields, then config and summary as they were nested, then artifacts.
 fn object(table: &DataFrame, options: &Options) -> Node {
-    let mut groups: BTreeMap<usize, Vec<(String, Node)>> = BTreeMap::new();
-    let (mut config, mut summary) = (Node::Object(Vec::new()), Node::Object(Vec::new()));
+    let empty = |name: &str| (name.to_owned(), Node::Object(Vec::new()));
+    let mut groups = [const { Vec::new() }; 4];
     for column in table.columns() {
-        let name = column.name().as_str();
-        let leaf = sink::json(column.as_materialized_series(), 0, options);
-        // This run has one value only, so the kind in the column's name is of no use.
-        let path = keys(Kind::split(name).0);
-        match group(name) {
-            1 => config.put(&path[1..], leaf),
-            2 => summary.put(&path[1..], leaf),
-            group => groups.entry(group).or_default().push((name.to_owned(), Node::Leaf(leaf))),
+        groups[group(column.name())].push(column);
+    }
+    let mut whole = Node::Object(Vec::new());
+    for (at, columns) in groups.into_iter().enumerate() {
+        // A run without config has an empty one.
+        match (&mut whole, at) {
+            (Node::Object(keys), 1) => keys.push(empty("config")),
+            (Node::Object(keys), 2) => keys.push(empty("summary")),
+            _ => {}
+        }
+        for column in columns {
+            // This run has one value only, so the kind in the column's name is of no use.
+            let path = keys(Kind::split(column.name()).0);
+            whole.put(&path, sink::json(column.as_materialized_series(), 0, options));
         }
     }
-    let mut whole = groups.remove(&0).unwrap_or_default();
-    whole.extend([("config".to_owned(), config), ("summary".to_owned(), summary)]);
-    whole.extend(groups.remove(&3).unwrap_or_default());
-    Node::Object(whole)
+    whole
 }
 
 /// The keys of a path: parted at dots, but not at escaped ones.
