@@ -27,11 +27,20 @@ fn generated(count: usize) -> Vec<Run> {
                 _ => format!("{:.6}", value as f64 / u64::MAX as f64),
             };
             let group = key % 7;
-            members.push(if group == 0 { format!("\"g{}\":{{\"k{key}\":{text}}}", key % 13) } else { format!("\"k{key}\":{text}") });
+            members.push(if group == 0 {
+                format!("\"g{}\":{{\"k{key}\":{text}}}", key % 13)
+            } else {
+                format!("\"k{key}\":{text}")
+            });
         }
         Document::plain(format!("{{{}}}", members.join(",")))
     };
-    let run = |at| Run { name: format!("run{at}"), config: Some(document(60, 133)), summary: Some(document(120, 267)), ..Run::default() };
+    let run = |at| Run {
+        name: format!("run{at}"),
+        config: Some(document(60, 133)),
+        summary: Some(document(120, 267)),
+        ..Run::default()
+    };
     (0..count).map(run).collect()
 }
 
@@ -63,7 +72,9 @@ fn frame(criterion: &mut Criterion) {
     let made = frame();
     let mut group = criterion.benchmark_group("frame");
     group.bench_function("all columns of 1,000 runs", |b| b.iter(|| black_box(made.collect().expect("a frame"))));
-    group.bench_function("two columns of 1,000 runs", |b| b.iter(|| black_box(made.select(&["name", "runtime"]).expect("two columns"))));
+    group.bench_function("two columns of 1,000 runs", |b| {
+        b.iter(|| black_box(made.select(&["name", "runtime"]).expect("two columns")))
+    });
     group.finish();
 }
 
@@ -74,7 +85,18 @@ fn logs(criterion: &mut Criterion) {
     let skim = Wanted { config: true, summary: false, artifacts: false, heartbeat: false, raw: false };
     for (name, wanted) in [("everything", Wanted::default()), ("config only", skim)] {
         group.bench_function(format!("bundled runs, {name}"), |b| {
-            b.iter(|| source.load(wanted, &|batch| { black_box(batch); Ok(()) }, &Progress::default()).expect("runs"));
+            b.iter(|| {
+                source
+                    .load(
+                        wanted,
+                        &|batch| {
+                            black_box(batch);
+                            Ok(())
+                        },
+                        &Progress::default(),
+                    )
+                    .expect("runs")
+            });
         });
     }
     group.finish();

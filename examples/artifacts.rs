@@ -21,18 +21,31 @@ fn main() -> Result<()> {
 
     // All outputs, one row each.
     let outputs = runs.lazy().explode_artifacts(Direction::Logged);
-    let outputs = outputs.select([run::name(), col("artifact.name"), col("artifact.aliases").list().join(lit(","), true), col("artifact.size")]);
-    println!("outputs:\n{}", outputs.sort(["name", "artifact.name"], SortMultipleOptions::default()).limit(4).collect()?);
+    let outputs = outputs.select([
+        run::name(),
+        col("artifact.name"),
+        col("artifact.aliases").list().join(lit(","), true),
+        col("artifact.size"),
+    ]);
+    println!(
+        "outputs:\n{}",
+        outputs.sort(["name", "artifact.name"], SortMultipleOptions::default()).limit(4).collect()?
+    );
 
     // How many outputs are models, how many data sets.
     let count = |part: &str| run::logged_containing(part).list().len().sum().alias(part);
     println!("outputs by name:\n{}", runs.lazy().select([count("model"), count("data")]).collect()?);
 
     // Inputs, and runs that used another version of the training data than 3.
-    let inputs = runs.lazy().explode_artifacts(Direction::Used).select([run::name(), col("artifact.name"), col("artifact.version")]);
+    let inputs = runs.lazy().explode_artifacts(Direction::Used).select([
+        run::name(),
+        col("artifact.name"),
+        col("artifact.version"),
+    ]);
     println!("inputs:\n{}", inputs.sort(["name", "artifact.name"], SortMultipleOptions::default()).limit(4).collect()?);
     let version = run::used_artifact("training-data").struct_().field_by_name("version");
-    let stale = runs.lazy().filter(version.neq(lit(3))).select([run::name()]).sort(["name"], SortMultipleOptions::default());
+    let stale =
+        runs.lazy().filter(version.neq(lit(3))).select([run::name()]).sort(["name"], SortMultipleOptions::default());
     println!("not on training-data v3:\n{}", stale.collect()?);
     Ok(())
 }

@@ -14,7 +14,10 @@ fn main() -> Result<()> {
 
     // The best run by accuracy. NaN is a value in W&B, and no accuracy: leave it out first.
     let accuracy = run::summary("accuracy");
-    let best = runs.lazy().filter(accuracy.clone().is_not_nan()).sort(["summary.accuracy"], by_name().with_order_descending(true));
+    let best = runs
+        .lazy()
+        .filter(accuracy.clone().is_not_nan())
+        .sort(["summary.accuracy"], by_name().with_order_descending(true));
     println!("best:\n{}", best.select([run::name(), run::username(), accuracy.clone()]).limit(1).collect()?);
 
     // Accuracy above 0.95 with a loss below 0.1.

@@ -17,7 +17,9 @@ fn main() -> Result<()> {
     println!("learning rate > 0.01: {} of {} runs", fast.collect()?.height(), runs.height());
 
     // The keys in which two configs differ: a column each, compared null-safe.
-    let two = runs.lazy().filter(run::name().is_in(lit(Series::new("".into(), ["1ch3bknw", "85zm8htx"])).implode(true), false));
+    let two = runs
+        .lazy()
+        .filter(run::name().is_in(lit(Series::new("".into(), ["1ch3bknw", "85zm8htx"])).implode(true), false));
     let two = two.select([run::configs()]).collect()?;
     let differ = two.columns().iter().filter(|column| {
         let cell = |row| column.slice(row, 1).take_materialized_series();

@@ -15,7 +15,8 @@ fn main() -> Result<()> {
     println!("last week: {} runs", runs.lazy().filter(run::created_at().gt(week_ago)).collect()?.height());
 
     // Chronological order.
-    let order = runs.lazy().sort(["created_at"], SortMultipleOptions::default()).select([run::name(), run::created_at()]);
+    let order =
+        runs.lazy().sort(["created_at"], SortMultipleOptions::default()).select([run::name(), run::created_at()]);
     println!("first runs:\n{}", order.limit(3).collect()?);
 
     // Runs by the day they were created.
@@ -23,11 +24,15 @@ fn main() -> Result<()> {
     println!("by day:\n{}", days.sort(["day"], SortMultipleOptions::default()).limit(5).collect()?);
 
     // Active: a heartbeat within five minutes.
-    let active = runs.lazy().filter(run::is_active_at(Duration::from_secs(300), now)).select([run::name()]).collect()?;
+    let active =
+        runs.lazy().filter(run::is_active_at(Duration::from_secs(300), now)).select([run::name()]).collect()?;
     println!("active at {now}: {}", active.height());
 
     // Runtime as hours and minutes, and runs over an hour.
-    let long = runs.lazy().filter(run::runtime().gt(lit(3_600))).sort(["runtime"], SortMultipleOptions::default().with_order_descending(true));
+    let long = runs
+        .lazy()
+        .filter(run::runtime().gt(lit(3_600)))
+        .sort(["runtime"], SortMultipleOptions::default().with_order_descending(true));
     println!("over an hour:\n{}", long.select([run::name(), run::runtime(), run::runtime_hm()]).limit(5).collect()?);
     Ok(())
 }

@@ -95,7 +95,12 @@ impl Flattener {
     ///
     /// # Errors
     /// If the text is not JSON, or not one object; `null` is an empty object.
-    pub fn document(&mut self, root: Root, document: &Document, mut each: impl FnMut(NameId, Leaf<'_>)) -> Result<Notes, JsonError> {
+    pub fn document(
+        &mut self,
+        root: Root,
+        document: &Document,
+        mut each: impl FnMut(NameId, Leaf<'_>),
+    ) -> Result<Notes, JsonError> {
         let top = self.paths.begin(root);
         let mut walk = Walk {
             root,

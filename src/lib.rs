@@ -48,7 +48,9 @@ mod record;
 pub mod sink;
 mod source;
 
-pub use columns::{Cell, Columns, Dense, FIELDS, Facts, Field, Fixed, Kind, LeafType, OptionalTexts, Shape, Sparse, Type};
+pub use columns::{
+    Cell, Columns, Dense, FIELDS, Facts, Field, Fixed, Kind, LeafType, OptionalTexts, Shape, Sparse, Type,
+};
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Timestamp, User, Wanted};

@@ -74,10 +74,14 @@ impl Loader {
     /// If no source was given, or one of them cannot be read at all.
     pub fn load(&self) -> Result<RunFrame> {
         let mut loaded = Vec::new();
-        let logs: Vec<PathBuf> = self.locations.iter().filter_map(|(_, location)| match location {
-            Location::Logs(path) => Some(path.clone()),
-            _ => None,
-        }).collect();
+        let logs: Vec<PathBuf> = self
+            .locations
+            .iter()
+            .filter_map(|(_, location)| match location {
+                Location::Logs(path) => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
         let mut logs_done = false;
         for (_, location) in &self.locations {
             match location {
@@ -146,8 +150,11 @@ fn no_api(location: &Location) -> Error {
         Location::Project { entity, project } => format!("{entity}/{}", project.as_deref().unwrap_or("*")),
         other => format!("{other:?}"),
     };
-    Error::new(ErrorKind::Unsupported, format!("{name} is no file or folder here, and this version does not read W&B servers yet"))
-        .hint("give a folder of .wandb logs or a .parquet run table")
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{name} is no file or folder here, and this version does not read W&B servers yet"),
+    )
+    .hint("give a folder of .wandb logs or a .parquet run table")
 }
 
 /// Joins tables below each other; of a run that several have, the last one's row stays.

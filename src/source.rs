@@ -19,7 +19,8 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// If nothing at all can be read. What is lost beside good data is counted in the receipt.
     /// An error that `each` returns ends the load.
-    fn load(&self, wanted: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), progress: &Progress) -> Result<Receipt>;
+    fn load(&self, wanted: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), progress: &Progress)
+    -> Result<Receipt>;
 }
 
 /// Some runs and their place in the order of the whole load.

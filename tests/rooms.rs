@@ -113,7 +113,11 @@ fn the_binary_uses_the_public_face_only() {
 fn every_file_says_what_it_is() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    ["src", "tests", "benches", "examples"].iter().map(|d| src.join(d)).filter(|d| d.exists()).for_each(|d| files(&d, &mut found));
+    ["src", "tests", "benches", "examples"]
+        .iter()
+        .map(|d| src.join(d))
+        .filter(|d| d.exists())
+        .for_each(|d| files(&d, &mut found));
     for path in found {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} does not open by saying what it is", path.display());

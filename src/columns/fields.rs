@@ -150,8 +150,12 @@ fields! {
 }
 
 /// Spellings of the prefixes of flattened columns, W&B's and the SDK's, and what they mean here.
-const PREFIXES: [(&str, &str); 4] =
-    [("summary_metrics.", "summary."), ("summaryMetrics.", "summary."), ("runSummary.", "summary."), ("runConfig.", "config.")];
+const PREFIXES: [(&str, &str); 4] = [
+    ("summary_metrics.", "summary."),
+    ("summaryMetrics.", "summary."),
+    ("runSummary.", "summary."),
+    ("runConfig.", "config."),
+];
 
 /// The fixed column of this name.
 pub fn field(name: &str) -> Option<&'static Field> {

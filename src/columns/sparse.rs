@@ -44,7 +44,8 @@ impl<T: Clone> Pairs<T> {
 
     /// Keeps the rows that have a new number.
     fn renumber(&mut self, new_rows: &[Option<u32>]) {
-        let keep: Vec<Option<u32>> = self.rows.iter().map(|row| new_rows.get(*row as usize).copied().flatten()).collect();
+        let keep: Vec<Option<u32>> =
+            self.rows.iter().map(|row| new_rows.get(*row as usize).copied().flatten()).collect();
         let mut at = 0;
         self.values.retain(|_| {
             at += 1;
@@ -141,15 +142,42 @@ pub struct Sparse {
 /// Calls a method of every kind's pairs.
 macro_rules! each_kind {
     ($self:ident, $kind:ident => $call:expr) => {{
-        { let $kind = &mut $self.nulls; $call; }
-        { let $kind = &mut $self.ints; $call; }
-        { let $kind = &mut $self.floats; $call; }
-        { let $kind = &mut $self.bigs; $call; }
-        { let $kind = &mut $self.spelled; $call; }
-        { let $kind = &mut $self.strs; $call; }
-        { let $kind = &mut $self.bools; $call; }
-        { let $kind = &mut $self.lists; $call; }
-        { let $kind = &mut $self.jsons; $call; }
+        {
+            let $kind = &mut $self.nulls;
+            $call;
+        }
+        {
+            let $kind = &mut $self.ints;
+            $call;
+        }
+        {
+            let $kind = &mut $self.floats;
+            $call;
+        }
+        {
+            let $kind = &mut $self.bigs;
+            $call;
+        }
+        {
+            let $kind = &mut $self.spelled;
+            $call;
+        }
+        {
+            let $kind = &mut $self.strs;
+            $call;
+        }
+        {
+            let $kind = &mut $self.bools;
+            $call;
+        }
+        {
+            let $kind = &mut $self.lists;
+            $call;
+        }
+        {
+            let $kind = &mut $self.jsons;
+            $call;
+        }
     }};
 }
 

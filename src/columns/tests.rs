@@ -35,7 +35,9 @@ fn cells(dense: &Dense<'_>, dtype: LeafType) -> Vec<String> {
         Dense::Texts(values) => show(values, |v| format!("{v:?}")),
         Dense::Bools(values) => show(values, bool::to_string),
         Dense::Lists(values) => show(values, |v| match (dtype, v) {
-            (LeafType::ListFloat64, List::Ints(ints)) => format!("{:?}", ints.iter().map(|i| i.map(|i| i as f64)).collect::<Vec<_>>()),
+            (LeafType::ListFloat64, List::Ints(ints)) => {
+                format!("{:?}", ints.iter().map(|i| i.map(|i| i as f64)).collect::<Vec<_>>())
+            }
             (LeafType::ListFloat64, List::Floats(floats)) => format!("{floats:?}"),
             (LeafType::ListFloat64, List::Strs(_)) => format!("{:?}", v.spelled_numbers().unwrap()),
             _ => v.to_json(),
@@ -46,7 +48,12 @@ fn cells(dense: &Dense<'_>, dtype: LeafType) -> Vec<String> {
 fn columns(configs: &[String]) -> Columns {
     let mut columns = Columns::new(Wanted { raw: true, ..Wanted::default() });
     for text in configs {
-        columns.push(&Run { name: "r".into(), config: Some(Document::plain(text.as_str())), summary: Some(Document::plain(text.as_str())), ..Run::default() });
+        columns.push(&Run {
+            name: "r".into(),
+            config: Some(Document::plain(text.as_str())),
+            summary: Some(Document::plain(text.as_str())),
+            ..Run::default()
+        });
     }
     columns
 }
@@ -61,14 +68,34 @@ fn scalar() -> impl Strategy<Value = String> {
         Just("0.5".to_owned()),
         Just("123456789012345678901234567890".to_owned()),
         Just("9007199254740993".to_owned()),
-        prop_oneof![Just("NaN"), Just("Infinity"), Just("-Infinity"), Just("\"NaN\""), Just("\"-Inf\""), Just("\"nan\"")].prop_map(str::to_owned),
+        prop_oneof![
+            Just("NaN"),
+            Just("Infinity"),
+            Just("-Infinity"),
+            Just("\"NaN\""),
+            Just("\"-Inf\""),
+            Just("\"nan\"")
+        ]
+        .prop_map(str::to_owned),
         "[a-z\\\\\"\u{1f600}]{0,3}".prop_map(|s| quoted(&s)),
     ]
 }
 
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![
-        prop_oneof![Just("a"), Just("b"), Just("a.b"), Just("b.a"), Just(""), Just("."), Just("a\\"), Just("x:list"), Just("_step"), Just("a.b.a")].prop_map(str::to_owned),
+        prop_oneof![
+            Just("a"),
+            Just("b"),
+            Just("a.b"),
+            Just("b.a"),
+            Just(""),
+            Just("."),
+            Just("a\\"),
+            Just("x:list"),
+            Just("_step"),
+            Just("a.b.a")
+        ]
+        .prop_map(str::to_owned),
         "[ab./\\\\ é]{0,3}",
     ]
 }
@@ -176,7 +203,9 @@ fn same(a: &str, b: &str) -> bool {
         match (a, b) {
             (Value::Number(x), Value::Number(y)) => x == y || x.as_f64() == y.as_f64(),
             (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| eq(a, b)),
-            (Value::Object(x), Value::Object(y)) => x.len() == y.len() && x.iter().all(|(k, v)| y.get(k).is_some_and(|w| eq(v, w))),
+            (Value::Object(x), Value::Object(y)) => {
+                x.len() == y.len() && x.iter().all(|(k, v)| y.get(k).is_some_and(|w| eq(v, w)))
+            }
             _ => a == b || (spelling(a).is_some() && spelling(a) == spelling(b)),
         }
     }

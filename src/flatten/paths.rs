@@ -66,7 +66,8 @@ pub(super) struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        let root = |key: &str| Node { parent: NONE, key: key.into(), dotted: false, stamp: 0, name: NONE, escaped: NONE };
+        let root =
+            |key: &str| Node { parent: NONE, key: key.into(), dotted: false, stamp: 0, name: NONE, escaped: NONE };
         Paths {
             nodes: ROOTS.iter().map(|key| root(key)).collect(),
             children: HashTable::new(),
@@ -95,16 +96,23 @@ impl Paths {
         let same = |at: &u32| nodes.get(*at as usize).is_some_and(|n| n.parent == parent.0 && *n.key == *key);
         if let Some(&at) = self.children.find(hash, same) {
             let document = self.document;
-            let seen = self.nodes.get_mut(at as usize).is_some_and(|n| std::mem::replace(&mut n.stamp, document) == document);
+            let seen =
+                self.nodes.get_mut(at as usize).is_some_and(|n| std::mem::replace(&mut n.stamp, document) == document);
             return (NodeId(at), seen);
         }
         let at = self.nodes.len() as u32;
         let dotted = key.contains('.') || self.node(parent).is_some_and(|n| n.dotted);
-        self.nodes.push(Node { parent: parent.0, key: key.into(), dotted, stamp: self.document, name: NONE, escaped: NONE });
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.children.insert_unique(hash, at, |at| {
-            nodes.get(*at as usize).map_or(0, |n| hash_child(hasher, n.parent, &n.key))
+        self.nodes.push(Node {
+            parent: parent.0,
+            key: key.into(),
+            dotted,
+            stamp: self.document,
+            name: NONE,
+            escaped: NONE,
         });
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.children
+            .insert_unique(hash, at, |at| nodes.get(*at as usize).map_or(0, |n| hash_child(hasher, n.parent, &n.key)));
         (NodeId(at), false)
     }
 

@@ -66,7 +66,10 @@ fn api_config_is_unwrapped_exactly_once() {
 
 #[test]
 fn typed_objects_are_one_value_wherever_the_type_stands() {
-    for text in [r#"{"h":{"_type":"histogram","bins":[1,2]}}"#, r#"{"h":{"bins" : [1,2], "x":{"y":1}, "_type":"histogram", "z":{"_type":1}}}"#] {
+    for text in [
+        r#"{"h":{"_type":"histogram","bins":[1,2]}}"#,
+        r#"{"h":{"bins" : [1,2], "x":{"y":1}, "_type":"histogram", "z":{"_type":1}}}"#,
+    ] {
         let leaves = config(text);
         assert_eq!(names(&leaves), ["config.h"], "{text}");
         assert!(leaves[0].1.starts_with("Json("), "{leaves:?}");

@@ -22,7 +22,8 @@ pub fn record_batches(frame: &DataFrame) -> Result<Vec<RecordBatch>> {
     }
     let batches = frame.iter_chunks(level, false).map(|chunk| {
         let arrays = chunk.into_arrays().into_iter().zip(schema.fields());
-        let columns = arrays.map(|(array, field)| to_arrow(array, field)).collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
+        let columns =
+            arrays.map(|(array, field)| to_arrow(array, field)).collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
         RecordBatch::try_new(schema.clone(), columns)
     });
     batches.collect::<Result<Vec<_>, ArrowError>>().map_err(refused)
@@ -63,7 +64,8 @@ fn arrow_schema(frame: &DataFrame) -> Result<SchemaRef> {
 }
 
 const _: () = assert!(
-    size_of::<FFI_ArrowArray>() == size_of::<ffi::ArrowArray>() && size_of::<FFI_ArrowSchema>() == size_of::<ffi::ArrowSchema>()
+    size_of::<FFI_ArrowArray>() == size_of::<ffi::ArrowArray>()
+        && size_of::<FFI_ArrowSchema>() == size_of::<ffi::ArrowSchema>()
 );
 
 #[allow(unsafe_code)]

@@ -71,7 +71,11 @@ fn fixed(frame: &DataFrame, name: &str, dtype: Type) -> Result<Fixed> {
 }
 
 /// Every row of a list column through `each`.
-fn each_list<T>(column: &Column, wrong: impl Fn(PolarsError) -> Error, each: impl Fn(&Series) -> PolarsResult<T>) -> Result<Vec<Option<T>>> {
+fn each_list<T>(
+    column: &Column,
+    wrong: impl Fn(PolarsError) -> Error,
+    each: impl Fn(&Series) -> PolarsResult<T>,
+) -> Result<Vec<Option<T>>> {
     let lists = column.list().map_err(&wrong)?;
     (0..lists.len()).map(|row| lists.get_as_series(row).as_ref().map(&each).transpose().map_err(&wrong)).collect()
 }
@@ -94,7 +98,9 @@ fn artifacts(list: &Series) -> PolarsResult<Box<[ArtifactVersion]>> {
     let (versions, sizes, created) = (ints("version")?, ints("size")?, ints("created_at")?);
     let text_rows = names.into_iter().zip(kinds).zip(digests).zip(states).zip(ids);
     let int_rows = versions.into_iter().zip(sizes).zip(created);
-    for ((artifact, ((((name, kind), digest), state), id)), ((version, size), created)) in all.iter_mut().zip(text_rows).zip(int_rows) {
+    for ((artifact, ((((name, kind), digest), state), id)), ((version, size), created)) in
+        all.iter_mut().zip(text_rows).zip(int_rows)
+    {
         artifact.name = name.unwrap_or_default();
         (artifact.kind, artifact.digest, artifact.state, artifact.id) = (kind, digest, state, id);
         (artifact.version, artifact.size, artifact.created_at) = (version, size, created.map(Timestamp::from_micros));
@@ -112,7 +118,12 @@ fn artifacts(list: &Series) -> PolarsResult<Box<[ArtifactVersion]>> {
 
 /// The values of one flattened column.
 fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Result<()> {
-    fn push<'a, T>(columns: &mut Columns, path: &str, values: impl Iterator<Item = Option<T>>, each: impl Fn(T) -> Leaf<'a>) {
+    fn push<'a, T>(
+        columns: &mut Columns,
+        path: &str,
+        values: impl Iterator<Item = Option<T>>,
+        each: impl Fn(T) -> Leaf<'a>,
+    ) {
         for (row, value) in values.enumerate() {
             if let Some(value) = value {
                 columns.push_value(row as u32, path, each(value));
@@ -144,7 +155,9 @@ fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Res
         }
         dtype => {
             let message = format!("a column of type {dtype} cannot be joined with other sources");
-            return Err(Error::new(ErrorKind::Unsupported, message).column(column.name().as_str()).hint("read this file alone, or drop the column"));
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .column(column.name().as_str())
+                .hint("read this file alone, or drop the column"));
         }
     }
     keep_empty(columns, path);

@@ -38,5 +38,6 @@ pub(super) fn lazy(table: Arc<dyn Table>) -> LazyFrame {
     let schema = table.schema().clone();
     let args = ScanArgsAnonymous { schema: Some(schema.clone()), name: "RUNS", ..Default::default() };
     // Building the plan reads nothing; if it fails, the frame fails when it is collected, as every lazy frame does.
-    LazyFrame::anonymous_scan(Arc::new(Scan(table)), args).unwrap_or_else(|_| DataFrame::empty_with_schema(&schema).lazy())
+    LazyFrame::anonymous_scan(Arc::new(Scan(table)), args)
+        .unwrap_or_else(|_| DataFrame::empty_with_schema(&schema).lazy())
 }

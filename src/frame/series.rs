@@ -80,13 +80,19 @@ pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Serie
         Fixed::Ints(values) => {
             let ints = Int64Chunked::from_iter_options(name.into(), values.iter().copied());
             match schema.get(name) {
-                Some(DataType::Datetime(..)) => ints.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series(),
+                Some(DataType::Datetime(..)) => {
+                    ints.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series()
+                }
                 _ => ints.into_series(),
             }
         }
         Fixed::Lists(values) => {
             let inner = values.iter().flatten().flat_map(|list| list.iter());
-            lists(name, values.iter().map(|v| v.as_ref().map(|l| l.len())), &texts("", inner.map(|t| Some(t.as_str()))))?
+            lists(
+                name,
+                values.iter().map(|v| v.as_ref().map(|l| l.len())),
+                &texts("", inner.map(|t| Some(t.as_str()))),
+            )?
         }
         Fixed::Artifacts(values) => {
             let all: Vec<&ArtifactVersion> = values.iter().flatten().flat_map(|list| list.iter()).collect();

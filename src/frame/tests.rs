@@ -51,7 +51,8 @@ fn columns_have_the_documented_types_and_order() {
         assert_eq!(schema.get(field.name), Some(&make::field_type(field.dtype)), "{}", field.name);
     }
     let names: Vec<&str> = schema.iter_names().map(|n| n.as_str()).collect();
-    let flattened: Vec<&str> = names.iter().copied().filter(|n| n.starts_with("config.") || n.starts_with("summary.")).collect();
+    let flattened: Vec<&str> =
+        names.iter().copied().filter(|n| n.starts_with("config.") || n.starts_with("summary.")).collect();
     assert_eq!(
         flattened,
         ["config.lr", "config.none", "config.opt", "config.opt:string", "config.sizes", "summary.acc", "summary.h"]
@@ -132,7 +133,8 @@ fn conflicts_are_listed_with_counts() {
 
 #[test]
 fn what_is_not_wanted_is_not_there() {
-    let mut columns = Columns::new(Wanted { config: false, artifacts: false, heartbeat: false, raw: true, summary: true });
+    let mut columns =
+        Columns::new(Wanted { config: false, artifacts: false, heartbeat: false, raw: true, summary: true });
     runs().iter().for_each(|run| columns.push(run));
     let frame = RunFrame::from_columns(columns, Receipt::default()).unwrap();
     for name in ["config.lr", "logged_artifacts", "heartbeat_at", "runtime"] {

@@ -78,14 +78,14 @@ mod tests {
     #[test]
     fn every_rule_in_one_table() {
         let expected = "name,created_at,config.n,summary.x,ok,tags\n\
-            r1,2024-05-01T12:33:10.000Z,9007199254740993,0.30000000000000004,true,\"[\"\"a\"\",\"\"b|c\"\"]\"\n\
-            \"\",2024-05-01T12:33:10.250Z,-1,NaN,,[]\n\
+            r1,2024-05-01T12:33:10.000000Z,9007199254740993,0.30000000000000004,true,\"[\"\"a\"\",\"\"b|c\"\"]\"\n\
+            \"\",2024-05-01T12:33:10.250000Z,-1,NaN,,[]\n\
             ,,,-Infinity,false,\n";
         assert_eq!(text(&sample(), Format::Csv, &Options::default()), expected);
         let zone = Some("Asia/Kolkata".parse().unwrap());
         assert!(
             text(&sample(), Format::Tsv, &Options { zone, ..Options::default() })
-                .contains("\t2024-05-01T18:03:10.250+05:30\t")
+                .contains("\t2024-05-01T18:03:10.250000+05:30\t")
         );
     }
 

@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(rows, array);
         assert_eq!(
             rows[0],
-            json!({"name": "r1", "created_at": "2024-05-01T12:33:10.000Z", "config.n": 9_007_199_254_740_993_i64,
+            json!({"name": "r1", "created_at": "2024-05-01T12:33:10.000000Z", "config.n": 9_007_199_254_740_993_i64,
                 "summary.x": 0.1 + 0.2, "ok": true, "tags": ["a", "b|c"]})
         );
         assert_eq!(rows[1]["summary.x"], "NaN");

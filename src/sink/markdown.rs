@@ -66,8 +66,8 @@ mod tests {
         let options = Options { precision: Some(4), ..Options::default() };
         let expected = "| name | created_at | config.n | summary.x | ok | tags |\n\
             | --- | --- | ---: | ---: | --- | --- |\n\
-            | r1 | 2024-05-01T12:33:10.000Z | 9007199254740993 | 0.3 | true | [\"a\",\"b\\|c\"] |\n\
-            |  | 2024-05-01T12:33:10.250Z | -1 | NaN |  | [] |\n\
+            | r1 | 2024-05-01T12:33:10.000000Z | 9007199254740993 | 0.3 | true | [\"a\",\"b\\|c\"] |\n\
+            |  | 2024-05-01T12:33:10.250000Z | -1 | NaN |  | [] |\n\
             |  |  |  | -Infinity | false |  |\n";
         assert_eq!(text(&sample(), Format::Md, &options), expected);
     }

@@ -26,14 +26,17 @@ impl Location {
     /// If it is empty, or neither an existing path nor of the form `entity/project`.
     pub fn parse(text: &str, exists: impl Fn(&Path) -> bool) -> Result<Self> {
         if text.trim().is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "the source is empty").hint("give a folder, a file or entity/project"));
+            return Err(
+                Error::new(ErrorKind::Usage, "the source is empty").hint("give a folder, a file or entity/project")
+            );
         }
         if let Some(rest) = text.strip_prefix("wandb://") {
             return project(rest).ok_or_else(|| malformed(text));
         }
         let path = Path::new(text);
         if exists(path) {
-            let is_parquet = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet") || e.eq_ignore_ascii_case("pq"));
+            let is_parquet =
+                path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet") || e.eq_ignore_ascii_case("pq"));
             return Ok(if is_parquet { Location::Parquet(path.into()) } else { Location::Logs(path.into()) });
         }
         let looks_like_path = path.is_absolute()

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use polars::prelude::{DataFrame, Schema, SchemaExt, SchemaRef};
 use polars_io::SerReader;
-use polars_io::prelude::{ParquetReader, ParallelStrategy};
+use polars_io::prelude::{ParallelStrategy, ParquetReader};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,8 @@ impl StoredTable {
         let schema = Schema::from_arrow_schema(reader.schema().map_err(damaged)?.as_ref());
         let height = reader.num_rows().map_err(damaged)?;
         let pairs = reader.get_metadata().map_err(damaged)?.key_value_metadata().clone().unwrap_or_default();
-        let metadata = pairs.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string()))).collect();
+        let metadata =
+            pairs.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string()))).collect();
         Ok(StoredTable { schema: Arc::new(schema), height, metadata, path })
     }
 

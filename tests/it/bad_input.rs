@@ -19,8 +19,17 @@ fn good(dir: &Path) {
 }
 
 fn names(frame: &RunFrame) -> Vec<String> {
-    let mut names: Vec<String> =
-        frame.select(&["name"]).unwrap().column("name").unwrap().str().unwrap().iter().flatten().map(str::to_owned).collect();
+    let mut names: Vec<String> = frame
+        .select(&["name"])
+        .unwrap()
+        .column("name")
+        .unwrap()
+        .str()
+        .unwrap()
+        .iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
     names.sort();
     names
 }
@@ -73,7 +82,12 @@ fn files_that_hold_nothing_yet_are_no_errors() {
 #[test]
 fn invalid_json_in_one_value_loses_that_value_only() {
     let dir = folder();
-    Log::of_run("json0001").config("good", "1").config("bad", "{\"a\":tru}").config("also", "2").exit(0, 1).write(dir.path(), "json0001");
+    Log::of_run("json0001")
+        .config("good", "1")
+        .config("bad", "{\"a\":tru}")
+        .config("also", "2")
+        .exit(0, 1)
+        .write(dir.path(), "json0001");
     let frame = open(dir.path()).unwrap();
     let row = frame.select(&["config.good", "config.also"]).unwrap();
     assert_eq!(row.column("config.also").unwrap().i64().unwrap().get(0), Some(2));
@@ -86,7 +100,11 @@ fn invalid_json_in_one_value_loses_that_value_only() {
 #[test]
 fn invalid_utf8_is_repaired_and_counted() {
     let dir = folder();
-    Log::of_run("utf80001").config_bytes(b"text", b"\"a\xff\xfeb\"").config("n", "1").exit(0, 1).write(dir.path(), "utf80001");
+    Log::of_run("utf80001")
+        .config_bytes(b"text", b"\"a\xff\xfeb\"")
+        .config("n", "1")
+        .exit(0, 1)
+        .write(dir.path(), "utf80001");
     let frame = open(dir.path()).unwrap();
     let text = frame.select(&["config.text"]).unwrap();
     assert!(text.column("config.text").unwrap().str().unwrap().get(0).unwrap().contains('\u{fffd}'));
@@ -113,7 +131,20 @@ fn deep_wide_and_long_configs_are_read() {
 
 #[test]
 fn odd_keys_keep_their_own_columns() {
-    let keys = ["", "a.b", "a/b", "say \"x\"", "line\nbreak", "😀", "name", "created_at", "config", "x:string", "back\\slash", " "];
+    let keys = [
+        "",
+        "a.b",
+        "a/b",
+        "say \"x\"",
+        "line\nbreak",
+        "😀",
+        "name",
+        "created_at",
+        "config",
+        "x:string",
+        "back\\slash",
+        " ",
+    ];
     let dir = folder();
     let mut log = Log::of_run("keys0001");
     for (at, key) in keys.iter().enumerate() {
@@ -121,7 +152,20 @@ fn odd_keys_keep_their_own_columns() {
     }
     log.exit(0, 1).write(dir.path(), "keys0001");
     let frame = open(dir.path()).unwrap();
-    let columns = ["", "a.b", "a/b", "say \"x\"", "line\nbreak", "😀", "name", "created_at", "config", "x\\:string", "back\\\\slash", " "];
+    let columns = [
+        "",
+        "a.b",
+        "a/b",
+        "say \"x\"",
+        "line\nbreak",
+        "😀",
+        "name",
+        "created_at",
+        "config",
+        "x\\:string",
+        "back\\\\slash",
+        " ",
+    ];
     for (at, column) in columns.iter().enumerate() {
         let name = format!("config.{column}");
         let value = frame.select(&[&name]).unwrap();
@@ -129,7 +173,14 @@ fn odd_keys_keep_their_own_columns() {
     }
     assert_eq!(names(&frame), ["keys0001"]);
     let parquet = dir.path().join("keys.parquet");
-    let status = assert_cmd::Command::cargo_bin("runframe").unwrap().arg("query").arg(dir.path()).arg("-o").arg(&parquet).output().unwrap();
+    let status = assert_cmd::Command::cargo_bin("runframe")
+        .unwrap()
+        .arg("query")
+        .arg(dir.path())
+        .arg("-o")
+        .arg(&parquet)
+        .output()
+        .unwrap();
     assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
     assert_eq!(open(&parquet).unwrap().schema(), frame.schema());
 }
@@ -185,11 +236,33 @@ fn a_link_to_a_run_counts_it_once() {
 fn several_folders_of_a_run_are_one_run() {
     let dir = folder();
     let (first, second) = (dir.path().join("first"), dir.path().join("second"));
-    Log::of_run("twice001").config("a", "1").config("b", "{\"x\":1}").summary("acc", "0.1").history(0, "1700000100").exit(1, 100).write(&first, "twice001");
-    Log::started("twice001", 1_700_000_500).config("b", "{\"y\":2}").summary("acc", "0.2").history(0, "1700000900").exit(0, 50).write(&second, "twice001");
+    Log::of_run("twice001")
+        .config("a", "1")
+        .config("b", "{\"x\":1}")
+        .summary("acc", "0.1")
+        .history(0, "1700000100")
+        .exit(1, 100)
+        .write(&first, "twice001");
+    Log::started("twice001", 1_700_000_500)
+        .config("b", "{\"y\":2}")
+        .summary("acc", "0.2")
+        .history(0, "1700000900")
+        .exit(0, 50)
+        .write(&second, "twice001");
     let frame = open(dir.path()).unwrap();
     assert_eq!((frame.height(), frame.receipt().joined), (1, 1));
-    let row = frame.select(&["state", "config.a", "config.b.x", "config.b.y", "summary.acc", "history_rows", "runtime", "compute_seconds"]).unwrap();
+    let row = frame
+        .select(&[
+            "state",
+            "config.a",
+            "config.b.x",
+            "config.b.y",
+            "summary.acc",
+            "history_rows",
+            "runtime",
+            "compute_seconds",
+        ])
+        .unwrap();
     let text = |name: &str| format!("{}", row.column(name).unwrap().get(0).unwrap());
     assert_eq!(text("state"), "\"finished\"");
     assert_eq!((text("config.a"), text("config.b.x"), text("config.b.y")), ("1".into(), "1".into(), "2".into()));
@@ -212,7 +285,8 @@ fn a_folder_without_permission_is_refused_and_the_rest_kept() {
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         command.uid(65_534);
     }
-    let output = command.args(["query", "-s", "name", "--format", "csv", "-v"]).arg(dir.path()).current_dir("/").output();
+    let output =
+        command.args(["query", "-s", "name", "--format", "csv", "-v"]).arg(dir.path()).current_dir("/").output();
     std::fs::set_permissions(closed.parent().unwrap(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = output.unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -24,7 +24,9 @@ fn rows(frame: &DataFrame) -> BTreeMap<String, usize> {
     let text = |name: &str| frame.column(name).unwrap().str().unwrap().clone();
     let (entity, project, name) = (text("entity"), text("project"), text("name"));
     let part = |column: &StringChunked, row| column.get(row).unwrap_or("-").to_owned();
-    (0..frame.height()).map(|row| ([part(&entity, row), part(&project, row), part(&name, row)].join("/"), row)).collect()
+    (0..frame.height())
+        .map(|row| ([part(&entity, row), part(&project, row), part(&name, row)].join("/"), row))
+        .collect()
 }
 
 fn cell(frame: &DataFrame, column: &str, row: usize) -> Value {
@@ -37,7 +39,11 @@ fn cell(frame: &DataFrame, column: &str, row: usize) -> Value {
         AnyValue::Float64(v) if v.is_infinite() => Value::from(if v > 0.0 { "Infinity" } else { "-Infinity" }),
         AnyValue::Float64(v) => Value::from(v),
         AnyValue::Datetime(v, ..) => Value::from(v),
-        AnyValue::List(list) => Value::from((0..list.len()).map(|at| list.get(at).unwrap().to_string().trim_matches('"').to_owned()).collect::<Vec<_>>()),
+        AnyValue::List(list) => Value::from(
+            (0..list.len())
+                .map(|at| list.get(at).unwrap().to_string().trim_matches('"').to_owned())
+                .collect::<Vec<_>>(),
+        ),
         AnyValue::String(v) => Value::from(v),
         AnyValue::StringOwned(v) => Value::from(v.as_str()),
         other => panic!("{other:?}"),
@@ -52,7 +58,9 @@ fn micros(time: &Value) -> Value {
 fn scalars(prefix: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(members) if members.contains_key("_type") => {}
-        Value::Object(members) => members.iter().for_each(|(key, value)| scalars(&format!("{prefix}.{key}"), value, found)),
+        Value::Object(members) => {
+            members.iter().for_each(|(key, value)| scalars(&format!("{prefix}.{key}"), value, found))
+        }
         Value::Array(_) => {}
         scalar => {
             found.insert(prefix.to_owned(), scalar.clone());
@@ -62,8 +70,12 @@ fn scalars(prefix: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
 
 fn same(a: &Value, b: &Value) -> bool {
     // A number beyond Int64, or beyond what its column's floats hold, is its digits in a json column.
-    let digits = |text: &Value, number: &Value| number.is_number() && text.as_str() == Some(&number.to_string());
-    a == b || digits(a, b) || matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b || (a - b).abs() <= 2.0 && a.abs() > 1e15)
+    let digits = |text: &Value, number: &Value| {
+        number.is_number() && text.as_str().and_then(|t| t.parse::<f64>().ok()) == number.as_f64()
+    };
+    a == b
+        || digits(a, b)
+        || matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b || (a - b).abs() <= 2.0 && a.abs() > 1e15)
 }
 
 fn compare(source: &str, truth_file: &str) -> usize {
@@ -81,8 +93,16 @@ fn compare(source: &str, truth_file: &str) -> usize {
         };
         let fields = &expected["fields"];
         for (column, key) in [
-            ("display_name", "display_name"), ("job_type", "job_type"), ("group", "group"), ("sweep", "sweep"), ("notes", "notes"),
-            ("host", "host"), ("commit", "commit"), ("user.username", "username"), ("user.email", "email"), ("history_rows", "history_rows"),
+            ("display_name", "display_name"),
+            ("job_type", "job_type"),
+            ("group", "group"),
+            ("sweep", "sweep"),
+            ("notes", "notes"),
+            ("host", "host"),
+            ("commit", "commit"),
+            ("user.username", "username"),
+            ("user.email", "email"),
+            ("history_rows", "history_rows"),
         ] {
             check(column, &fields[key]);
         }
@@ -99,8 +119,12 @@ fn compare(source: &str, truth_file: &str) -> usize {
         scalars("config", &expected["config"], &mut leaves);
         scalars("summary", &expected["summary"], &mut leaves);
         for (path, value) in leaves {
-            let got: Vec<Value> = ["", ":string", ":bool", ":json"].iter().map(|kind| cell(&frame, &format!("{path}{kind}"), row)).collect();
-            let here = if value.is_null() { got.iter().all(Value::is_null) } else { got.iter().any(|got| same(got, &value)) };
+            let got: Vec<Value> = ["", ":string", ":bool", ":json"]
+                .iter()
+                .map(|kind| cell(&frame, &format!("{path}{kind}"), row))
+                .collect();
+            let here =
+                if value.is_null() { got.iter().all(Value::is_null) } else { got.iter().any(|got| same(got, &value)) };
             let escaped = cell(&frame, &escape_last(&path), row);
             assert!(here || same(&escaped, &value), "{run}, {path}: {got:?} is not {value}");
             compared += 1;
@@ -161,7 +185,11 @@ fn examples_print_what_they_promise() {
         if std::env::var_os("RUNFRAME_BLESS").is_some() {
             std::fs::write(&expected, &got).unwrap();
         }
-        assert_eq!(got, std::fs::read_to_string(&expected).unwrap_or_default(), "{name}; RUNFRAME_BLESS=1 writes the new output");
+        assert_eq!(
+            got,
+            std::fs::read_to_string(&expected).unwrap_or_default(),
+            "{name}; RUNFRAME_BLESS=1 writes the new output"
+        );
         run += 1;
     }
     assert_eq!(run, 5);

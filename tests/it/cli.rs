@@ -25,7 +25,8 @@ fn found(filter: &str) -> Vec<String> {
 
 #[test]
 fn a_pipe_gets_csv_and_nothing_else() {
-    let (code, stdout, stderr) = runframe(&["query", "examples/wandb", "-s", "name,state", "-n", "2", "--sort", "created_at"]);
+    let (code, stdout, stderr) =
+        runframe(&["query", "examples/wandb", "-s", "name,state", "-n", "2", "--sort", "created_at"]);
     assert_eq!(code, 0);
     assert_eq!(stdout, "name,state\nlkqx96qe,finished\nou38hpfk,finished\n");
     assert_eq!(stderr, "41 runs from 42 files (156.4 kB); 1 run joined from several folders\n");
@@ -37,7 +38,10 @@ fn a_pipe_gets_csv_and_nothing_else() {
 fn filters_find_what_they_say() {
     assert_eq!(found("state = 'failed'"), ["tqa2jns2"]);
     assert_eq!(found("runJobType = 'eval' and user.username = 'nobody'"), [""; 0]);
-    assert_eq!(found("config.learning_rate > 0.01 and summary.accuracy > 0.98"), found("summary_metrics.accuracy > 0.98 and config.learning_rate > 0.01"));
+    assert_eq!(
+        found("config.learning_rate > 0.01 and summary.accuracy > 0.98"),
+        found("summary_metrics.accuracy > 0.98 and config.learning_rate > 0.01")
+    );
     assert!(!found("summary.val/loss < 0.1").is_empty());
     assert_eq!(found("group is null or group is not null").len(), 41);
     let before = found("created_at < '2026-11-05'").len();
@@ -63,7 +67,7 @@ fn wrong_input_names_place_and_cure() {
         ("lowr(name) = 'x'", "lower"),
         ("name like", "end"),
         ("created_at > now() - interval '7 lightyears'", "lightyears"),
-        ("name ~ '('", "regex"),
+        ("name ~ '('", "regular expression"),
     ] {
         let (code, stdout, stderr) = runframe(&["query", "examples/wandb", "-q", "-w", filter]);
         assert_eq!((code, stdout.as_str()), (2, ""), "{filter}: {stderr}");
@@ -92,7 +96,8 @@ fn strict_tells_losses_and_the_receipt_lists_them() {
     crate::log::Log::of_run("good0001").exit(0, 1).write(dir.path(), "good0001");
     crate::log::write(dir.path(), "foreign1", b"no log at all, but long enough");
     let (folder, receipt) = (dir.path().to_str().unwrap(), dir.path().join("receipt.json"));
-    let (code, stdout, stderr) = runframe(&["query", folder, "--strict", "-s", "name", "-v", "--receipt", receipt.to_str().unwrap()]);
+    let (code, stdout, stderr) =
+        runframe(&["query", folder, "--strict", "-s", "name", "-v", "--receipt", receipt.to_str().unwrap()]);
     assert_eq!((code, stdout.as_str()), (5, "name\ngood0001\n"), "{stderr}");
     assert!(stderr.contains("run-foreign1.wandb") && stderr.contains("not a W&B log"), "{stderr}");
     let receipt: serde_json::Value = serde_json::from_slice(&std::fs::read(receipt).unwrap()).unwrap();
@@ -103,12 +108,18 @@ fn strict_tells_losses_and_the_receipt_lists_them() {
 #[test]
 fn show_tells_everything_of_one_run() {
     let by_name = data(&["show", "examples/wandb", "85zm8htx", "-q"]);
-    for line in ["display_name = second-wind-33", "tags = [\"second\",\"resumed\"]", "config.model.depth = 4", "user.email = ada@example.org"] {
+    for line in [
+        "display_name = second-wind-33",
+        "tags = [\"second\",\"resumed\"]",
+        "config.model.depth = 4",
+        "user.email = ada@example.org",
+    ] {
         assert!(by_name.lines().any(|l| l == line), "{line}\n{by_name}");
     }
     assert_eq!(by_name, data(&["show", "examples/wandb", "second-wind-33", "-q"]));
     assert_eq!(by_name, data(&["show", "examples/wandb", "lab/mnist/85zm8htx", "-q"]));
-    let json: serde_json::Value = serde_json::from_str(&data(&["show", "examples/wandb", "85zm8htx", "-q", "--format", "json"])).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&data(&["show", "examples/wandb", "85zm8htx", "-q", "--format", "json"])).unwrap();
     assert_eq!(json["config"]["model"]["depth"], 4);
     let (_, _, stderr) = runframe(&["show", "examples/wandb", "85zm8htz", "-q"]);
     assert!(stderr.contains("85zm8htx"), "{stderr}");
@@ -124,7 +135,12 @@ fn schema_lists_types_and_conflicts() {
     assert!(row("config.warmup")["note"].as_str().unwrap().contains("config.warmup:string"));
     assert_eq!(row("summary.loss")["nan"], 1);
     for field in runframe::FIELDS {
-        assert_eq!(row(field.name)["kind"].as_str().map(|k| k == "config" || k == "summary"), Some(false), "{}", field.name);
+        assert_eq!(
+            row(field.name)["kind"].as_str().map(|k| k == "config" || k == "summary"),
+            Some(false),
+            "{}",
+            field.name
+        );
     }
 }
 
@@ -163,13 +179,16 @@ fn several_sources_are_joined_and_the_last_one_counts() {
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(stdout.lines().count(), 42);
     assert!(stderr.contains("replaced by a later source"), "{stderr}");
-    let schema = |sources: &[&str]| data(&[&["schema"], sources, &["-q", "--format", "csv", "-s", "config.*"]].concat());
+    let schema =
+        |sources: &[&str]| data(&[&["schema"], sources, &["-q", "--format", "csv", "-s", "config.*"]].concat());
     assert_eq!(schema(&[path, "examples/wandb"]), schema(&["examples/wandb"]));
 }
 
 #[test]
 fn times_are_utc_unless_a_zone_is_asked_for() {
-    let at = |zone: &[&str]| data(&[&["query", "examples/wandb", "-q", "-w", "name = 'lkqx96qe'", "-s", "created_at"], zone].concat());
+    let at = |zone: &[&str]| {
+        data(&[&["query", "examples/wandb", "-q", "-w", "name = 'lkqx96qe'", "-s", "created_at"], zone].concat())
+    };
     assert_eq!(at(&[]), "created_at\n2026-11-02T08:15:04.120000Z\n");
     assert_eq!(at(&["--tz", "Asia/Kolkata"]), "created_at\n2026-11-02T13:45:04.120000+05:30\n");
     assert_eq!(runframe(&["query", "examples/wandb", "--tz", "Mars/Olympus"]).0, 2);

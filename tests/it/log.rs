@@ -59,7 +59,8 @@ impl Log {
 
     /// A log whose run record says when it started, in seconds.
     pub fn started(id: &str, seconds: u64) -> Self {
-        let run = Message::new().text(1, id).text(2, "lab").text(3, "tests").message(17, Message::new().int(1, seconds));
+        let run =
+            Message::new().text(1, id).text(2, "lab").text(3, "tests").message(17, Message::new().int(1, seconds));
         Log { bytes: HEADER.to_vec(), number: 0 }.record(17, run)
     }
 

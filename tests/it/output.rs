@@ -26,7 +26,8 @@ fn parquet_reads_back_as_the_same_frame() {
     assert_eq!(stored.conflicts().unwrap(), loaded.conflicts().unwrap());
     let sorted = loaded.lazy().sort(["name"], SortMultipleOptions::default()).collect().unwrap();
     assert!(stored.collect().unwrap().equals_missing(&sorted));
-    let names: Vec<String> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let names: Vec<String> =
+        std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, ["runs.parquet"]);
 }
 
@@ -58,7 +59,8 @@ fn a_format_for_every_ending() {
         let path = write(dir.path(), &format!("runs.{ending}"), &["-s", "name,state,summary.accuracy"]);
         assert!(std::fs::metadata(path).unwrap().len() > 500, "{ending}");
     }
-    let (code, _, stderr) = runframe(&["query", "examples/wandb", "-q", "-o", dir.path().join("runs.docx").to_str().unwrap()]);
+    let (code, _, stderr) =
+        runframe(&["query", "examples/wandb", "-q", "-o", dir.path().join("runs.docx").to_str().unwrap()]);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("docx"), "{stderr}");
 }
@@ -96,7 +98,10 @@ fn a_disk_that_fills_up_leaves_the_old_file_whole() {
         "mount -t tmpfs -o size=16k none /mnt && echo old > /mnt/runs.csv && {} query examples/wandb -q -o /mnt/runs.csv; echo code $?; cat /mnt/runs.csv; ls /mnt",
         binary.display()
     );
-    let output = std::process::Command::new("unshare").args(["-rm", "sh", "-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let output = std::process::Command::new("unshare")
+        .args(["-rm", "sh", "-c", &script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
     let Ok(output) = output else { return };
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !stdout.contains("code") || stderr.contains("unshare") || stderr.contains("mount:") {
