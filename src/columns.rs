@@ -7,9 +7,11 @@ mod resolve;
 mod sparse;
 
 pub use dense::Dense;
-pub use fields::{Cell, FIELDS, Field, Type, field, resolve_alias};
+#[cfg_attr(not(feature = "frame"), allow(unused_imports))]
+pub use fields::resolve_alias;
+pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};
-pub use resolve::{Facts, Kind, LeafType, Shape, fits, shapes};
+pub use resolve::{Facts, Kind, LeafType, Shape, shapes};
 pub use sparse::Sparse;
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};

@@ -4,7 +4,9 @@ mod list;
 mod paths;
 
 pub use list::List;
-pub(crate) use list::{EXACT, float_text};
+pub(crate) use list::EXACT;
+#[cfg(test)]
+pub(crate) use list::float_text;
 pub use paths::NameId;
 
 use crate::json::{Event, JsonError, NonFinite, Reader, Text, compact};

@@ -121,3 +121,14 @@ fn the_readme_has_the_column_table() {
         assert!(readme.contains(&row), "README lacks: {row}");
     }
 }
+
+#[test]
+fn the_readme_filters_run() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let block = readme.split("dotted names bare:\n\n```\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(block.lines().count(), 5);
+    for filter in block.lines() {
+        let (code, _, stderr) = runframe(&["query", "examples/wandb", "-q", "-s", "name", "-w", filter]);
+        assert_eq!(code, 0, "{filter}: {stderr}");
+    }
+}

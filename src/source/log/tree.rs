@@ -111,12 +111,6 @@ impl Tree {
         }
     }
 
-    /// The child of `parent` by that name.
-    pub(super) fn find(&self, parent: Node, name: &[u8]) -> Option<Node> {
-        let hash = self.hash(parent, name);
-        self.index.find(hash, |node| is(&self.nodes, &self.names, *node, parent, name)).copied()
-    }
-
     #[inline]
     fn hash(&self, parent: Node, name: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
