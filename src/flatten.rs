@@ -3,8 +3,8 @@
 mod list;
 mod paths;
 
-pub use list::List;
 pub(crate) use list::EXACT;
+pub use list::List;
 #[cfg(test)]
 pub(crate) use list::float_text;
 pub use paths::NameId;
