@@ -1,0 +1,120 @@
+//! The journal of a pull: what has arrived so far, beside the target, so that an interrupted pull need not start over.
+
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::frame::RunFrame;
+use crate::record::Receipt;
+use crate::sink::{self, Format, Options};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const MANIFEST: &str = "pull.json";
+
+/// A folder of Parquet parts, `TARGET.partial`.
+pub(super) struct Journal {
+    dir: PathBuf,
+    next: AtomicUsize,
+}
+
+impl Journal {
+    /// Opens the journal beside `target`, and names the parts that an earlier pull of the same thing left.
+    ///
+    /// `manifest` says what is pulled; a journal of anything else is thrown away.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or made.
+    pub(super) fn open(target: &Path, manifest: &Value) -> Result<(Journal, Vec<PathBuf>)> {
+        let dir = folder(target);
+        let found = fs::read(dir.join(MANIFEST)).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let same = found.as_ref() == Some(manifest);
+        if !same && dir.exists() {
+            fs::remove_dir_all(&dir).map_err(|error| Error::io(&dir, error))?;
+        }
+        fs::create_dir_all(&dir).map_err(|error| Error::io(&dir, error))?;
+        if !same {
+            let path = dir.join(MANIFEST);
+            sink::save(&path, |out| write!(out, "{manifest:#}").map_err(|error| Error::io(&path, error)))?;
+        }
+        let parts = parts(&dir)?;
+        let next = parts.iter().filter_map(|part| number(part)).max().map_or(0, |last| last + 1);
+        Ok((Journal { dir, next: AtomicUsize::new(next) }, parts))
+    }
+
+    /// Keeps what has arrived.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn keep(&self, columns: &Columns) -> Result<()> {
+        let mut copy = Columns::new(columns.wanted());
+        copy.merge(columns);
+        let frame = RunFrame::from_columns(copy, Receipt::default())?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut options = Options::default();
+        options.metadata = frame.metadata();
+        sink::write_file(&frame.collect()?, &self.dir.join(format!("{number:06}.parquet")), Format::Parquet, &options)
+    }
+
+    /// The target is written: the journal is no longer needed.
+    ///
+    /// # Errors
+    /// If the folder cannot be removed.
+    pub(super) fn close(self) -> Result<()> {
+        fs::remove_dir_all(&self.dir).map_err(|error| Error::io(&self.dir, error))
+    }
+}
+
+/// `runs.parquet` → `runs.parquet.partial`.
+pub(super) fn folder(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    target.with_file_name(name)
+}
+
+/// The parts in the order in which they were written; temporary files of a write that was cut off are no parts.
+fn parts(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).map_err(|error| Error::io(dir, error))?;
+    let mut parts: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| number(path).is_some()).collect();
+    parts.sort();
+    Ok(parts)
+}
+
+fn number(part: &Path) -> Option<usize> {
+    part.file_name()?.to_str()?.strip_suffix(".parquet")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Run, Wanted};
+    use serde_json::json;
+
+    fn columns(name: &str) -> Columns {
+        let mut columns = Columns::new(Wanted::default());
+        columns.push(&Run { name: name.into(), ..Run::default() });
+        columns
+    }
+
+    #[test]
+    fn parts_are_found_again_by_the_same_pull_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("runs.parquet");
+        let (journal, parts) = Journal::open(&target, &json!({"project": "a/b"})).unwrap();
+        assert!(parts.is_empty());
+        journal.keep(&columns("r1")).unwrap();
+        journal.keep(&columns("r2")).unwrap();
+        drop(journal);
+        fs::write(folder(&target).join(".tmp123"), b"cut off").unwrap();
+        let (journal, parts) = Journal::open(&target, &json!({"project": "a/b"})).unwrap();
+        assert_eq!(parts.len(), 2);
+        journal.keep(&columns("r3")).unwrap();
+        let (journal, parts) = Journal::open(&target, &json!({"project": "a/b"})).unwrap();
+        assert_eq!(parts.len(), 3);
+        drop(journal);
+        let (journal, parts) = Journal::open(&target, &json!({"project": "a/c"})).unwrap();
+        assert!(parts.is_empty());
+        journal.close().unwrap();
+        assert!(!folder(&target).exists());
+    }
+}
