@@ -6,3 +6,4 @@ mod bundled;
 mod cli;
 mod log;
 mod output;
+mod stored;
