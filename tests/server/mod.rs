@@ -15,9 +15,10 @@
 //!
 //! It imitates what the public clients, docs and issues say of the server; `schema.graphql` holds the fields it knows.
 // Tests and examples include this folder and use different parts of it.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unreachable_pub)]
 
 mod body;
+mod control;
 mod execute;
 mod filter;
 mod generate;
@@ -35,10 +36,11 @@ mod text;
 mod wire;
 mod world;
 
+pub use control::control;
 pub use generate::Recipe;
 pub use http::Server;
 pub use schedule::{Change, Schedule};
-pub use state::{Moment, Request};
+pub use state::{Moment, Request, State};
 pub use switches::{Fault, Limiter, Limits, MaxFirst, Nulls, Switches};
 pub use text::{Dates, cursor, members, parse_time};
 pub use world::{Alias, Artifact, Input, Project, Run, User, World, global_id};
