@@ -232,10 +232,12 @@ fn droppable(unknown: &Unknown) -> Vec<String> {
         return vec![KEYS.to_owned()];
     }
     let files = [RUN_FIELDS, ARTIFACT_FIELDS, Query::Names.file(), Query::MoreArtifacts.file()];
-    let lines = files.iter().flat_map(|file| file.lines()).map(Line::parse);
-    let named: BTreeSet<&str> = lines.filter(|l| l.field() == unknown.name).filter_map(|l| l.optional).collect();
-    let exact = unknown.on.as_deref().filter(|on| named.contains(on));
-    let types: Vec<&str> = exact.map_or_else(|| named.iter().copied().collect(), |on| vec![on]);
+    let lines = || files.iter().flat_map(|file| file.lines()).map(Line::parse);
+    // A type that our marks name is meant; under another name it may be any of them.
+    let known = |on: &&str| lines().any(|line| line.optional == Some(*on));
+    let on = unknown.on.as_deref().filter(known);
+    let named = lines().filter(|line| line.field() == unknown.name).filter_map(|line| line.optional);
+    let types: BTreeSet<&str> = named.filter(|named| on.is_none_or(|on| on == *named)).collect();
     types.into_iter().map(|on| format!("{on}.{}", unknown.name)).collect()
 }
 
