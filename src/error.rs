@@ -41,6 +41,10 @@ pub enum ErrorKind {
     Unsupported,
     /// Polars or Arrow refused a computation.
     Compute,
+    /// A server cannot be reached, keeps failing, or limits us for longer than we wait.
+    Network,
+    /// A server does not take the key, or does not show the account what was asked for.
+    Auth,
 }
 
 /// Where it happened. Every part is optional.

@@ -31,6 +31,10 @@
 //!
 //! With `default-features = false` the reading half is left: logs, flattening, sparse columns, without Polars.
 
+// The stand-in for W&B's server, which unit tests include, names the crate as users do.
+#[cfg(test)]
+extern crate self as runframe;
+
 mod columns;
 mod error;
 #[cfg(feature = "frame")]
@@ -53,7 +57,13 @@ pub use columns::{
 };
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
-pub use record::{ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Timestamp, User, Wanted};
+pub use record::{
+    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Served, Shard, Timestamp, User, Wanted,
+};
+#[cfg(feature = "api")]
+pub use source::api::{
+    ApiKey, ApiOptions, ApiSource, BaseUrl, LightListing, LightRun, Projection, Settings, Surroundings,
+};
 pub use source::location::Location;
 pub use source::log::LogSource;
 pub use source::{Batch, Progress, Source};

@@ -1,5 +1,7 @@
 //! The `Source` trait: where runs come from, and what a load tells while it goes on.
 
+#[cfg(feature = "api")]
+pub mod api;
 pub mod location;
 pub mod log;
 #[cfg(feature = "frame")]

@@ -1,5 +1,9 @@
 //! What a load says of itself: what was read, what was lost and where.
 
+mod served;
+
+pub use served::{Served, Shard};
+
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -49,6 +53,13 @@ pub struct Receipt {
     pub skipped_columns: Vec<String>,
     /// Runs whose heartbeat lies before their creation; their runtime is null.
     pub negative_runtimes: u64,
+    /// How the load from a server went; `None` for logs and files.
+    pub served: Option<Box<Served>>,
+    /// Whether what was loaded is the source's set of runs at one moment; `None` where nobody can say, as for logs.
+    pub complete: Option<bool>,
+    /// Paths (`entity/project/name`) of runs that were handed over and then deleted on the server before the load was
+    /// over. Who collects the batches drops, for each entry, the first row that has it.
+    pub withdrawn: Vec<String>,
 }
 
 /// A place in a file that could not be read.
@@ -123,6 +134,14 @@ impl Receipt {
         self.repaired_texts += other.repaired_texts;
         self.negative_runtimes += other.negative_runtimes;
         self.skipped_columns.extend(other.skipped_columns);
+        self.complete = match (self.complete, other.complete) {
+            (Some(a), Some(b)) => Some(a && b),
+            (a, b) => a.or(b),
+        };
+        self.withdrawn.extend(other.withdrawn);
+        if let Some(served) = other.served {
+            self.served.get_or_insert_default().merge(*served);
+        }
         other.damages.into_iter().for_each(|d| keep(&mut self.damages, d));
         other.refused.into_iter().for_each(|r| keep(&mut self.refused, r));
         other.json_faults.into_iter().for_each(|j| keep(&mut self.json_faults, j));
@@ -134,6 +153,10 @@ impl Receipt {
         self.refused.sort_by(|a, b| a.file.cmp(&b.file));
         self.skipped_columns.sort();
         self.json_faults.sort_by(|a, b| (&a.run, &a.place).cmp(&(&b.run, &b.place)));
+        self.withdrawn.sort();
+        if let Some(served) = &mut self.served {
+            served.sort();
+        }
     }
 
     /// True if anything at all could not be read or had to be changed.
@@ -152,7 +175,8 @@ impl Receipt {
         let json =
             self.json_faults.iter().map(|j| format!("run {}, {}, byte {}: {}", j.run, j.place, j.offset, j.reason));
         let skipped = self.skipped_columns.iter().map(|column| format!("{column}: not read"));
-        damages.chain(refused).chain(json).chain(skipped).collect()
+        let served = self.served.iter().flat_map(|served| served.details());
+        served.chain(damages).chain(refused).chain(json).chain(skipped).collect()
     }
 
     /// The receipt as one JSON object.
@@ -174,6 +198,9 @@ impl Receipt {
             "repaired_texts": self.repaired_texts,
             "negative_runtimes": self.negative_runtimes,
             "skipped_columns": self.skipped_columns,
+            "complete": self.complete,
+            "withdrawn": self.withdrawn,
+            "server": self.served.as_ref().map(|served| served.to_json()),
             "damages": self.damages.iter().map(|d| json!({
                 "file": d.file.to_string_lossy(), "offset": d.offset, "bytes": d.bytes, "reason": d.reason,
             })).collect::<Vec<_>>(),
@@ -190,7 +217,14 @@ impl Receipt {
 impl fmt::Display for Receipt {
     /// One line: `41 runs from 42 files (310.2 kB); 1 run joined from several folders; 1 record cut`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {} ({})", count(self.runs, "run"), count(self.files, "file"), bytes(self.bytes))?;
+        let read = match &self.served {
+            Some(served) if self.files == 0 => count(served.requests, "request"),
+            _ => count(self.files, "file"),
+        };
+        write!(f, "{} from {read} ({})", count(self.runs, "run"), bytes(self.bytes))?;
+        if self.complete == Some(true) {
+            f.write_str(", complete")?;
+        }
         let notes = [
             (self.joined, "run", "joined from several folders"),
             (self.duplicates, "run", "replaced by a later source"),
@@ -208,7 +242,7 @@ impl fmt::Display for Receipt {
         for (number, noun, what) in notes.into_iter().filter(|(number, ..)| *number > 0) {
             write!(f, "; {} {what}", count(number, noun))?;
         }
-        Ok(())
+        self.served.iter().try_for_each(|served| write!(f, "{served}"))
     }
 }
 
@@ -250,6 +284,26 @@ mod tests {
         receipt.damage(Damage { file: "a".into(), offset: 9, bytes: 4, reason: "bad checksum".into() });
         assert!(receipt.has_losses());
         assert_eq!(receipt.details(), ["a, byte 9: bad checksum (4 bytes lost)"]);
+    }
+
+    #[test]
+    fn completeness_of_parts_is_that_of_the_worst() {
+        let part = |complete| Receipt { complete, ..Receipt::default() };
+        let both = |a, b| {
+            let mut a = part(a);
+            a.merge(part(b));
+            a.complete
+        };
+        assert_eq!(both(None, Some(true)), Some(true));
+        assert_eq!(both(Some(true), Some(false)), Some(false));
+        assert_eq!(both(None, None), None);
+    }
+
+    #[test]
+    fn a_load_from_a_server_is_one_short_line() {
+        let mut receipt = Receipt { runs: 9, bytes: 2_000, complete: Some(true), ..Receipt::default() };
+        receipt.served = Some(Box::new(Served { requests: 3, copies_dropped: 2, ..Served::default() }));
+        assert_eq!(receipt.to_string(), "9 runs from 3 requests (2.0 kB), complete; 2 copies dropped");
     }
 
     #[test]

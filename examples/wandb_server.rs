@@ -1,0 +1,74 @@
+//! A stand-in for W&B's server, to try `runframe` on `entity/project` without an account.
+//!
+//! ```text
+//! cargo run --example wandb_server -- --serve                                  # the bundled runs, on port 8765
+//! cargo run --release --example wandb_server -- --serve --runs 10000 --latency-ms 50
+//! ```
+//!
+//! Without `--serve` it asks itself one question and ends. While it serves, `POST /control` changes the world:
+//! `{"edit": 100}` (so many runs get another summary), `{"delete": 3}`, `{"insert": 3}`, `{"latency_ms": 20}`, `{"requests": true}`.
+
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "../tests/server/mod.rs"]
+mod server;
+
+use runframe::Timestamp;
+use serde_json::{Value, json};
+use server::{KEY, Recipe, Server, Switches, World};
+use std::time::Duration;
+
+/// The value that follows an option.
+fn option(name: &str) -> Option<String> {
+    let mut args = std::env::args().skip_while(|arg| arg != name);
+    args.nth(1)
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    option(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let serve = std::env::args().any(|arg| arg == "--serve");
+    let world = match option("--runs").and_then(|runs| runs.parse().ok()) {
+        Some(runs) => World::generate(&Recipe { seed: number("--seed", 7), ..Recipe::runs(runs) }),
+        // The bundled runs are of November 2026; "now" is set so that their states stay the same.
+        None => {
+            let now = Timestamp::parse("2026-11-13T16:24:00Z").ok_or("no time")?;
+            World::from_logs("examples/wandb", now)?
+        }
+    };
+    let projects: Vec<(String, usize)> =
+        world.projects.iter().map(|p| (format!("{}/{}", p.entity, p.name), p.runs.len())).collect();
+    let latency = Duration::from_millis(number("--latency-ms", 0));
+    let switches = Switches { latency, gzip: true, ..Switches::default() };
+    let port = if serve { u16::try_from(number("--port", 8765))? } else { 0 };
+    let server = Server::start_at(port, world, switches, Some(Box::new(server::control)));
+
+    for (path, runs) in &projects {
+        println!("{path}: {runs} runs");
+    }
+    if serve {
+        println!("export WANDB_BASE_URL={} WANDB_API_KEY={KEY}", server.url());
+        println!("Ctrl-C ends it.");
+        loop {
+            std::thread::park();
+        }
+    }
+    ask(&server, &projects[0].0)
+}
+
+/// One query, as any client sends it.
+fn ask(server: &Server, path: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let (entity, project) = path.split_once('/').ok_or("no path")?;
+    let query = "query Newest($entity: String!, $project: String!) {
+        project(name: $project, entityName: $entity) {
+            runCount(filters: \"{\\\"state\\\": \\\"finished\\\"}\")
+            runs(first: 2, order: \"-created_at\") { edges { node { name displayName createdAt } cursor } }
+        }
+    }";
+    let body = json!({"query": query, "variables": {"entity": entity, "project": project}});
+    let mut answer = ureq::post(format!("{}/graphql", server.url())).send_json(&body)?;
+    let answer: Value = answer.body_mut().read_json()?;
+    println!("{answer:#}");
+    Ok(())
+}

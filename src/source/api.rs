@@ -1,0 +1,259 @@
+//! Runs from a W&B server, over its GraphQL API.
+
+mod answer;
+mod artifacts;
+mod base_url;
+mod client;
+mod filter;
+mod key;
+mod light;
+mod loader;
+mod netrc;
+mod page;
+mod plan;
+mod prove;
+mod query;
+mod remote;
+mod retry;
+mod settings;
+mod shards;
+mod walk;
+
+pub use base_url::BaseUrl;
+pub use key::ApiKey;
+pub use light::{LightListing, LightRun};
+pub use settings::{Settings, Surroundings};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Receipt, Wanted};
+use crate::source::{Batch, Progress, Source};
+use client::Client;
+use filter::Filter;
+use loader::Out;
+use retry::Backoff;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How a server is asked.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ApiOptions {
+    /// Requests under way at once; 8.
+    pub concurrency: usize,
+    /// How long the whole load may take; no limit.
+    pub timeout: Option<Duration>,
+    /// The most runs that a page asks for; 1,000. Pages of heavy runs are smaller.
+    pub page_size: usize,
+    /// Bytes that a page should have; 4 MB.
+    pub page_bytes: usize,
+    /// How often a request is sent again; 20, as W&B's own client does.
+    pub retries: u32,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        ApiOptions { concurrency: 8, timeout: None, page_size: 1_000, page_bytes: 4_000_000, retries: 20 }
+    }
+}
+
+/// The top-level keys of config and summary that are wanted; `None` is all of them.
+///
+/// A server that cannot choose keys sends all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Projection {
+    /// Keys of config.
+    pub config: Option<Vec<String>>,
+    /// Keys of the summary.
+    pub summary: Option<Vec<String>>,
+}
+
+/// Projects on a W&B server.
+///
+/// ```no_run
+/// use runframe::{ApiSource, Settings};
+///
+/// # fn main() -> runframe::Result<()> {
+/// let source = ApiSource::new(Settings::find()?).project("my-team", "my-project");
+/// for run in source.light_listing()?.runs {
+///     println!("{} {}", run.name, run.state.unwrap_or_default());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ApiSource {
+    settings: Settings,
+    options: ApiOptions,
+    /// Entity and project; `None` for all of the entity's.
+    targets: Vec<(String, Option<String>)>,
+    filter: Filter,
+    projection: Projection,
+    names: Option<Vec<String>>,
+    backoff: Backoff,
+}
+
+impl ApiSource {
+    /// A source that names no project yet.
+    pub fn new(settings: Settings) -> Self {
+        ApiSource {
+            settings,
+            options: ApiOptions::default(),
+            targets: Vec::new(),
+            filter: Filter::default(),
+            projection: Projection::default(),
+            names: None,
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Adds a project.
+    pub fn project(mut self, entity: impl Into<String>, project: impl Into<String>) -> Self {
+        self.targets.push((entity.into(), Some(project.into())));
+        self
+    }
+
+    /// Adds all projects of an entity.
+    pub fn all_projects(mut self, entity: impl Into<String>) -> Self {
+        self.targets.push((entity.into(), None));
+        self
+    }
+
+    /// Says how the server is asked.
+    pub fn options(mut self, options: ApiOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Loads only runs that match a filter in W&B's language: Mongo's JSON, with W&B's field names.
+    ///
+    /// # Errors
+    /// If it is no JSON object, or names a field that the server is known not to have.
+    pub fn filter(mut self, json: &str) -> Result<Self> {
+        self.filter = Filter::parse(json)?;
+        Ok(self)
+    }
+
+    /// Loads only these top-level keys of config and summary.
+    pub fn projection(mut self, projection: Projection) -> Self {
+        self.projection = projection;
+        self
+    }
+
+    /// Loads only the runs of these names ([`crate::Run::name`]), from each project. Names that are not there are no error.
+    pub fn only_names(mut self, names: Vec<String>) -> Self {
+        self.names = Some(names);
+        self
+    }
+
+    /// How the server is reached.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The account that answers: its name, or `None` if it is anonymous.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or does not take the key.
+    pub fn viewer(&self) -> Result<Option<String>> {
+        on_own_runtime(async || light::viewer(&self.client()?).await)
+    }
+
+    /// Name, state and times of every run: what there is to know before loading only what changed.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, denies access, or does not have a project.
+    pub fn light_listing(&self) -> Result<LightListing> {
+        on_own_runtime(async || self.light_listing_async().await)
+    }
+
+    /// [`ApiSource::light_listing`] for programs with a Tokio runtime of their own.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn light_listing_async(&self) -> Result<LightListing> {
+        self.within_deadline(light::listing(self)).await
+    }
+
+    /// [`Source::load`] for programs with a Tokio runtime of their own. `each` runs between requests on the caller's task.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn load_async(
+        &self,
+        wanted: Wanted,
+        each: &(dyn Fn(Batch) -> Result<()> + Sync),
+        progress: &Progress,
+    ) -> Result<Receipt> {
+        self.within_deadline(loader::load(self, wanted, &Out::Here(each), progress)).await
+    }
+
+    async fn within_deadline<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(timeout) = self.options.timeout else { return work.await };
+        tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| {
+            let what = format!("{}: not done within {timeout:?}", self.settings.base_url);
+            Err(Error::new(ErrorKind::Network, what).hint("allow more time with --timeout, or load less"))
+        })
+    }
+
+    fn client(&self) -> Result<Client> {
+        Client::new(self.settings.clone(), self.options.concurrency.max(1), self.options.retries, self.backoff)
+    }
+
+    #[cfg(test)]
+    fn hasty(mut self) -> Self {
+        self.backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(4), jitter: || 0.0 };
+        self
+    }
+}
+
+impl Source for ApiSource {
+    /// Asks on a thread of its own; batches are handed over on others while the next pages are on their way.
+    fn load(
+        &self,
+        wanted: Wanted,
+        each: &(dyn Fn(Batch) -> Result<()> + Sync),
+        progress: &Progress,
+    ) -> Result<Receipt> {
+        let workers = std::thread::available_parallelism().map_or(2, |n| n.get()).clamp(1, 16);
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Batch>(2);
+        let (receiver, failed) = (Mutex::new(receiver), Mutex::new(None));
+        let work = || {
+            loop {
+                let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                let Some(batch) = next else { return };
+                if let Err(error) = each(batch) {
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    return receiver.lock().unwrap_or_else(PoisonError::into_inner).close();
+                }
+            }
+        };
+        let receipt = std::thread::scope(|scope| {
+            (0..workers).for_each(|_| drop(scope.spawn(work)));
+            on_own_runtime(async || {
+                let out = Out::There(sender);
+                self.within_deadline(loader::load(self, wanted, &out, progress)).await
+            })
+        });
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => receipt,
+        }
+    }
+}
+
+/// Runs `work` to its end, also where the caller is inside a runtime, which may not block.
+fn on_own_runtime<T: Send>(work: impl AsyncFnOnce() -> Result<T> + Send) -> Result<T> {
+    let failed = |what: String| Error::new(ErrorKind::Io, what);
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let threads = std::thread::available_parallelism().map_or(2, |n| n.get());
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
+            runtime.map_err(|error| failed(format!("no runtime for network requests: {error}")))?.block_on(work())
+        });
+        thread.join().unwrap_or_else(|_| Err(failed("the thread for network requests died".to_owned())))
+    })
+}
+
+#[cfg(test)]
+#[path = "api/tests.rs"]
+mod tests;

@@ -1,0 +1,346 @@
+//! One GraphQL question to one server: the key to that host only, retries, limits, deadlines, and what it all cost.
+
+use super::answer::{self, Complaint, Fault};
+use super::retry::{self, Backoff, Limits, Pace};
+use super::settings::Settings;
+use crate::error::{Error, ErrorKind, Result};
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::{Value, json};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Bodies up to here are read on the spot; larger ones on another thread.
+const SMALL: usize = 64 << 10;
+/// An answer beyond this is given up, and asked for in smaller pages.
+const LARGEST: usize = 512 << 20;
+/// Retries of a server that never answered at all: more likely the name is wrong than the network busy.
+const RETRIES_OF_STRANGERS: u32 = 3;
+
+/// A connection to one server.
+pub(super) struct Client {
+    http: reqwest::Client,
+    settings: Settings,
+    permits: Semaphore,
+    pace: Pace,
+    backoff: Backoff,
+    retries: u32,
+    /// What it all cost so far.
+    pub tallies: Tallies,
+}
+
+/// What a client's requests cost.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    /// Requests sent, retries included.
+    pub requests: AtomicU64,
+    /// Bytes of answers, decompressed.
+    pub bytes: AtomicU64,
+    /// Requests sent again.
+    pub retries: AtomicU64,
+    /// Microseconds that requests waited: for a server's limits, or before a retry.
+    pub waited: AtomicU64,
+    /// Requests that were answered.
+    answered: AtomicU64,
+}
+
+/// A question, as it is asked at each attempt.
+pub(super) struct Call<'a> {
+    /// The operation's name.
+    pub name: &'static str,
+    /// The GraphQL text.
+    pub query: &'a str,
+    /// The variables of the next attempt.
+    pub variables: &'a (dyn Fn() -> Value + Sync),
+    /// Makes the next attempt ask for less; false if it cannot.
+    pub lighten: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Why a question has no answer.
+pub(super) struct Failure {
+    /// What the user is told.
+    pub error: Error,
+    /// What the server said.
+    pub complaints: Vec<Complaint>,
+    /// Asking again may help.
+    retry: bool,
+    /// Asking for less may help.
+    heavy: bool,
+    /// The wait that the server asked for.
+    wait: Option<Duration>,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+impl Client {
+    /// A client for the server in `settings`.
+    ///
+    /// # Errors
+    /// If the system's certificates cannot be used.
+    pub(super) fn new(settings: Settings, concurrency: usize, retries: u32, backoff: Backoff) -> Result<Self> {
+        static PROVIDER: Once = Once::new();
+        // Another part of the program may have chosen one before; then that one serves.
+        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("runframe/", env!("CARGO_PKG_VERSION")))
+            // A redirect could lead the key to another host; none is followed.
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(concurrency)
+            .tcp_nodelay(true)
+            .connect_timeout(settings.attempt_timeout.min(Duration::from_secs(10)))
+            .timeout(settings.attempt_timeout);
+        if settings.base_url.is_loopback() {
+            http = http.no_proxy();
+            if settings.base_url.as_str().starts_with("http:") {
+                // No certificates are needed, and a bare container may have none.
+                http = http.tls_certs_only([]);
+            }
+        }
+        let http = http.build().map_err(|error| {
+            Error::new(ErrorKind::Network, format!("no secure connections are possible here: {}", chain(&error)))
+                .hint("are the system's certificates (ca-certificates) installed?")
+        })?;
+        let permits = Semaphore::new(concurrency.max(1));
+        Ok(Client { http, settings, permits, pace: Pace::default(), backoff, retries, tallies: Tallies::default() })
+    }
+
+    /// The server and how it is reached.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks until there is an answer that `decode` can read, or no hope of one.
+    pub(super) async fn ask<T, D>(&self, call: Call<'_>, decode: D) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        let mut failures = 0;
+        loop {
+            self.wait(self.pace.turn(Instant::now())).await;
+            let failure = match self.attempt(&call, decode.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let lighter = failure.heavy && (call.lighten)();
+            let known = self.tallies.answered.load(Ordering::Relaxed) > 0;
+            let limit = if known { self.retries } else { self.retries.min(RETRIES_OF_STRANGERS) };
+            let limit = if failure.wait.is_some() { self.retries } else { limit };
+            if !(failure.retry || lighter) || failures >= limit {
+                return Err(given_up(failure, failures));
+            }
+            self.tallies.retries.fetch_add(1, Ordering::Relaxed);
+            match failure.wait {
+                Some(wait) => self.pace.close_for(wait, Instant::now()),
+                None if !failure.retry => {}
+                None => self.wait(self.backoff.wait(failures)).await,
+            }
+            failures += 1;
+        }
+    }
+
+    /// Asks for something small.
+    pub(super) async fn ask_value(
+        &self,
+        name: &'static str,
+        query: &str,
+        variables: &(dyn Fn() -> Value + Sync),
+    ) -> Result<Value, Failure> {
+        self.ask(Call { name, query, variables, lighten: &|| false }, answer::data).await
+    }
+
+    async fn wait(&self, wait: Duration) {
+        if !wait.is_zero() {
+            self.tallies.waited.fetch_add(wait.as_micros() as u64, Ordering::Relaxed);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt<T, D>(&self, call: &Call<'_>, decode: D) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        // Closed only when dropped; then there is nobody left to ask.
+        let _permit = self.permits.acquire().await;
+        let body = json!({"operationName": call.name, "query": call.query, "variables": (call.variables)()});
+        self.tallies.requests.fetch_add(1, Ordering::Relaxed);
+        let mut request = self.http.post(self.settings.base_url.graphql()).header(CONTENT_TYPE, "application/json");
+        if let Some(key) = &self.settings.key {
+            request = request.basic_auth("api", Some(key.reveal()));
+        }
+        let answer = request.body(body.to_string()).send().await.map_err(|error| self.transport(&error))?;
+        let (status, limits) = (answer.status(), limits(answer.headers()));
+        self.pace.note(limits, Instant::now());
+        let location = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
+        let body = self.body(answer).await?;
+        self.tallies.answered.fetch_add(1, Ordering::Relaxed);
+        if status != StatusCode::OK {
+            return Err(self.refusal(status, limits, location.as_deref(), &body));
+        }
+        let read = if body.len() <= SMALL {
+            decode(&body)
+        } else {
+            let work = tokio::task::spawn_blocking(move || decode(&body));
+            work.await.unwrap_or_else(|_| Err(Fault::Malformed("reading it failed".to_owned())))
+        };
+        read.map_err(|fault| self.fault(fault))
+    }
+
+    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
+        let length = answer.content_length().unwrap_or_default().min(16 << 20);
+        let mut body = Vec::with_capacity(length as usize);
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.transport(&error))? {
+            if body.len() + chunk.len() > LARGEST {
+                let error = self.error(ErrorKind::Network, "one answer is larger than 512 MB");
+                return Err(Failure { error, complaints: Vec::new(), retry: false, heavy: true, wait: None });
+            }
+            self.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// An error that names the server and, whatever the server echoes, not the key.
+    fn error(&self, kind: ErrorKind, what: &str) -> Error {
+        let what = match &self.settings.key {
+            Some(key) => what.replace(key.reveal(), "[key]"),
+            None => what.to_owned(),
+        };
+        Error::new(kind, format!("{}: {what}", self.settings.base_url))
+    }
+
+    /// No answer at all.
+    fn transport(&self, error: &reqwest::Error) -> Failure {
+        let tls = causes(error).any(|cause| {
+            let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        });
+        let what = match error {
+            e if tls => format!("no secure connection: {}", chain(e)),
+            e if e.is_timeout() => format!("no answer within {:?}", self.settings.attempt_timeout),
+            e if e.is_connect() => format!("cannot be reached: {}", chain(e)),
+            e => format!("the connection broke: {}", chain(e)),
+        };
+        let mut told = self.error(ErrorKind::Network, &what);
+        if tls {
+            told = told.hint("is its certificate authority among the system's, or in SSL_CERT_FILE?");
+        } else if error.is_connect() {
+            told = told.hint("check WANDB_BASE_URL and the network");
+        }
+        Failure { error: told, complaints: Vec::new(), retry: !tls, heavy: error.is_timeout(), wait: None }
+    }
+
+    /// An answer whose status is no success.
+    fn refusal(&self, status: StatusCode, limits: Limits, location: Option<&str>, body: &[u8]) -> Failure {
+        let complaints = answer::complaints_of(body);
+        let said = answer::joined(&complaints);
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let code = status.as_u16();
+        let error = match code {
+            300..=399 => self
+                .error(ErrorKind::Network, &format!("answers {code} and sends us elsewhere, where the key does not go"))
+                .hint(match location.and_then(|to| reqwest::Url::parse(to).ok()?.host_str().map(str::to_owned)) {
+                    Some(host) => format!("if {host} is the right server, set WANDB_BASE_URL to it"),
+                    None => "check WANDB_BASE_URL".to_owned(),
+                }),
+            401 => self.unauthorised(&said),
+            403 => self.error(ErrorKind::Auth, &format!("permission denied{said}")).hint(self.whose_key()),
+            404 => self
+                .error(ErrorKind::NotFound, &format!("no W&B API there (HTTP 404{said})"))
+                .hint("check WANDB_BASE_URL"),
+            400 | 422 => self.error(ErrorKind::Usage, &format!("the query is refused (HTTP {code}{said})")),
+            429 => self
+                .error(ErrorKind::Network, &format!("rate limit exceeded{said}"))
+                .hint("try again later, or with a lower concurrency"),
+            _ => self.error(ErrorKind::Network, &format!("HTTP {code}{said}")),
+        };
+        let heavy = code == 413 || (500..600).contains(&code) && code != 501;
+        Failure { error, complaints, retry: retry::worth_retrying(code), heavy, wait: limits.told(code) }
+    }
+
+    fn unauthorised(&self, said: &str) -> Error {
+        match self.settings.key {
+            Some(_) => {
+                self.error(ErrorKind::Auth, &format!("the API key is not accepted{said}")).hint(self.whose_key())
+            }
+            None => self
+                .error(ErrorKind::Auth, &format!("an API key is needed{said}"))
+                .hint("set WANDB_API_KEY, or write the key into ~/.netrc (wandb login does)"),
+        }
+    }
+
+    /// Where the key came from, as a hint.
+    pub(super) fn whose_key(&self) -> String {
+        let from = self.settings.origins.iter().find(|origin| origin.contains("API key"));
+        from.cloned().unwrap_or_else(|| {
+            if self.settings.key.is_some() { "API key given by the program" } else { "no API key" }.to_owned()
+        })
+    }
+
+    /// A success that holds no data.
+    fn fault(&self, fault: Fault) -> Failure {
+        match fault {
+            // Most likely cut on its way; W&B's own servers answer with JSON.
+            Fault::Malformed(what) => Failure {
+                error: self.error(ErrorKind::Network, &format!("the answer is not what was asked for: {what}")),
+                complaints: Vec::new(),
+                retry: true,
+                heavy: false,
+                wait: None,
+            },
+            Fault::Refused(complaints) => {
+                let said = answer::joined(&complaints);
+                let heavy = retry::says_too_heavy(&said);
+                let denied = complaints.iter().any(|c| c.code.as_deref() == Some("PERMISSION_ERROR"));
+                let error = match denied {
+                    true => self.error(ErrorKind::Auth, &format!("permission denied: {said}")).hint(self.whose_key()),
+                    false => self.error(ErrorKind::Network, &format!("the query failed: {said}")),
+                };
+                Failure { error, complaints, retry: heavy, heavy, wait: None }
+            }
+        }
+    }
+}
+
+/// Says how often it was tried.
+fn given_up(failure: Failure, failures: u32) -> Failure {
+    if failures == 0 {
+        return failure;
+    }
+    let error = failure.error;
+    let told = Error::new(error.kind(), format!("{} (tried {} times)", error.message(), failures + 1));
+    let error = match error.cure() {
+        Some(cure) => told.hint(cure),
+        None => told,
+    };
+    Failure { error, ..failure }
+}
+
+fn limits(headers: &HeaderMap) -> Limits {
+    // Of a header that comes twice, none is believed.
+    let single = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())?.to_str().ok()
+    };
+    Limits::read(single, chrono::Utc::now())
+}
+
+fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}
+
+/// The innermost cause: the outer ones name the URL again.
+fn chain(error: &reqwest::Error) -> String {
+    causes(error).last().map_or_else(|| "no reason given".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -1,0 +1,154 @@
+//! The small questions: who answers, which projects there are, and which runs, by name, state and times only.
+
+use super::ApiSource;
+use super::client::Client;
+use super::filter::{Pager, Window};
+use super::loader::NAMES;
+use super::plan::{self, Slice};
+use super::query::{Ask, Queries, Query};
+use super::remote::{Listing, Remote};
+use super::shards::{Counters, Gathered, Shards};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Timestamp;
+use serde_json::{Value, json};
+
+/// Name, state and times of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LightRun {
+    /// The entity.
+    pub entity: String,
+    /// The project.
+    pub project: String,
+    /// The server's id; a run that is deleted and made again has another.
+    pub id: String,
+    /// The unique run name within the project.
+    pub name: String,
+    /// The last change of anything about the run; `None` if the server does not tell.
+    pub updated_at: Option<Timestamp>,
+    /// The last sign of life.
+    pub heartbeat_at: Option<Timestamp>,
+    /// running, finished, …, as W&B says it.
+    pub state: Option<String>,
+}
+
+/// The runs of a [`ApiSource::light_listing`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LightListing {
+    /// The runs, by project and name.
+    pub runs: Vec<LightRun>,
+    /// True if they are each project's set of runs at one moment.
+    pub complete: bool,
+    /// Requests that it took.
+    pub requests: u64,
+}
+
+/// Who answers; `None` is anonymous.
+pub(super) async fn viewer(client: &Client) -> Result<Option<String>> {
+    let queries = Queries::new(Ask::default());
+    let data = client.ask_value(Query::Viewer.name(), &queries.text(Query::Viewer), &|| json!({})).await?;
+    let text = |name: &str| data.pointer(&format!("/viewer/{name}")).and_then(Value::as_str).map(str::to_owned);
+    Ok(text("username").or_else(|| text("entity")))
+}
+
+/// The projects that the source names, each once.
+pub(super) async fn projects(source: &ApiSource, client: &Client) -> Result<Vec<(String, String)>> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (entity, project) in &source.targets {
+        match project {
+            Some(project) => found.push((entity.clone(), project.clone())),
+            None => found.extend(projects_of(client, entity).await?.into_iter().map(|name| (entity.clone(), name))),
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|target| seen.insert(target.clone()));
+    if found.is_empty() {
+        return Err(
+            Error::new(ErrorKind::NotFound, "no project is named, or there is none").hint("name it as entity/project")
+        );
+    }
+    Ok(found)
+}
+
+async fn projects_of(client: &Client, entity: &str) -> Result<Vec<String>> {
+    let text = Queries::new(Ask::default()).text(Query::Projects);
+    let (mut names, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
+    loop {
+        let variables = || json!({"entity": entity, "first": 200, "after": after});
+        let data = client.ask_value(Query::Projects.name(), &text, &variables).await?;
+        let edges = data.pointer("/models/edges").and_then(Value::as_array).cloned().unwrap_or_default();
+        names.extend(edges.iter().filter_map(|edge| Some(edge.pointer("/node/name")?.as_str()?.to_owned())));
+        let more = data.pointer("/models/pageInfo/hasNextPage").and_then(Value::as_bool) == Some(true);
+        let next = edges.last().and_then(|edge| edge.get("cursor")?.as_str()).map(str::to_owned);
+        if !more || next.is_none() || next == after {
+            names.sort_unstable();
+            names.dedup();
+            return Ok(names);
+        }
+        after = next;
+    }
+}
+
+/// Every run of every project, by name, state and times.
+pub(super) async fn listing(source: &ApiSource) -> Result<LightListing> {
+    let client = source.client()?;
+    let queries = Queries::new(Ask::default());
+    let pager = Pager::new(NAMES, NAMES, source.options.page_bytes);
+    let counters = Counters::default();
+    let mut whole = LightListing { complete: true, ..LightListing::default() };
+    for (entity, project) in projects(source, &client).await? {
+        let remote = Remote {
+            client: &client,
+            queries: &queries,
+            entity: entity.clone(),
+            project: project.clone(),
+            config_keys: &[],
+            summary_keys: &[],
+        };
+        let shards = Shards {
+            listing: &remote,
+            filter: &source.filter,
+            pager: &pager,
+            light: &pager,
+            counters: &counters,
+            artifacts: false,
+            concurrency: source.options.concurrency.max(1),
+        };
+        let (found, complete) = one_project(&remote, &shards, &pager).await?;
+        whole.complete &= complete;
+        whole.runs.extend(found.runs.into_iter().map(|(id, listed)| LightRun {
+            entity: entity.clone(),
+            project: project.clone(),
+            id,
+            name: listed.run.name,
+            updated_at: listed.run.updated_at,
+            heartbeat_at: listed.run.heartbeat_at,
+            state: listed.run.state,
+        }));
+    }
+    whole.runs.sort_by(|a, b| (&a.entity, &a.project, &a.name).cmp(&(&b.entity, &b.project, &b.name)));
+    whole.requests = client.tallies.requests.load(std::sync::atomic::Ordering::Relaxed);
+    Ok(whole)
+}
+
+/// One request where one answer holds them all; windows side by side where not.
+async fn one_project(remote: &Remote<'_>, shards: &Shards<'_, Remote<'_>>, pager: &Pager) -> Result<(Gathered, bool)> {
+    let all = shards.filter.all();
+    let page = remote.names(&all, None, pager).await?;
+    let total = page.count.unwrap_or_default();
+    let first = shards.begin(page);
+    if first.snapshot {
+        return Ok((first, true));
+    }
+    let sample = remote.open(&all, &Pager::new(1, 1, 1)).await?;
+    let oldest = sample.runs.first().and_then(|listed| listed.run.created_at);
+    let slices = match (oldest, sample.newest) {
+        (Some(oldest), Some(newest)) => {
+            let span = (oldest.micros(), newest.micros());
+            plan::plan(remote, shards.filter, span, total, (pager.size() as u64 * 2 / 3).max(1)).await?
+        }
+        _ => None,
+    };
+    let whole = || vec![Slice { window: Window::default(), count: total }];
+    shards.light(&slices.unwrap_or_else(whole), first).await
+}

@@ -1,0 +1,291 @@
+//! One window of a project: paged through, checked against the server's count, repaired where it is short.
+
+use super::filter::{Filter, Pager};
+use super::page::{Listed, Page};
+use super::remote::{Listing, More};
+use crate::error::Result;
+use crate::record::{Run, Timestamp};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Rounds in which a window that is short is listed again.
+const REPAIRS: usize = 4;
+/// Pages in a row that bring nothing new before a listing is taken to go in circles.
+const STALE: u32 = 3;
+/// Names that one filter holds.
+const NAMES: usize = 100;
+/// Runs whose artifact lists are continued in one request.
+const TOGETHER: usize = 8;
+
+/// How a project is loaded.
+pub(super) struct Shards<'a, L> {
+    pub listing: &'a L,
+    pub filter: &'a Filter,
+    /// Page sizes of whole runs and of names.
+    pub pager: &'a Pager,
+    pub light: &'a Pager,
+    pub counters: &'a Counters,
+    pub artifacts: bool,
+    pub concurrency: usize,
+}
+
+/// What happened; shared by all windows of a load.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub pages: AtomicU64,
+    pub duplicates: AtomicU64,
+    pub repaired_holes: AtomicU64,
+    pub deleted: AtomicU64,
+    pub null_runs: AtomicU64,
+    pub bad_times: AtomicU64,
+    pub repaired_texts: AtomicU64,
+    pub hidden_artifacts: AtomicU64,
+    pub deleted_artifacts: AtomicU64,
+    pub short_artifact_lists: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn add(counter: &AtomicU64, number: u64) {
+        counter.fetch_add(number, Ordering::Relaxed);
+    }
+
+    fn page(&self, page: &Page) {
+        Counters::add(&self.pages, 1);
+        Counters::add(&self.null_runs, page.null_runs);
+        Counters::add(&self.bad_times, page.bad_times);
+        Counters::add(&self.repaired_texts, page.repaired);
+    }
+}
+
+/// Runs by id.
+pub(super) type Found = HashMap<String, Listed>;
+
+/// A listing, paged to its end.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub runs: Found,
+    /// The server's count at the last page.
+    pub count: Option<u64>,
+    /// It was one answer with as many runs as the server counted: the set of one moment.
+    pub snapshot: bool,
+    /// A run came twice: pages shifted or ties changed places.
+    pub shifted: bool,
+}
+
+impl Gathered {
+    /// True if as many runs are there as the server counted.
+    pub(super) fn whole(&self) -> bool {
+        self.count == Some(self.runs.len() as u64)
+    }
+}
+
+impl<L: Listing> Shards<'_, L> {
+    /// Takes in a page that was asked for elsewhere.
+    pub(super) fn begin(&self, page: Page) -> Gathered {
+        let mut walk = Walk::default();
+        walk.take(page, self.counters);
+        walk.done()
+    }
+
+    /// Pages through whole runs.
+    async fn runs(&self, filter: &str) -> Result<Gathered> {
+        let mut walk = Walk::default();
+        while walk.goes_on {
+            let page = self.listing.page(filter, walk.after.as_deref(), self.pager).await?;
+            walk.take(page, self.counters);
+        }
+        Counters::add(&self.counters.duplicates, walk.duplicates);
+        Ok(walk.done())
+    }
+
+    /// Pages through names.
+    pub(super) async fn names(&self, filter: &str) -> Result<Gathered> {
+        let mut walk = Walk::default();
+        while walk.goes_on {
+            let page = self.listing.names(filter, walk.after.as_deref(), self.light).await?;
+            walk.take(page, self.counters);
+        }
+        Ok(walk.done())
+    }
+
+    /// A window's runs, as complete as a window can be told to be on its own.
+    pub(super) async fn window(&self, filter: &str) -> Result<Gathered> {
+        let mut have = self.runs(filter).await?;
+        for _ in 0..REPAIRS {
+            if have.snapshot || have.whole() && !have.shifted {
+                break;
+            }
+            let names = self.names(filter).await?;
+            if names.snapshot {
+                let before = have.runs.len();
+                have.runs.retain(|id, _| names.runs.contains_key(id));
+                Counters::add(&self.counters.deleted, (before - have.runs.len()) as u64);
+            }
+            let missing = missing(&names.runs, &have.runs);
+            let found = self.fetch(missing).await?;
+            Counters::add(&self.counters.repaired_holes, found.len() as u64);
+            have.runs.extend(found);
+            (have.count, have.shifted) = (names.count, false);
+            have.snapshot = names.snapshot && have.whole();
+        }
+        Ok(have)
+    }
+
+    /// Loads the runs of these names, as far as they are still there.
+    pub(super) async fn fetch(&self, names: Vec<String>) -> Result<Found> {
+        let size = self.pager.size().clamp(1, NAMES);
+        let chunks: Vec<Vec<String>> = names.chunks(size).map(<[String]>::to_vec).collect();
+        let parts = stream::iter(chunks).map(|chunk| self.fetch_chunk(chunk)).buffer_unordered(self.concurrency);
+        parts
+            .try_fold(Found::new(), |mut all, part| async move {
+                all.extend(part);
+                Ok(all)
+            })
+            .await
+    }
+
+    pub(super) async fn fetch_chunk(&self, mut names: Vec<String>) -> Result<Found> {
+        let mut found = Found::new();
+        for _ in 0..REPAIRS {
+            if names.is_empty() {
+                break;
+            }
+            let part = self.runs(&self.filter.names(&names)).await?;
+            let settled = part.snapshot;
+            names.retain(|name| !part.runs.values().any(|listed| listed.run.name == *name));
+            found.extend(part.runs);
+            if settled {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Continues the artifact lists that were longer than their page.
+    pub(super) async fn complete_artifacts(&self, found: &mut Found) -> Result<()> {
+        loop {
+            let mut wanted: Vec<(String, More)> = Vec::new();
+            for (id, listed) in found.iter() {
+                for (used, list) in [(false, &listed.logged), (true, &listed.used)] {
+                    if let Some(after) = list.as_ref().and_then(|list| list.next.clone()) {
+                        wanted.push((id.clone(), More { run: listed.run.name.clone(), used, after }));
+                    }
+                }
+            }
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            wanted.sort_by(|a, b| (&a.0, a.1.used).cmp(&(&b.0, b.1.used)));
+            let chunks: Vec<Vec<(String, More)>> = wanted.chunks(TOGETHER).map(<[_]>::to_vec).collect();
+            let answers = stream::iter(chunks).map(async |chunk| {
+                let asked: Vec<More> = chunk.iter().map(|(_, more)| more.clone()).collect();
+                Ok::<_, crate::error::Error>((self.listing.more_artifacts(&asked).await?, chunk))
+            });
+            let answers: Vec<_> = answers.buffer_unordered(self.concurrency).try_collect().await?;
+            for (lists, chunk) in answers {
+                for ((id, more), page) in chunk.into_iter().zip(lists) {
+                    let Some(listed) = found.get_mut(&id) else { continue };
+                    let list = if more.used { &mut listed.used } else { &mut listed.logged };
+                    let Some(list) = list else { continue };
+                    match page.filter(|page| page.next.as_ref() != Some(&more.after)) {
+                        Some(page) => list.extend(page),
+                        // The run is gone, or the server goes in circles: what is missing shows in the count.
+                        None => list.next = None,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs in their final order and form.
+    pub(super) fn finish(&self, found: Found, entity: &str, project: &str) -> Vec<Run> {
+        let mut runs: Vec<Run> = found
+            .into_values()
+            .map(|listed| {
+                let Listed { mut run, logged, used, .. } = listed;
+                run.entity = Some(entity.to_owned());
+                run.project = Some(project.to_owned());
+                let list = |list: Option<super::artifacts::List>| {
+                    // A null connection is an empty one to W&B's own clients.
+                    let mut list = list.unwrap_or_default();
+                    let counters = self.counters;
+                    Counters::add(&counters.hidden_artifacts, list.hidden);
+                    Counters::add(&counters.deleted_artifacts, list.deleted);
+                    let short = list.total.is_some_and(|total| total != list.nodes);
+                    Counters::add(&counters.short_artifact_lists, u64::from(short));
+                    list.dedupe();
+                    list.versions
+                };
+                if self.artifacts {
+                    (run.logged_artifacts, run.used_artifacts) = (Some(list(logged)), Some(list(used)));
+                }
+                run
+            })
+            .collect();
+        runs.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        runs
+    }
+}
+
+/// Names that are in one listing and not in the other.
+pub(super) fn missing(listed: &Found, have: &Found) -> Vec<String> {
+    let mut names: Vec<String> =
+        listed.iter().filter(|(id, _)| !have.contains_key(*id)).map(|(_, l)| l.run.name.clone()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A listing on its way.
+struct Walk {
+    listing: Gathered,
+    after: Option<String>,
+    goes_on: bool,
+    pages: u32,
+    nulls: u64,
+    stale: u32,
+    duplicates: u64,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Walk { listing: Gathered::default(), after: None, goes_on: true, pages: 0, nulls: 0, stale: 0, duplicates: 0 }
+    }
+}
+
+impl Walk {
+    fn take(&mut self, page: Page, counters: &Counters) {
+        counters.page(&page);
+        self.pages += 1;
+        self.listing.count = page.count;
+        self.nulls += page.null_runs;
+        let (nodes, before) = (page.runs.len() as u64 + page.null_runs, self.listing.runs.len());
+        for listed in page.runs {
+            self.insert(listed);
+        }
+        self.stale = if self.listing.runs.len() == before { self.stale + 1 } else { 0 };
+        // W&B's client ends at an empty page whatever `hasNextPage` says.
+        self.goes_on = nodes > 0 && self.stale < STALE && page.next.is_some() && page.next != self.after;
+        self.after = page.next;
+        self.listing.snapshot = self.pages == 1 && !page.more && self.listing.whole() && self.nulls == 0;
+    }
+
+    /// Of two copies of a run the newer one stays, and the one read later if neither is.
+    fn insert(&mut self, listed: Listed) {
+        match self.listing.runs.get_mut(&listed.id) {
+            None => drop(self.listing.runs.insert(listed.id.clone(), listed)),
+            Some(old) => {
+                self.duplicates += 1;
+                self.listing.shifted = true;
+                let time = |listed: &Listed| listed.run.updated_at.unwrap_or(Timestamp::from_micros(i64::MIN));
+                if time(&listed) >= time(old) {
+                    *old = listed;
+                }
+            }
+        }
+    }
+
+    fn done(self) -> Gathered {
+        self.listing
+    }
+}
