@@ -6,3 +6,5 @@ mod cli;
 mod log;
 mod output;
 mod server;
+#[path = "../server/mod.rs"]
+mod wandb;

@@ -2,8 +2,8 @@
 
 use hyper::body::{Body, Bytes, Frame};
 use std::collections::VecDeque;
-use std::io;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,7 +20,13 @@ pub struct Pieces {
 
 impl Pieces {
     pub fn whole(bytes: Vec<u8>) -> Pieces {
-        Pieces { pieces: [Bytes::from(bytes)].into(), pause: Duration::ZERO, broken: false, waiting: None, begun: false }
+        Pieces {
+            pieces: [Bytes::from(bytes)].into(),
+            pause: Duration::ZERO,
+            broken: false,
+            waiting: None,
+            begun: false,
+        }
     }
 
     pub fn slow(bytes: Vec<u8>, pieces: usize, pause: Duration) -> Pieces {

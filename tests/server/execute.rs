@@ -1,16 +1,16 @@
 //! Executes a GraphQL request on a world, writing the answer as it goes.
 
+use super::Switches;
 use super::order::Listings;
 use super::plan::{Planned, Planner};
 use super::resolve::{Obj, Val};
 use super::schema;
 use super::world::{User, World};
-use super::Switches;
+use apollo_compiler::Schema;
 use apollo_compiler::introspection::partial_execute;
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::Valid;
-use apollo_compiler::Schema;
 use serde_json::{Value, json};
 
 /// An answer that is no data: a status and a body.
@@ -143,7 +143,8 @@ fn value<'a>(context: &Context<'a>, out: &mut Vec<u8>, field: &Planned, val: Val
 }
 
 fn inner<'a>(context: &Context<'a>, out: &mut Vec<u8>, field: &Planned, obj: &Obj<'a>) -> Result<(), Failure> {
-    let plan = if field.of.len() == 1 { field.of.first() } else { field.of.iter().find(|(ty, _)| ty == obj.concrete()) };
+    let plan =
+        if field.of.len() == 1 { field.of.first() } else { field.of.iter().find(|(ty, _)| ty == obj.concrete()) };
     let (ty, fields) = plan.unwrap();
     object(context, out, ty, fields, obj)
 }

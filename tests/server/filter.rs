@@ -107,9 +107,9 @@ impl Field {
             Field::Column(other) => unreachable!("{other}"),
             Field::Config(keys) => nested(run.config.as_deref(), keys, true, CONFIG_DEPTH).into_iter().collect(),
             Field::Summary(keys) => nested(run.summary.as_deref(), keys, false, SUMMARY_DEPTH).into_iter().collect(),
-            Field::HistoryKey(key) => nested(run.history_keys().as_deref(), &["keys".to_owned(), key.clone()], false, 9)
-                .into_iter()
-                .collect(),
+            Field::HistoryKey(key) => {
+                nested(run.history_keys().as_deref(), &["keys".to_owned(), key.clone()], false, 9).into_iter().collect()
+            }
         }
     }
 }
@@ -222,10 +222,22 @@ impl Op {
             Op::Eq(Value::Null) => absent,
             Op::Ne(Value::Null) => !absent,
             Op::Eq(wanted) => any(wanted),
-            Op::Ne(wanted) => if absent { nulls == Nulls::Mongo } else { !any(wanted) },
+            Op::Ne(wanted) => {
+                if absent {
+                    nulls == Nulls::Mongo
+                } else {
+                    !any(wanted)
+                }
+            }
             Op::Order(test, wanted) => values.iter().any(|value| compare(value, wanted).is_some_and(test)),
             Op::In(list) => list.iter().any(any) || nulls == Nulls::Mongo && absent && list.contains(&Value::Null),
-            Op::Nin(list) => if absent { nulls == Nulls::Mongo } else { !list.iter().any(any) },
+            Op::Nin(list) => {
+                if absent {
+                    nulls == Nulls::Mongo
+                } else {
+                    !list.iter().any(any)
+                }
+            }
             Op::Exists(wanted) => absent != *wanted,
             Op::Regex(regex) => values.iter().filter_map(Value::as_str).any(|text| regex.is_match(text)),
         }

@@ -60,7 +60,8 @@ impl Recipe {
     pub fn run(&self, index: usize, created_at: i64, users: &[Arc<User>]) -> Run {
         let mut rng = self.rng(index, 1);
         let rare = |rng: &mut Rng| self.nulls && rng.percent(4);
-        let state = *rng.pick(&["finished", "finished", "finished", "finished", "failed", "crashed", "killed", "running"]);
+        let state =
+            *rng.pick(&["finished", "finished", "finished", "finished", "failed", "crashed", "killed", "running"]);
         let seconds = 30.0 + (rng.unit() * 7_200.0 * 1e6).round() / 1e6;
         let alive = created_at + (seconds * 1e6) as i64;
         Run {
@@ -80,7 +81,11 @@ impl Recipe {
             user: (!(self.no_users && rng.percent(4))).then(|| rng.pick(users).clone()),
             config: (!rare(&mut rng)).then(|| self.config(index)),
             summary: (!rare(&mut rng)).then(|| self.summary(index, seconds, alive)),
-            system_metrics: Some(format!("{{\"system.cpu\":{:.2},\"system.gpu.0.gpu\":{:.1}}}", rng.unit() * 100.0, rng.unit() * 100.0)),
+            system_metrics: Some(format!(
+                "{{\"system.cpu\":{:.2},\"system.gpu.0.gpu\":{:.1}}}",
+                rng.unit() * 100.0,
+                rng.unit() * 100.0
+            )),
             history_rows: (!rare(&mut rng)).then(|| rng.below(5_000) as i64),
             compute_seconds: seconds.floor(),
             outputs: Vec::new(),
@@ -91,10 +96,13 @@ impl Recipe {
     /// The config as the server has it: every value wrapped.
     fn config(&self, index: usize) -> String {
         let mut rng = self.rng(index, 2);
-        let mut out = String::from("{\"_wandb\":{\"value\":{\"cli_version\":\"0.31.0\",\"t\":{\"1\":[1,5,53],\"4\":\"3.12.3\"}}}");
+        let mut out = String::from(
+            "{\"_wandb\":{\"value\":{\"cli_version\":\"0.31.0\",\"t\":{\"1\":[1,5,53],\"4\":\"3.12.3\"}}}",
+        );
         for key in 0..self.config_pool {
             if rng.percent(75) {
-                write!(out, ",\"{}\":{{\"desc\":null,\"value\":{}}}", config_key(key), config_value(&mut rng, key)).unwrap();
+                write!(out, ",\"{}\":{{\"desc\":null,\"value\":{}}}", config_key(key), config_value(&mut rng, key))
+                    .unwrap();
             }
         }
         out + ",\"wandb_version\":1}"
@@ -137,11 +145,28 @@ fn config_value(rng: &mut Rng, key: usize) -> String {
         1 => (1usize << rng.below(10)).to_string(),
         2 => format!("\"{}\"", rng.pick(&["adam", "adamw", "sgd", "lion"])),
         3 => rng.percent(50).to_string(),
-        4 => format!("{{\"name\":\"{}\",\"dim\":{},\"rope\":{{\"base\":{}}}}}", rng.pick(&COLORS), 64 << rng.below(5), rng.below(9)),
+        4 => format!(
+            "{{\"name\":\"{}\",\"dim\":{},\"rope\":{{\"base\":{}}}}}",
+            rng.pick(&COLORS),
+            64 << rng.below(5),
+            rng.below(9)
+        ),
         5 => format!("[{},{},{}]", rng.below(512), rng.below(512), rng.below(512)),
         // A number here, a text there.
-        6 => if rng.percent(80) { rng.below(100_000).to_string() } else { "\"auto\"".to_owned() },
-        _ => if rng.percent(85) { format!("{:.3}", rng.unit()) } else { "null".to_owned() },
+        6 => {
+            if rng.percent(80) {
+                rng.below(100_000).to_string()
+            } else {
+                "\"auto\"".to_owned()
+            }
+        }
+        _ => {
+            if rng.percent(85) {
+                format!("{:.3}", rng.unit())
+            } else {
+                "null".to_owned()
+            }
+        }
     }
 }
 
@@ -157,10 +182,19 @@ fn summary_value(rng: &mut Rng, key: usize) -> String {
         6 if key % 16 == 6 => format!("{{\"min\":{},\"max\":{}}}", float(rng), float(rng)),
         7 if key == 7 => format!(
             "{{\"_type\":\"table-file\",\"path\":\"media/table/t_{}.table.json\",\"sha256\":\"{:016x}\",\"size\":{},\"ncols\":3,\"nrows\":{}}}",
-            rng.below(100), rng.next(), rng.below(9_999), rng.below(500)
+            rng.below(100),
+            rng.next(),
+            rng.below(9_999),
+            rng.below(500)
         ),
         7 if key == 15 => "{\"_type\":\"histogram\",\"bins\":[0,0.5,1],\"values\":[3,4]}".to_owned(),
-        7 if key == 23 => if rng.percent(70) { float(rng) } else { "\"n/a\"".to_owned() },
+        7 if key == 23 => {
+            if rng.percent(70) {
+                float(rng)
+            } else {
+                "\"n/a\"".to_owned()
+            }
+        }
         7 if key == 31 => "null".to_owned(),
         _ => float(rng),
     }
@@ -289,7 +323,12 @@ impl<'a> Shop<'a> {
             made.aliases.push(alias(&made, &format!("v{version}")));
         }
         if kind == "model" && rng.percent(10) {
-            let registry = Alias { project: "wandb-registry-model".to_owned(), portfolio: true, visible: rng.percent(50), ..alias(&made, "production") };
+            let registry = Alias {
+                project: "wandb-registry-model".to_owned(),
+                portfolio: true,
+                visible: rng.percent(50),
+                ..alias(&made, "production")
+            };
             made.aliases.push(Alias { collection: "zoo".to_owned(), ..registry });
         }
         made

@@ -61,9 +61,8 @@ impl World {
         let logged = run.logged_artifacts.iter().flatten();
         synced.outputs = logged.map(|version| Some(store.logged(version, &place))).collect();
         let used = run.used_artifacts.iter().flatten();
-        synced.inputs = used
-            .map(|version| Input { artifact: Some(store.used(version, &place)), used_as: Vec::new() })
-            .collect();
+        synced.inputs =
+            used.map(|version| Input { artifact: Some(store.used(version, &place)), used_as: Vec::new() }).collect();
         self.home(&entity, &project, created_at).runs.push(synced);
     }
 

@@ -90,9 +90,9 @@ fn parse(order: &str) -> Result<(bool, Field), String> {
     };
     let refused = || format!("invalid order: \"{order}\"");
     match Field::parse(name, &Default::default()).map_err(|_| refused())? {
-        Field::Column("createdAt" | "updatedAt" | "heartbeatAt" | "name" | "sweep") | Field::Config(_) | Field::Summary(_) => {
-            Ok((descending, Field::parse(name, &Default::default())?))
-        }
+        Field::Column("createdAt" | "updatedAt" | "heartbeatAt" | "name" | "sweep")
+        | Field::Config(_)
+        | Field::Summary(_) => Ok((descending, Field::parse(name, &Default::default())?)),
         _ => Err(refused()),
     }
 }

@@ -54,7 +54,12 @@ impl Planner<'_> {
         let sets: Vec<&SelectionSet> = same.iter().map(|field| &field.selection_set).collect();
         let inner = field.ty().inner_named_type();
         let of = self.possible(inner).into_iter().map(|ty| (ty.to_string(), self.plan(&ty, &sets)));
-        Planned { key: format!("\"{key}\":"), name: field.name.to_string(), args: self.arguments(field), of: of.collect() }
+        Planned {
+            key: format!("\"{key}\":"),
+            name: field.name.to_string(),
+            args: self.arguments(field),
+            of: of.collect(),
+        }
     }
 
     /// The object types that a value of this type can be; none for a scalar.
@@ -113,7 +118,9 @@ impl Planner<'_> {
     fn arguments(&self, field: &Field) -> Map<String, Value> {
         let mut args = Map::new();
         for definition in &field.definition.arguments {
-            if let Some(value) = field.specified_argument_by_name(&definition.name).or(definition.default_value.as_ref()) {
+            if let Some(value) =
+                field.specified_argument_by_name(&definition.name).or(definition.default_value.as_ref())
+            {
                 args.insert(definition.name.to_string(), self.value(value));
             }
         }

@@ -105,8 +105,20 @@ pub fn field<'a>(context: &Context<'a>, of: &Obj<'a>, field: &Planned) -> Answer
     Ok(match of {
         Obj::Query => return query(context, name, field),
         Obj::ServerInfo => server_info(context, name),
-        Obj::LocalVersion => if name == "outOfDate" { Val::Bool(false) } else { text("0.75.0") },
-        Obj::Feature(feature) => if name == "name" { text(&*feature.0) } else { Val::Bool(feature.1) },
+        Obj::LocalVersion => {
+            if name == "outOfDate" {
+                Val::Bool(false)
+            } else {
+                text("0.75.0")
+            }
+        }
+        Obj::Feature(feature) => {
+            if name == "name" {
+                text(&*feature.0)
+            } else {
+                Val::Bool(feature.1)
+            }
+        }
         Obj::User(of) => user(context, of, name),
         Obj::Entity(of) => return entity(context, of, name, field),
         Obj::Project(of) => return project(context, of, name, field),
@@ -230,7 +242,11 @@ fn user<'a>(context: &Context<'a>, of: &'a User, name: &str) -> Val<'a> {
         "flags" => text("{}"),
         "apiKeys" => Val::Obj(Obj::Connection(Rc::new(Connection { total: 0, edges: Vec::new(), more: false }))),
         "teams" => {
-            let edge = |(at, team): (usize, &'a String)| Edge { node: Some(Box::new(Obj::Entity(team))), offset: at, used_as: &[] };
+            let edge = |(at, team): (usize, &'a String)| Edge {
+                node: Some(Box::new(Obj::Entity(team))),
+                offset: at,
+                used_as: &[],
+            };
             let edges: Vec<_> = of.teams.iter().enumerate().map(edge).collect();
             Val::Obj(Obj::Connection(Rc::new(Connection { total: edges.len() as i64, edges, more: false })))
         }
@@ -392,7 +408,8 @@ fn sweep<'a>(context: &Context<'a>, of: &'a Project, id: &'a str, name: &str) ->
 }
 
 fn artifact<'a>(context: &Context<'a>, of: &'a Artifact, name: &str, field: &Planned) -> Val<'a> {
-    let in_collection = |alias: &&Alias| field.text("artifactCollectionName").is_none_or(|name| alias.collection == name);
+    let in_collection =
+        |alias: &&Alias| field.text("artifactCollectionName").is_none_or(|name| alias.collection == name);
     match name {
         "id" => text(&*of.id),
         "artifactSequence" => Val::Obj(Obj::Collection(source(of))),
@@ -447,7 +464,8 @@ fn tag_field<'a>(tag: &'a str, name: &str) -> Val<'a> {
 }
 
 fn alias<'a>(of: &'a Alias, name: &str) -> Val<'a> {
-    let collection = Collection { entity: &of.entity, project: &of.project, name: &of.collection, portfolio: of.portfolio };
+    let collection =
+        Collection { entity: &of.entity, project: &of.project, name: &of.collection, portfolio: of.portfolio };
     match name {
         "id" => text(global_id(&["ArtifactAlias", &of.alias, &of.collection, &of.project])),
         "alias" => text(&*of.alias),

@@ -57,8 +57,7 @@ pub async fn exchange(state: Arc<State>, request: Request<Incoming>) -> Result<R
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let graphql = head.uri.path() == "/graphql" && head.method == hyper::Method::POST;
-    let (switches, fault) =
-        if graphql { state.take_fault() } else { (state.switches.lock().unwrap().clone(), None) };
+    let (switches, fault) = if graphql { state.take_fault() } else { (state.switches.lock().unwrap().clone(), None) };
     let asked = if graphql { Asked::parse(&body) } else { Ok(Asked::default()) };
     let mut logged = describe(&head, asked.as_ref().ok());
     (logged.number, logged.in_flight, logged.at) = (number, in_flight, state.started.elapsed());
@@ -91,7 +90,9 @@ fn describe(head: &hyper::http::request::Parts, asked: Option<&Asked>) -> Logged
         path: head.uri.path().to_owned(),
         operation: asked.and_then(|asked| asked.operation.clone()).or_else(named).filter(|name| !name.is_empty()),
         variables: asked.map(|asked| asked.variables.clone()).unwrap_or_default(),
-        headers: headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+            .collect(),
         authorized: head.headers.contains_key(AUTHORIZATION),
         query,
         in_flight: 0,
@@ -165,7 +166,8 @@ async fn executed(state: Arc<State>, switches: Switches, known: bool, number: u6
         let schema = state.schema(&switches.lacking);
         let world = state.world.read().unwrap();
         let viewer = world.viewer().map(AsRef::as_ref).filter(|_| known);
-        let context = Context { world: &world, switches: &switches, listings: &state.listings, viewer, request: number };
+        let context =
+            Context { world: &world, switches: &switches, listings: &state.listings, viewer, request: number };
         execute(&context, &schema, &asked)
     };
     match tokio::task::spawn_blocking(work).await {
