@@ -167,7 +167,7 @@ fn config_and_summary_are_projected_to_top_keys() {
 
 #[test]
 fn artifacts_nest_page_and_carry_the_aliases_of_every_collection() {
-    let recipe = Recipe { artifacts: 25, nulls: true, ..Recipe::small(40) };
+    let recipe = Recipe { artifacts: 25, gaps: true, ..Recipe::small(40) };
     let server = Server::start(World::generate(&recipe), Switches::default());
     let query = "query A($after: String) { project(name: \"fleet\", entityName: \"acme\") { run(name: \"r0000003\") {
         outputArtifacts(first: 6, after: $after) { totalCount pageInfo { endCursor hasNextPage }
