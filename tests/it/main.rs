@@ -8,3 +8,5 @@ mod log;
 mod output;
 mod stored;
 mod server;
+#[path = "../server/mod.rs"]
+mod wandb;

@@ -25,10 +25,10 @@ pub struct Recipe {
     pub artifacts: usize,
     /// So many of a hundred runs share the time of creation with the one before.
     pub ties: usize,
-    /// Some fields are null, some artifacts deleted or pending.
+    /// Some fields are null.
     pub nulls: bool,
-    /// Some runs have no user; the SDK 0.31.0 cannot read such a project.
-    pub no_users: bool,
+    /// Some runs have no user, some artifacts are gone or pending, as the schema allows; the SDK 0.31.0 fails on each of them.
+    pub gaps: bool,
 }
 
 impl Recipe {
@@ -43,7 +43,7 @@ impl Recipe {
             artifacts: 5,
             ties: 5,
             nulls: true,
-            no_users: false,
+            gaps: false,
         }
     }
 
@@ -78,7 +78,7 @@ impl Recipe {
             notes: rng.percent(10).then(|| format!("tried \"{}\" again\nline two, ünïcode ☃", rng.below(100))),
             host: (!rare(&mut rng)).then(|| format!("node-{:02}", rng.below(32))),
             commit: rng.percent(70).then(|| format!("{:016x}{:016x}{:08x}", rng.next(), rng.next(), rng.next() >> 32)),
-            user: (!(self.no_users && rng.percent(4))).then(|| rng.pick(users).clone()),
+            user: (!(self.gaps && rng.percent(4))).then(|| rng.pick(users).clone()),
             config: (!rare(&mut rng)).then(|| self.config(index)),
             summary: (!rare(&mut rng)).then(|| self.summary(index, seconds, alive)),
             system_metrics: Some(format!(
@@ -286,7 +286,7 @@ impl<'a> Shop<'a> {
                 }
             };
             let made = self.artifact(&collection, kind, run.created_at + 5_000_000, &mut rng);
-            let lost = self.recipe.nulls && rng.percent(1);
+            let lost = self.recipe.gaps && rng.percent(1);
             if !lost && made.version.is_some() {
                 self.newest.insert(collection, (index, run.outputs.len()));
             }
@@ -295,7 +295,7 @@ impl<'a> Shop<'a> {
     }
 
     fn artifact(&mut self, collection: &str, kind: &str, created_at: i64, rng: &mut Rng) -> Artifact {
-        let pending = self.recipe.nulls && kind != "dataset" && rng.below(200) == 0;
+        let pending = self.recipe.gaps && kind != "dataset" && rng.below(200) == 0;
         let version = (!pending).then(|| {
             let next = self.next.entry(collection.to_owned()).or_default();
             *next += 1;
