@@ -255,5 +255,6 @@ fn on_own_runtime<T: Send>(work: impl AsyncFnOnce() -> Result<T> + Send) -> Resu
 }
 
 #[cfg(test)]
-#[path = "api/tests.rs"]
+mod model_tests;
+#[cfg(test)]
 mod tests;

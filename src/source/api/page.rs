@@ -69,7 +69,7 @@ impl Page {
         page.repaired += walk.repaired;
         if refused {
             let found = answer::complaints_of(body);
-            let unsaid = || vec![Complaint { message: "errors without a message".to_owned(), code: None }];
+            let unsaid = || vec![Complaint { message: "errors without a message".to_owned(), ..Complaint::default() }];
             return Err(Fault::Refused(if found.is_empty() { unsaid() } else { found }));
         }
         if data { Ok(page) } else { Err(Fault::Malformed("no data in it".to_owned())) }

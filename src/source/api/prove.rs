@@ -7,7 +7,7 @@
 use super::filter::Window;
 use super::plan::{Slice, merge};
 use super::remote::Listing;
-use super::shards::{Counters, Found, Gathered, Shards};
+use super::shards::{Counters, Found, Gathered, Shards, missing};
 use crate::error::Result;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -49,18 +49,14 @@ impl<L: Listing> Shards<'_, L> {
             verdict.count = if listed.snapshot { listed.runs.len() as u64 } else { before };
             for id in &unseen {
                 // What was never handed over need not be taken back.
-                match (have.remove(id), verdict.extra.remove(id)) {
-                    (Some(name), None) => verdict.gone.push(name),
-                    _ => {}
+                if let (Some(name), None) = (have.remove(id), verdict.extra.remove(id)) {
+                    verdict.gone.push(name);
                 }
             }
             Counters::add(&self.counters.deleted, unseen.len() as u64);
-            verdict.unread =
-                listed.runs.iter().filter(|(id, _)| !have.contains_key(*id)).map(|(_, l)| l.run.name.clone()).collect();
-            let wanted = verdict.unread.clone();
+            let wanted = missing(&listed.runs, |id| have.contains_key(id));
             let found = self.fetch(wanted).await?;
-            let still = |id: &str| !found.contains_key(id) && !have.contains_key(id);
-            verdict.unread = listed.runs.iter().filter(|(id, _)| still(id)).map(|(_, l)| l.run.name.clone()).collect();
+            verdict.unread = missing(&listed.runs, |id| found.contains_key(id) || have.contains_key(id));
             quiet = if found.is_empty() && unseen.is_empty() { quiet + 1 } else { 0 };
             let new: Found = found.into_iter().filter(|(id, _)| !have.contains_key(id)).collect();
             Counters::add(&self.counters.repaired_holes, new.len() as u64);
@@ -75,7 +71,6 @@ impl<L: Listing> Shards<'_, L> {
                 break;
             }
         }
-        verdict.unread.sort_unstable();
         Ok(verdict)
     }
 

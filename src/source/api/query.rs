@@ -296,6 +296,14 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_may_not_be_seen_is_as_good_as_unknown() {
+        let queries = Queries::new(ALL);
+        let denied = |name: &str| Complaint { denied: Some(name.to_owned()), ..Complaint::default() };
+        assert!(queries.learn(&[denied("email")]) && !queries.learn(&[denied("logged")]));
+        assert_eq!(queries.dropped(), ["User.email"]);
+    }
+
+    #[test]
     fn parts_are_repeated() {
         let text = Queries::new(ALL).repeated(Query::Counts, 2);
         assert!(text.contains("$filters_0: JSONString\n$filters_1: JSONString"), "{text}");

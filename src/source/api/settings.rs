@@ -236,10 +236,11 @@ fn default_section(text: &str) -> BTreeMap<String, String> {
     for line in text.lines().map(str::trim) {
         if let Some(section) = line.strip_prefix('[') {
             inside = section.trim_end().trim_end_matches(']').eq_ignore_ascii_case("default");
-        } else if inside && !line.starts_with(['#', ';']) {
-            if let Some((key, value)) = line.split_once(['=', ':']).filter(|(_, value)| !value.trim().is_empty()) {
-                values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
-            }
+        } else if inside
+            && !line.starts_with(['#', ';'])
+            && let Some((key, value)) = line.split_once(['=', ':']).filter(|(_, value)| !value.trim().is_empty())
+        {
+            values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
         }
     }
     values

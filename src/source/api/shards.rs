@@ -122,10 +122,10 @@ impl<L: Listing> Shards<'_, L> {
                 have.runs.retain(|id, _| names.runs.contains_key(id));
                 Counters::add(&self.counters.deleted, (before - have.runs.len()) as u64);
             }
-            let missing = missing(&names.runs, &have.runs);
+            let missing = missing(&names.runs, |id| have.runs.contains_key(id));
             let found = self.fetch(missing).await?;
             Counters::add(&self.counters.repaired_holes, found.len() as u64);
-            have.runs.extend(found);
+            join(&mut have.runs, found);
             (have.count, have.shifted) = (names.count, false);
             have.snapshot = names.snapshot && have.whole();
         }
@@ -154,7 +154,7 @@ impl<L: Listing> Shards<'_, L> {
             let part = self.runs(&self.filter.names(&names)).await?;
             let settled = part.snapshot;
             names.retain(|name| !part.runs.values().any(|listed| listed.run.name == *name));
-            found.extend(part.runs);
+            join(&mut found, part.runs);
             if settled {
                 break;
             }
@@ -228,12 +228,24 @@ impl<L: Listing> Shards<'_, L> {
     }
 }
 
-/// Names that are in one listing and not in the other.
-pub(super) fn missing(listed: &Found, have: &Found) -> Vec<String> {
-    let mut names: Vec<String> =
-        listed.iter().filter(|(id, _)| !have.contains_key(*id)).map(|(_, l)| l.run.name.clone()).collect();
+/// The names of listed runs that we do not have, sorted.
+pub(super) fn missing(listed: &Found, have: impl Fn(&str) -> bool) -> Vec<String> {
+    let missing = listed.iter().filter(|(id, _)| !have(id));
+    let mut names: Vec<String> = missing.map(|(_, listed)| listed.run.name.clone()).collect();
     names.sort_unstable();
     names
+}
+
+/// Adds runs that were read later.
+fn join(have: &mut Found, later: Found) {
+    let new: HashMap<&str, &str> = later.iter().map(|(id, l)| (l.run.name.as_str(), id.as_str())).collect();
+    replace(have, &new);
+    have.extend(later);
+}
+
+/// Drops runs whose name (the key of `new`) has another id by now: they were deleted, and made again.
+fn replace(have: &mut Found, new: &HashMap<&str, &str>) {
+    have.retain(|id, listed| new.get(listed.run.name.as_str()).is_none_or(|now| now == id));
 }
 
 /// A listing on its way.
@@ -260,6 +272,10 @@ impl Walk {
         self.listing.count = page.count;
         self.nulls += page.null_runs;
         let (nodes, before) = (page.runs.len() as u64 + page.null_runs, self.listing.runs.len());
+        if self.pages > 1 {
+            let new: HashMap<&str, &str> = page.runs.iter().map(|l| (l.run.name.as_str(), l.id.as_str())).collect();
+            replace(&mut self.listing.runs, &new);
+        }
         for listed in page.runs {
             self.insert(listed);
         }

@@ -201,7 +201,8 @@ fn errors_have_the_right_kind_and_never_the_key() {
         ("404", Fault::Status(404), ErrorKind::NotFound),
         ("400", Fault::Status(400), ErrorKind::Usage),
         ("503", Fault::Status(503), ErrorKind::Network),
-        ("errors", errors(&format!("bad {KEY}"), None), ErrorKind::Network),
+        ("errors", errors(&format!("bad {KEY}"), None), ErrorKind::Usage),
+        ("deadline", errors("timeout", None), ErrorKind::Network),
         ("drop", Fault::Drop, ErrorKind::Network),
         ("body", Fault::Body("<html>".into()), ErrorKind::Network),
         ("429", Fault::TooMany { retry_after: Some("0".into()), limits: None }, ErrorKind::Network),
@@ -276,6 +277,22 @@ fn rate_limits_are_waited_for() {
 }
 
 #[test]
+fn who_takes_the_runs_can_end_the_load() {
+    let server = Server::start(World::generate(&Recipe::small(300)), Switches::default());
+    let refuse = |_| Err(Error::new(ErrorKind::Io, "disk full"));
+    let error = source(&server).load(light(), &refuse, &Progress::default()).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Io, "disk full"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let progress = Progress::default();
+    let receipt = runtime.block_on(async {
+        // The blocking face works inside a runtime too.
+        source(&server).light_listing().unwrap();
+        source(&server).load_async(light(), &|_| Ok(()), &progress).await.unwrap()
+    });
+    assert_eq!((receipt.runs, progress.total(), progress.done()), (300, 300, 300));
+}
+
+#[test]
 fn light_listings_names_and_all_projects() {
     let mut world = World::generate(&Recipe::small(90));
     world.grow(&Recipe { project: "other".into(), seed: 3, ..Recipe::small(4) });
@@ -311,7 +328,7 @@ fn filters_are_anded() {
 /// The law: whatever comes, goes and changes during a load, the result is the server's set at one moment of it.
 #[test]
 fn the_set_is_the_servers_at_one_moment() {
-    let schedules = std::env::var("RUNFRAME_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_u64);
+    let schedules = std::env::var("RUNFRAME_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(40_u64);
     let mut unproved = 0;
     for seed in 0..schedules {
         let recipe = Recipe { seed, ties: 30, ..Recipe::small(60 + (seed as usize * 7) % 60) };
@@ -338,4 +355,22 @@ fn the_set_is_the_servers_at_one_moment() {
         }
     }
     assert!(unproved * 20 <= schedules, "{unproved} of {schedules} were not proved");
+}
+
+/// Figures for the eye: `cargo test --release … speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints times"]
+fn speed_of_a_large_project() {
+    for runs in [10_000, 30_000] {
+        let latency = Duration::from_millis(50);
+        let server = Server::start(World::generate(&Recipe::runs(runs)), Switches { latency, ..Switches::default() });
+        for (what, wanted) in [("all", Wanted::default()), ("no artifacts", light())] {
+            let started = std::time::Instant::now();
+            let receipt = source(&server).load(wanted, &|_| Ok(()), &Progress::default()).unwrap();
+            eprintln!("{runs} runs, {what}: {:?}: {receipt}", started.elapsed());
+        }
+        let started = std::time::Instant::now();
+        let listing = source(&server).light_listing().unwrap();
+        eprintln!("{runs} runs, names: {:?}: {} requests", started.elapsed(), listing.requests);
+    }
 }
