@@ -47,6 +47,8 @@ mod json;
 mod load;
 #[cfg(feature = "frame")]
 mod ops;
+#[cfg(all(feature = "frame", feature = "api"))]
+mod pull;
 mod record;
 #[cfg(feature = "frame")]
 pub mod sink;
@@ -80,3 +82,5 @@ pub use load::{Loader, read};
 pub use ops::{Direction, RunVerbs, run};
 #[cfg(feature = "frame")]
 pub use polars;
+#[cfg(all(feature = "frame", feature = "api"))]
+pub use pull::{Pull, Pulled};

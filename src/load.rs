@@ -5,6 +5,8 @@ use crate::columns::Fixed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table, import};
 use crate::record::{Receipt, Wanted};
+#[cfg(feature = "api")]
+use crate::source::api::{ApiOptions, ApiSource, Projection, Settings};
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
@@ -43,6 +45,18 @@ pub struct Loader {
     locations: Vec<(String, Location)>,
     wanted: Wanted,
     progress: Arc<Progress>,
+    #[cfg(feature = "api")]
+    server: Server,
+}
+
+/// How W&B servers are asked.
+#[cfg(feature = "api")]
+#[derive(Debug, Clone, Default)]
+struct Server {
+    settings: Option<Settings>,
+    options: ApiOptions,
+    projection: Projection,
+    filter: Option<String>,
 }
 
 impl Loader {
@@ -69,21 +83,57 @@ impl Loader {
         self
     }
 
+    /// Says which server is asked, and with which key; the default is what W&B's own tools would use.
+    #[cfg(feature = "api")]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.server.settings = Some(settings);
+        self
+    }
+
+    /// Says how servers are asked: concurrency, deadline, page sizes.
+    #[cfg(feature = "api")]
+    pub fn options(mut self, options: ApiOptions) -> Self {
+        self.server.options = options;
+        self
+    }
+
+    /// Asks servers only for these top-level keys of config and summary.
+    #[cfg(feature = "api")]
+    pub fn projection(mut self, projection: Projection) -> Self {
+        self.server.projection = projection;
+        self
+    }
+
+    /// Asks servers only for runs that match this filter, in W&B's own language: Mongo's JSON. Other sources are not filtered.
+    #[cfg(feature = "api")]
+    pub fn filter(mut self, json: impl Into<String>) -> Self {
+        self.server.filter = Some(json.into());
+        self
+    }
+
+    /// What the sources are, as parsed.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        self.locations.iter().map(|(_, location)| location)
+    }
+
     /// Loads everything.
     ///
     /// # Errors
     /// If no source was given, or one of them cannot be read at all.
     pub fn load(&self) -> Result<RunFrame> {
-        let is_log = |(_, location): &&(String, Location)| matches!(location, Location::Logs(_));
-        let last_log = self.locations.iter().rposition(|location| is_log(&location));
+        // All log folders are one source, in the place of the last of them, so that a run with a folder in each is joined; so
+        // are all projects of servers.
+        let last_log = self.locations.iter().rposition(|(_, location)| matches!(location, Location::Logs(_)));
+        let last_project =
+            self.locations.iter().rposition(|(_, location)| matches!(location, Location::Project { .. }));
         let mut loaded = Vec::new();
         for (at, (_, location)) in self.locations.iter().enumerate() {
             match location {
-                // All log folders are one source, in the place of the last of them, so that a run with a folder in each is joined.
                 Location::Logs(_) if Some(at) != last_log => {}
+                Location::Project { .. } if Some(at) != last_project => {}
                 Location::Logs(_) => loaded.push(self.load_logs()?),
                 Location::Parquet(path) => loaded.push(open_stored(path)?),
-                Location::Project { .. } => return Err(no_api(location)),
+                Location::Project { .. } => loaded.push(self.load_projects()?),
             }
         }
         let names = self.locations.iter().map(|(name, _)| name.clone()).collect();
@@ -92,6 +142,54 @@ impl Loader {
             1 => Ok(loaded.remove(0).named(names)),
             _ => Ok(join(loaded)?.named(names)),
         }
+    }
+
+    #[cfg(feature = "api")]
+    fn load_projects(&self) -> Result<RunFrame> {
+        let source = self.api_source()?;
+        let (columns, receipt) = read(&source, self.wanted, &self.progress)?;
+        RunFrame::from_columns(columns, receipt)
+    }
+
+    #[cfg(not(feature = "api"))]
+    fn load_projects(&self) -> Result<RunFrame> {
+        Err(Error::new(ErrorKind::Unsupported, "this build does not read W&B servers")
+            .hint("build with the feature api"))
+    }
+
+    /// The projects among the sources, as one source.
+    #[cfg(feature = "api")]
+    pub(crate) fn api_source(&self) -> Result<ApiSource> {
+        let settings = match &self.server.settings {
+            Some(settings) => settings.clone(),
+            None => Settings::find()?,
+        };
+        let mut source = ApiSource::new(settings).options(self.server.options.clone());
+        source = source.projection(self.server.projection.clone());
+        if let Some(filter) = &self.server.filter {
+            source = source.filter(filter)?;
+        }
+        for location in self.locations() {
+            source = match location {
+                Location::Project { entity, project: Some(project) } => source.project(entity, project),
+                Location::Project { entity, project: None } => source.all_projects(entity),
+                _ => source,
+            };
+        }
+        Ok(source)
+    }
+
+    #[cfg(feature = "api")]
+    pub(crate) fn what_filter(&self) -> Option<&str> {
+        self.server.filter.as_deref()
+    }
+
+    pub(crate) fn what_is_wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    pub(crate) fn what_progress(&self) -> &Progress {
+        &self.progress
     }
 
     fn load_logs(&self) -> Result<RunFrame> {
@@ -110,17 +208,52 @@ impl Loader {
 /// # Errors
 /// If the source cannot be read at all.
 pub fn read(source: &dyn Source, wanted: Wanted, progress: &Progress) -> Result<(Columns, Receipt)> {
+    read_and(source, wanted, progress, &|_| Ok(()))
+}
+
+/// [`read`], handing each flattened batch to `keep` as it arrives.
+pub(crate) fn read_and(
+    source: &dyn Source,
+    wanted: Wanted,
+    progress: &Progress,
+    keep: &(dyn Fn(&Columns) -> Result<()> + Sync),
+) -> Result<(Columns, Receipt)> {
     let assembly = Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new() });
     let each = |batch: Batch| {
         let mut columns = Columns::new(wanted);
         batch.runs.iter().for_each(|run| columns.push(run));
+        keep(&columns)?;
         assembly.lock().unwrap_or_else(PoisonError::into_inner).add(batch.order, columns);
         Ok(())
     };
     let receipt = source.load(wanted, &each, progress)?;
     let Assembly { mut whole, waiting, .. } = assembly.into_inner().unwrap_or_else(PoisonError::into_inner);
     waiting.into_values().for_each(|part| whole.merge(&part));
+    withdraw(&mut whole, &receipt.withdrawn);
     Ok((whole, receipt))
+}
+
+/// Takes out, for each path, the first row that has it.
+fn withdraw(columns: &mut Columns, paths: &[String]) {
+    if paths.is_empty() {
+        return;
+    }
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    paths.iter().for_each(|path| *counts.entry(path).or_default() += 1);
+    let keep: Vec<bool> = keys(columns)
+        .into_iter()
+        .map(|(entity, project, name)| {
+            let path = [entity, project, name].map(|part| part.unwrap_or("-")).join("/");
+            match counts.get_mut(path.as_str()) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    false
+                }
+                _ => true,
+            }
+        })
+        .collect();
+    columns.retain(&keep);
 }
 
 /// Parts in the order of their batches; a part whose turn has come is merged at once, so that few are held apart.
@@ -138,18 +271,6 @@ impl Assembly {
             self.next += 1;
         }
     }
-}
-
-fn no_api(location: &Location) -> Error {
-    let name = match location {
-        Location::Project { entity, project } => format!("{entity}/{}", project.as_deref().unwrap_or("*")),
-        other => format!("{other:?}"),
-    };
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("{name} is no file or folder here, and this version does not read W&B servers yet"),
-    )
-    .hint("give a folder of .wandb logs or a .parquet run table")
 }
 
 /// Joins tables below each other; of a run that several have, the last one's row stays.
@@ -180,7 +301,17 @@ fn join(frames: Vec<RunFrame>) -> Result<RunFrame> {
 }
 
 /// For each row whether it is the last one of its entity, project and name. Rows without a name are all kept.
-fn last_of_each(columns: &Columns) -> Vec<bool> {
+pub(crate) fn last_of_each(columns: &Columns) -> Vec<bool> {
+    let keys = keys(columns);
+    let last: HashMap<_, usize> = keys.iter().enumerate().map(|(row, key)| (key, row)).collect();
+    keys.iter().enumerate().map(|(row, key)| key.2.is_none() || last.get(key) == Some(&row)).collect()
+}
+
+/// What tells a run from all others: entity, project, name.
+pub(crate) type Key<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
+/// The key of each row.
+pub(crate) fn keys(columns: &Columns) -> Vec<Key<'_>> {
     let texts = |name: &str| -> Vec<Option<&str>> {
         match columns.fixed_by_name(name) {
             Some(Fixed::Strs(texts)) => texts.iter().collect(),
@@ -188,15 +319,10 @@ fn last_of_each(columns: &Columns) -> Vec<bool> {
         }
     };
     let (entities, projects, names) = (texts("entity"), texts("project"), texts("name"));
-    let mut last = HashMap::new();
-    let keys: Vec<_> = entities.into_iter().zip(projects).zip(names).collect();
-    for (row, key) in keys.iter().enumerate() {
-        last.insert(key, row);
-    }
-    keys.iter().enumerate().map(|(row, key)| key.1.is_none() || last.get(key) == Some(&row)).collect()
+    entities.into_iter().zip(projects).zip(names).map(|((entity, project), name)| (entity, project, name)).collect()
 }
 
-fn open_stored(path: &Path) -> Result<RunFrame> {
+pub(crate) fn open_stored(path: &Path) -> Result<RunFrame> {
     let table = StoredTable::open(path)?;
     let json_columns = table.metadata("runframe.json_columns").and_then(|text| serde_json::from_str(text).ok());
     let bytes = std::fs::metadata(path).map_or(0, |m| m.len());

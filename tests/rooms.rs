@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "error"], true),
     ("load", &["source", "record", "columns", "frame", "error"], true),
+    ("pull", &["load", "source", "record", "columns", "frame", "sink", "error"], true),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

@@ -75,7 +75,8 @@ pub(super) fn folder(target: &Path) -> PathBuf {
 /// The parts in the order in which they were written; temporary files of a write that was cut off are no parts.
 fn parts(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(dir).map_err(|error| Error::io(dir, error))?;
-    let mut parts: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| number(path).is_some()).collect();
+    let mut parts: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| number(path).is_some()).collect();
     parts.sort();
     Ok(parts)
 }

@@ -111,6 +111,13 @@ impl ApiSource {
         self
     }
 
+    /// This project and no other, asked in the same way.
+    #[cfg(feature = "frame")]
+    pub(crate) fn only(mut self, entity: &str, project: &str) -> Self {
+        self.targets = vec![(entity.to_owned(), Some(project.to_owned()))];
+        self
+    }
+
     /// Adds all projects of an entity.
     pub fn all_projects(mut self, entity: impl Into<String>) -> Self {
         self.targets.push((entity.into(), None));

@@ -6,7 +6,7 @@ mod bundled;
 mod cli;
 mod log;
 mod output;
-mod stored;
 mod server;
+mod stored;
 #[path = "../server/mod.rs"]
 mod wandb;

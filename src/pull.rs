@@ -1,0 +1,309 @@
+//! `pull`: all runs of some projects in one Parquet file, and the file brought up to date the next time.
+
+mod journal;
+
+use crate::columns::{Columns, Fixed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::RunFrame;
+use crate::load::{Loader, keys, last_of_each, open_stored, read_and};
+use crate::record::{Receipt, Served};
+use crate::sink::{self, Format, Options};
+use crate::source::api::{ApiSource, LightListing, LightRun};
+use crate::source::location::Location;
+use journal::Journal;
+use polars::prelude::SortMultipleOptions;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Where the file says what was pulled into it.
+const KEY: &str = "runframe.pull";
+/// States that no run leaves by itself.
+const FINAL: [&str; 4] = ["finished", "failed", "crashed", "killed"];
+
+/// Writes all runs of a loader's sources to a Parquet file, or brings the file up to date.
+///
+/// From W&B servers only what changed since the file was written is loaded: a light listing of names, states and times tells
+/// what is new, changed, unfinished or gone. What has arrived is kept beside the target, in `TARGET.partial`, until the file is
+/// whole, so that an interrupted pull goes on where it was. Folders of logs and stored tables are read anew each time.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    loader: Loader,
+    output: PathBuf,
+    full: bool,
+}
+
+/// What a pull did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Pulled {
+    /// What the load says of itself; `runs` is the number of runs in the file.
+    pub receipt: Receipt,
+    /// Runs that were loaded: new, changed, or not finished.
+    pub loaded: u64,
+    /// Runs that are no longer in the file, because they are gone from the server.
+    pub removed: u64,
+    /// False if the file was up to date and was left as it is.
+    pub written: bool,
+}
+
+/// The runs that a file or a journal has already, and what was found out about them.
+struct Known {
+    columns: Columns,
+    /// True if they come from the file alone, so that the file need not be written where nothing changed.
+    from_file: bool,
+}
+
+/// What a listing tells against what is known.
+#[derive(Debug, Default, PartialEq)]
+struct Changes {
+    /// Names to load, by entity and project.
+    load: BTreeMap<(String, String), Vec<String>>,
+    /// Rows that are gone.
+    gone: HashSet<usize>,
+}
+
+impl Pull {
+    /// A pull of the loader's sources into `output`.
+    pub fn new(loader: Loader, output: impl Into<PathBuf>) -> Self {
+        Pull { loader, output: output.into(), full: false }
+    }
+
+    /// Loads everything anew, whatever the file holds.
+    pub fn full(mut self, full: bool) -> Self {
+        self.full = full;
+        self
+    }
+
+    /// Loads and writes. The file is whole or as it was, whenever this ends.
+    ///
+    /// # Errors
+    /// If a source cannot be read at all, if the file holds something else than an earlier pull of the same, or if it cannot
+    /// be written.
+    pub fn run(&self) -> Result<Pulled> {
+        if self.loader.locations().any(|location| !matches!(location, Location::Project { .. })) {
+            let frame = self.loader.load()?;
+            return self.write(frame, Value::Null, |frame, receipt| Pulled {
+                loaded: frame.height() as u64,
+                removed: 0,
+                written: true,
+                receipt,
+            });
+        }
+        let source = self.loader.api_source()?;
+        let manifest = self.manifest(&source);
+        let stored = if self.full { None } else { self.stored(&manifest)? };
+        let (journal, parts) = Journal::open(&self.output, &manifest)?;
+        let parts = if self.full { Vec::new() } else { parts };
+        let pulled = match known(stored, &parts)? {
+            None => self.load_all(&source, &journal, &manifest),
+            Some(known) => self.bring_up_to_date(&source, &journal, &manifest, known),
+        }?;
+        journal.close()?;
+        Ok(pulled)
+    }
+
+    /// What is pulled: a file or a journal of anything else is no start for this.
+    fn manifest(&self, source: &ApiSource) -> Value {
+        let targets = self.loader.locations().filter_map(|location| match location {
+            Location::Project { entity, project } => Some(format!("{entity}/{}", project.as_deref().unwrap_or("*"))),
+            _ => None,
+        });
+        let wanted = self.loader.what_is_wanted();
+        json!({
+            "server": source.settings().base_url.to_string(),
+            "projects": targets.collect::<Vec<_>>(),
+            "filter": self.loader.what_filter(),
+            "artifacts": wanted.artifacts,
+            "raw": wanted.raw,
+        })
+    }
+
+    /// The file that is there, if it is an earlier pull of the same.
+    fn stored(&self, manifest: &Value) -> Result<Option<RunFrame>> {
+        if !self.output.exists() {
+            return Ok(None);
+        }
+        let (frame, metadata) = open_with_metadata(&self.output)?;
+        let found: Option<Value> = metadata.and_then(|text| serde_json::from_str(&text).ok());
+        match found {
+            Some(found) if found == *manifest => Ok(Some(frame)),
+            Some(found) => Err(another(&self.output, &format!("it holds another pull: {found}"))),
+            None => Err(another(&self.output, "it was not written by a pull")),
+        }
+    }
+
+    fn load_all(&self, source: &ApiSource, journal: &Journal, manifest: &Value) -> Result<Pulled> {
+        let keep = |columns: &Columns| journal.keep(columns);
+        let (columns, receipt) = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+        let frame = RunFrame::from_columns(columns, receipt)?;
+        self.write(frame, manifest.clone(), |frame, receipt| Pulled {
+            loaded: frame.height() as u64,
+            removed: 0,
+            written: true,
+            receipt,
+        })
+    }
+
+    fn bring_up_to_date(
+        &self,
+        source: &ApiSource,
+        journal: &Journal,
+        manifest: &Value,
+        known: Known,
+    ) -> Result<Pulled> {
+        let listing = source.light_listing()?;
+        let changes = changes(&known.columns, &listing);
+        let mut receipt = Receipt { complete: Some(listing.complete), ..Receipt::default() };
+        receipt.served.get_or_insert_default().requests = listing.requests;
+        if !listing.complete {
+            note(&mut receipt, "the listing of names could not be proved complete, so nothing was removed".to_owned());
+        }
+        let (mut whole, mut gone) = (known.columns, changes.gone);
+        let mut fresh = Columns::new(self.loader.what_is_wanted());
+        for ((entity, project), names) in &changes.load {
+            let part = source.clone().only(entity, project).only_names(names.clone());
+            let keep = |columns: &Columns| journal.keep(columns);
+            let (columns, told) = read_and(&part, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+            receipt.merge(told);
+            fresh.merge(&columns);
+        }
+        let loaded = fresh.height() as u64;
+        // What was announced and did not come is deleted by now; what came replaces what was.
+        let announced: HashSet<(&str, &str, &str)> = changes
+            .load
+            .iter()
+            .flat_map(|((entity, project), names)| {
+                names.iter().map(|n| (entity.as_str(), project.as_str(), n.as_str()))
+            })
+            .collect();
+        let came: HashSet<String> = keys(&fresh).iter().map(path).collect();
+        for (row, key) in keys(&whole).iter().enumerate() {
+            let announced = matches!(key, (Some(e), Some(p), Some(n)) if announced.contains(&(*e, *p, *n)));
+            if announced && !came.contains(&path(key)) {
+                gone.insert(row);
+            }
+        }
+        let removed = gone.len() as u64;
+        if loaded == 0 && removed == 0 && known.from_file {
+            receipt.runs = whole.height() as u64;
+            return Ok(Pulled { receipt, loaded, removed, written: false });
+        }
+        let keep: Vec<bool> = (0..whole.height()).map(|row| !gone.contains(&row)).collect();
+        whole.retain(&keep);
+        whole.merge(&fresh);
+        let keep = last_of_each(&whole);
+        whole.retain(&keep);
+        whole.forget_receipt();
+        let frame = RunFrame::from_columns(whole, receipt)?;
+        self.write(frame, manifest.clone(), |_, receipt| Pulled { receipt, loaded, removed, written: true })
+    }
+
+    /// Writes the file, in an order that does not depend on how the runs arrived.
+    fn write(
+        &self,
+        frame: RunFrame,
+        manifest: Value,
+        done: impl FnOnce(&RunFrame, Receipt) -> Pulled,
+    ) -> Result<Pulled> {
+        let mut options = Options::default();
+        options.metadata = frame.metadata();
+        if !manifest.is_null() {
+            options.metadata.push((KEY.to_owned(), manifest.to_string()));
+        }
+        options.json_columns = frame.json_columns().to_vec();
+        let by = ["entity", "project", "created_at", "name"];
+        let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
+        let table = frame.collect()?.sort(by, order)?;
+        sink::write_file(&table, &self.output, Format::Parquet, &options)?;
+        let receipt = frame.receipt().clone();
+        Ok(done(&frame, receipt))
+    }
+}
+
+fn another(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Usage, what).file(path).hint("give another file, or replace it with --full")
+}
+
+/// The file as a frame, and what it says was pulled into it.
+fn open_with_metadata(path: &Path) -> Result<(RunFrame, Option<String>)> {
+    let table = crate::source::parquet::StoredTable::open(path)?;
+    let text = table.metadata(KEY).map(str::to_owned);
+    Ok((open_stored(path)?, text))
+}
+
+/// What the file and the journal hold; of a run in several, the last.
+fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
+    let from_file = parts.is_empty();
+    let mut frames: Vec<RunFrame> = stored.into_iter().collect();
+    for part in parts {
+        frames.push(open_stored(part)?);
+    }
+    let mut whole: Option<Columns> = None;
+    for frame in frames {
+        let columns = frame.to_columns()?;
+        match &mut whole {
+            None => whole = Some(columns),
+            Some(whole) => whole.merge(&columns),
+        }
+    }
+    Ok(whole.map(|mut columns| {
+        let keep = last_of_each(&columns);
+        columns.retain(&keep);
+        Known { columns, from_file }
+    }))
+}
+
+fn note(receipt: &mut Receipt, line: String) {
+    receipt.served.get_or_insert_with(|| Box::new(Served::default())).incomplete.push(line);
+}
+
+fn path((entity, project, name): &crate::load::Key<'_>) -> String {
+    [*entity, *project, *name].map(|part| part.unwrap_or("-")).join("/")
+}
+
+/// Compares what the server lists with what is known.
+fn changes(known: &Columns, listing: &LightListing) -> Changes {
+    let times = |name: &str| match known.fixed_by_name(name) {
+        Some(Fixed::Ints(times)) => times.clone(),
+        _ => vec![None; known.height()],
+    };
+    let (updated, heartbeats) = (times("updated_at"), times("heartbeat_at"));
+    let states: Vec<Option<&str>> = match known.fixed_by_name("state") {
+        Some(Fixed::Strs(states)) => states.iter().collect(),
+        _ => vec![None; known.height()],
+    };
+    let keys = keys(known);
+    let rows: HashMap<_, usize> = keys.iter().enumerate().map(|(row, key)| (*key, row)).collect();
+    let mut changes = Changes::default();
+    let mut listed = HashSet::new();
+    for run in &listing.runs {
+        let key = (Some(run.entity.as_str()), Some(run.project.as_str()), Some(run.name.as_str()));
+        let row = rows.get(&key).copied();
+        listed.extend(row);
+        let same = row.is_some_and(|row| {
+            let time = |times: &[Option<i64>]| times.get(row).copied().flatten();
+            let state = states.get(row).copied().flatten();
+            is_same(run, time(&updated), time(&heartbeats), state)
+        });
+        if !same {
+            changes.load.entry((run.entity.clone(), run.project.clone())).or_default().push(run.name.clone());
+        }
+    }
+    if listing.complete {
+        changes.gone = (0..known.height()).filter(|row| !listed.contains(row)).collect();
+    }
+    changes
+}
+
+/// True if nothing tells that the run has changed, and it is over.
+fn is_same(run: &LightRun, updated: Option<i64>, heartbeat: Option<i64>, state: Option<&str>) -> bool {
+    let micros = |time: Option<crate::record::Timestamp>| time.map(crate::record::Timestamp::micros);
+    micros(run.updated_at) == updated
+        && micros(run.heartbeat_at) == heartbeat
+        && run.state.as_deref() == state
+        && state.is_some_and(|state| FINAL.contains(&state))
+}
+
+#[cfg(test)]
+mod tests;
