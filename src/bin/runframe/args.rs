@@ -10,7 +10,9 @@ Exit codes:
   0    done, also when no run matches
   1    error: a file is missing, unreadable or no W&B log; the disk is full
   2    usage: a malformed argument or expression, an unknown column
-  5    with --strict: written, but some data could not be read
+  3    network: no answer, or too many requests for too long
+  4    the server does not take the API key
+  5    a server's set of runs could not be proved whole; with --strict: some data could not be read
   130  interrupted
 
 Data goes to the standard output; progress, warnings and errors to the standard error.";
@@ -22,8 +24,9 @@ Examples:
   runframe query ./wandb -w 'summary.acc > 0.9' -s 'name,config.*' --sort -summary.acc
   runframe schema runs.parquet                        columns, types, fill, range, conflicts
   runframe show ./wandb 4f7ds2kq                      one run, everything
+  runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
 
-SOURCE is a folder or file of .wandb logs, or a run table in a .parquet file.";
+SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server.";
 
 const QUERY_EXAMPLES: &str = "\
 Examples:
@@ -56,6 +59,17 @@ Examples:
   runframe show ./wandb my-team/mnist/4f7ds2kq
   runframe show ./wandb 4f7ds2kq --format json | jq .config";
 
+const PULL_EXAMPLES: &str = "\
+Examples:
+  runframe pull my-team/mnist -o runs.parquet         every run of a project; the next time only what changed
+  runframe pull my-team/mnist my-team/cifar -o both.parquet
+  runframe pull 'my-team/*' -o team.parquet --no-artifacts
+  runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
+  runframe pull ./wandb -o runs.parquet
+
+The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
+An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   runframe completions bash > ~/.local/share/bash-completion/completions/runframe
@@ -75,6 +89,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// All runs into one Parquet file; if the file exists, bring it up to date.
+    #[command(after_long_help = format!("{PULL_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Pull(Pull),
     /// The run table: filter, sort, limit, choose columns, write.
     #[command(after_long_help = format!("{QUERY_EXAMPLES}\n\n{EXIT_CODES}"))]
     Query(Query),
@@ -90,6 +107,32 @@ pub(crate) enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// The Parquet file: written whole or not at all.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+    /// Load everything anew, whatever the file holds.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Only runs that match this filter on the server: W&B's own Mongo JSON.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) filter: Option<String>,
+    /// Requests under way at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) concurrency: u16,
+    /// Give up after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+    /// Add the untouched texts as columns config_json and summary_json.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) load: Load,
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +192,8 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// Folders or files of .wandb logs, or .parquet run tables; of a run in several, the last one counts.
+    /// entity/project on a W&B server, folders or files of .wandb logs, .parquet run tables; of a run in several, the
+    /// last one counts.
     #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
 }
@@ -242,7 +286,7 @@ mod tests {
 
     #[test]
     fn every_example_parses() {
-        for text in [EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+        for text in [EXAMPLES, PULL_EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
             for line in text.lines().filter_map(|line| line.trim().strip_prefix("runframe ")) {
                 let line = line.split([' ']).collect::<Vec<_>>().join(" ");
                 let line = line.split(" | ").next().unwrap().split(" > ~").next().unwrap();

@@ -48,6 +48,13 @@ impl Chat {
         }
     }
 
+    /// One line about what was done.
+    pub(crate) fn tell(&self, text: &str) {
+        if !self.0.quiet {
+            self.line(text);
+        }
+    }
+
     fn say(&self, color: &str, label: &str, text: &str) {
         match self.0.color {
             true => put(&format!("\u{1b}[1;{color}m{label}:\u{1b}[0m {}\n", clean(text))),

@@ -36,7 +36,7 @@ fn load(plan: &Load, wanted: Wanted, chat: &Chat) -> Result<RunFrame> {
     loader.load()
 }
 
-fn save(receipt: &Receipt, path: &Path) -> Result<()> {
+pub(crate) fn save(receipt: &Receipt, path: &Path) -> Result<()> {
     let text = format!("{:#}\n", receipt.to_json());
     sink::save(path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io(path, error)))
 }

@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod load;
 mod plan;
+mod pull;
 mod query;
 mod schema;
 mod show;
@@ -15,7 +16,7 @@ use clap::Parser;
 use runframe::{ErrorKind, Result};
 use std::process::ExitCode;
 
-/// Data is missing and `--strict` was given.
+/// Data is missing: a server's set could not be proved whole, or `--strict` was given.
 const INCOMPLETE: u8 = 5;
 
 fn main() -> ExitCode {
@@ -58,14 +59,18 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
         plan::Verb::Show(show, load, output) => {
             (load.strict, load::with(&load, chat, |frame| show::run(&show, frame, &output))?)
         }
+        plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
     };
-    Ok(if strict && receipt.has_losses() { INCOMPLETE } else { 0 })
+    let incomplete = receipt.complete == Some(false) || (strict && receipt.has_losses());
+    Ok(if incomplete { INCOMPLETE } else { 0 })
 }
 
 fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Usage | ErrorKind::Expression | ErrorKind::Column => 2,
+        ErrorKind::Network => 3,
+        ErrorKind::Auth => 4,
         _ => 1,
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::args::{self, Cli, When};
 use runframe::sink::{self, Format};
-use runframe::{Error, ErrorKind, Result, Wanted, expr};
+use runframe::{ApiOptions, Error, ErrorKind, Result, Wanted, expr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Rows of a terminal table unless -n says otherwise.
 const TERMINAL_ROWS: usize = 50;
@@ -30,6 +31,7 @@ pub(crate) struct Plan {
 
 #[derive(Debug)]
 pub(crate) enum Verb {
+    Pull(Pull, Load),
     Query(Query, Load, Output),
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
@@ -76,6 +78,15 @@ pub(crate) struct Query {
     pub(crate) limit: Option<u32>,
 }
 
+/// What to pull into which file.
+#[derive(Debug)]
+pub(crate) struct Pull {
+    pub(crate) output: PathBuf,
+    pub(crate) full: bool,
+    pub(crate) filter: Option<String>,
+    pub(crate) options: ApiOptions,
+}
+
 /// Columns to describe, and over which runs.
 #[derive(Debug)]
 pub(crate) struct Schema {
@@ -104,6 +115,18 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
     };
     let out = |typed, fallback, limit| output(typed, fallback, limit, around, color(around.stdout_is_terminal));
     let verb = match cli.verb {
+        args::Verb::Pull(typed) => {
+            if Format::from_path(&typed.output) != Some(Format::Parquet) {
+                let error = Error::new(ErrorKind::Usage, "pull writes Parquet").file(typed.output);
+                return Err(error.hint("end the file in .parquet; `query` writes the other formats"));
+            }
+            let mut options = ApiOptions::default();
+            options.concurrency = usize::from(typed.concurrency);
+            options.timeout = typed.timeout.map(Duration::from_secs);
+            let wanted = Wanted { raw: typed.raw, ..Wanted::default() };
+            let pull = Pull { output: typed.output, full: typed.full, filter: typed.filter, options };
+            Verb::Pull(pull, load(typed.sources.sources, typed.load, wanted))
+        }
         args::Verb::Query(typed) => {
             let out = out(typed.output, None, typed.limit)?;
             let query = Query {

@@ -1,0 +1,34 @@
+//! `pull`: all runs into one Parquet file, or the file brought up to date.
+
+use crate::chat::Chat;
+use crate::load;
+use crate::plan::{Load, Pull};
+use runframe::{Progress, Receipt, Result, RunFrame};
+use std::sync::Arc;
+
+/// Pulls, tells what was done, and returns the receipt.
+pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
+    let progress = Arc::new(Progress::default());
+    let mut loader = RunFrame::loader().wanted(plan.wanted).progress(progress.clone()).options(pull.options.clone());
+    if let Some(filter) = &pull.filter {
+        loader = loader.filter(filter);
+    }
+    for source in &plan.sources {
+        loader = loader.source(source)?;
+    }
+    let done = {
+        let _bar = chat.follow(&progress);
+        runframe::Pull::new(loader, &pull.output).full(pull.full).run()?
+    };
+    chat.receipt(&done.receipt);
+    let file = pull.output.display();
+    chat.tell(&match (done.written, done.removed) {
+        (false, _) => format!("{file} is up to date"),
+        (true, 0) => format!("{file}: {} loaded, {} in all", done.loaded, done.receipt.runs),
+        (true, removed) => format!("{file}: {} loaded, {removed} removed, {} in all", done.loaded, done.receipt.runs),
+    });
+    if let Some(path) = &plan.receipt {
+        load::save(&done.receipt, path)?;
+    }
+    Ok(done.receipt)
+}
