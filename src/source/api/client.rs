@@ -54,8 +54,8 @@ pub(super) struct Call<'a> {
     pub query: &'a str,
     /// The variables of the next attempt.
     pub variables: &'a (dyn Fn() -> Value + Sync),
-    /// Makes the next attempt ask for less; false if it cannot.
-    pub lighten: &'a (dyn Fn() -> bool + Sync),
+    /// Makes the next attempt ask for less, since the last was too much for sure or perhaps; false if it cannot.
+    pub lighten: &'a (dyn Fn(bool) -> bool + Sync),
 }
 
 /// Why a question has no answer.
@@ -67,9 +67,18 @@ pub(super) struct Failure {
     /// Asking again may help.
     retry: bool,
     /// Asking for less may help.
-    heavy: bool,
+    heavy: Heavy,
     /// The wait that the server asked for.
     wait: Option<Duration>,
+}
+
+/// Whether a question was too much for the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heavy {
+    No,
+    /// A 5xx has many causes.
+    Perhaps,
+    Sure,
 }
 
 impl From<Failure> for Error {
@@ -128,7 +137,7 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let lighter = failure.heavy && (call.lighten)();
+            let lighter = failure.heavy != Heavy::No && (call.lighten)(failure.heavy == Heavy::Sure);
             let known = self.tallies.answered.load(Ordering::Relaxed) > 0;
             let limit = if known { self.retries } else { self.retries.min(RETRIES_OF_STRANGERS) };
             let limit = if failure.wait.is_some() { self.retries } else { limit };
@@ -152,7 +161,7 @@ impl Client {
         query: &str,
         variables: &(dyn Fn() -> Value + Sync),
     ) -> Result<Value, Failure> {
-        self.ask(Call { name, query, variables, lighten: &|| false }, answer::data).await
+        self.ask(Call { name, query, variables, lighten: &|_| false }, answer::data).await
     }
 
     async fn wait(&self, wait: Duration) {
@@ -199,7 +208,7 @@ impl Client {
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.transport(&error))? {
             if body.len() + chunk.len() > LARGEST {
                 let error = self.error(ErrorKind::Network, "one answer is larger than 512 MB");
-                return Err(Failure { error, complaints: Vec::new(), retry: false, heavy: true, wait: None });
+                return Err(Failure { error, complaints: Vec::new(), retry: false, heavy: Heavy::Sure, wait: None });
             }
             self.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             body.extend_from_slice(&chunk);
@@ -234,7 +243,13 @@ impl Client {
         } else if error.is_connect() {
             told = told.hint("check WANDB_BASE_URL and the network");
         }
-        Failure { error: told, complaints: Vec::new(), retry: !tls, heavy: error.is_timeout(), wait: None }
+        Failure {
+            error: told,
+            complaints: Vec::new(),
+            retry: !tls,
+            heavy: if error.is_timeout() { Heavy::Sure } else { Heavy::No },
+            wait: None,
+        }
     }
 
     /// An answer whose status is no success.
@@ -261,7 +276,12 @@ impl Client {
                 .hint("try again later, or with a lower concurrency"),
             _ => self.error(ErrorKind::Network, &format!("HTTP {code}{said}")),
         };
-        let heavy = code == 413 || (500..600).contains(&code) && code != 501;
+        let heavy = match code {
+            413 => Heavy::Sure,
+            _ if retry::says_too_heavy(&said) => Heavy::Sure,
+            500..=599 if code != 501 => Heavy::Perhaps,
+            _ => Heavy::No,
+        };
         Failure { error, complaints, retry: retry::worth_retrying(code), heavy, wait: limits.told(code) }
     }
 
@@ -292,7 +312,7 @@ impl Client {
                 error: self.error(ErrorKind::Network, &format!("the answer is not what was asked for: {what}")),
                 complaints: Vec::new(),
                 retry: true,
-                heavy: false,
+                heavy: Heavy::No,
                 wait: None,
             },
             Fault::Refused(complaints) => {
@@ -305,7 +325,13 @@ impl Client {
                     false if !heavy => self.error(ErrorKind::Usage, &format!("the query is refused: {said}")),
                     false => self.error(ErrorKind::Network, &format!("the query failed: {said}")),
                 };
-                Failure { error, complaints, retry: heavy, heavy, wait: None }
+                Failure {
+                    error,
+                    complaints,
+                    retry: heavy,
+                    heavy: if heavy { Heavy::Sure } else { Heavy::No },
+                    wait: None,
+                }
             }
         }
     }

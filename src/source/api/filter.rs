@@ -100,6 +100,8 @@ pub(super) struct Pager {
     weight: AtomicUsize,
     /// What the server could bear so far.
     limit: AtomicUsize,
+    /// Up to here the limit doubles again after trouble that may have had another cause; 0 if there was none.
+    suspected: AtomicUsize,
     /// Asked for before anything is known.
     first: usize,
 }
@@ -108,22 +110,23 @@ impl Pager {
     /// Pages of about `bytes`, and never more than `largest` runs.
     pub(super) fn new(first: usize, largest: usize, bytes: usize) -> Self {
         let largest = largest.max(1);
-        Pager {
-            largest,
-            bytes,
-            weight: AtomicUsize::new(0),
-            limit: AtomicUsize::new(largest),
-            first: first.min(largest),
-        }
+        let limit = AtomicUsize::new(largest);
+        let first = first.min(largest);
+        Pager { largest, bytes, weight: AtomicUsize::new(0), limit, suspected: AtomicUsize::new(0), first }
     }
 
     /// Runs to ask for now.
     pub(super) fn size(&self) -> usize {
+        self.wish().min(self.limit.load(Ordering::Relaxed)).max(1)
+    }
+
+    /// Runs that a page should have where there is no trouble.
+    pub(super) fn wish(&self) -> usize {
         let wish = match self.weight.load(Ordering::Relaxed) {
             0 => self.first,
-            weight => (self.bytes / weight).max(1),
+            weight => self.bytes / weight,
         };
-        wish.min(self.limit.load(Ordering::Relaxed)).clamp(1, self.largest)
+        wish.clamp(1, self.largest)
     }
 
     /// Takes in an answer of `runs` runs to a question for `asked`.
@@ -141,15 +144,21 @@ impl Pager {
             self.limit.fetch_min(runs, Ordering::Relaxed);
         } else {
             let limit = self.limit.load(Ordering::Relaxed);
-            self.limit.store((limit + limit / 8 + 1).min(self.largest), Ordering::Relaxed);
+            let suspected = self.suspected.load(Ordering::Relaxed);
+            let next = if limit < suspected { (limit * 2).min(suspected) } else { limit + limit / 8 + 1 };
+            self.limit.store(next.min(self.largest), Ordering::Relaxed);
         }
     }
 
-    /// A question for `asked` runs was too much. False if it cannot be less.
-    pub(super) fn lighten(&self, asked: usize) -> bool {
-        if asked > 1 {
-            self.limit.fetch_min((asked / 2).max(1), Ordering::Relaxed);
+    /// A question for `asked` runs was too much, for sure or perhaps. False if it cannot be less.
+    pub(super) fn lighten(&self, asked: usize, sure: bool) -> bool {
+        let half = (asked / 2).max(1);
+        if sure {
+            self.suspected.store(0, Ordering::Relaxed);
+        } else {
+            self.suspected.fetch_max(half, Ordering::Relaxed);
         }
+        self.limit.fetch_min(half, Ordering::Relaxed);
         asked > 1
     }
 }
@@ -181,17 +190,32 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_was_only_busy_is_soon_asked_for_full_pages_again() {
+        let pager = Pager::new(64, 64, usize::MAX);
+        for asked in [64, 32, 16, 8] {
+            assert!(pager.lighten(asked, false));
+        }
+        let mut sizes = vec![pager.size()];
+        for _ in 0..4 {
+            pager.note(sizes[sizes.len() - 1], 1, 1, false);
+            sizes.push(pager.size());
+        }
+        assert_eq!(sizes, [4, 8, 16, 32, 37]);
+    }
+
+    #[test]
     fn pages_follow_weight_trouble_and_caps() {
         let pager = Pager::new(100, 1_000, 4_000_000);
         assert_eq!(pager.size(), 100);
         pager.note(100, 100, 1_000_000, true);
         assert_eq!(pager.size(), 400);
-        assert!(pager.lighten(400) && pager.lighten(400));
+        assert!(pager.lighten(400, true) && pager.lighten(400, true));
         assert_eq!(pager.size(), 200);
         pager.note(200, 50, 500_000, true);
         assert_eq!(pager.size(), 50);
         pager.note(50, 1, 9_000_000, false);
         assert_eq!(pager.size(), 1);
-        assert!(!pager.lighten(1));
+        assert!(!pager.lighten(1, true));
+        assert_eq!(pager.size(), 1);
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Load<'a> {
         }
         let share = total / (SHARES * self.source.options.concurrency.max(1) as u64);
         // Windows may be half as full again as they should be; then too, one is one page.
-        let fits = (self.pager.size() as u64 * 2 / 3).max(1);
+        let fits = (self.pager.wish() as u64 * 2 / 3).max(1);
         let target = share.clamp(FIRST.min(fits as usize) as u64, fits);
         let slices = match (oldest, newest) {
             (Some(oldest), Some(newest)) => {

@@ -124,7 +124,7 @@ impl Model {
         let shuffled = self.unstable;
         let mut keyed: Vec<_> =
             runs.into_iter().map(|run| ((run.2, if shuffled { state.below(1_000) } else { 0 }), run)).collect();
-        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        keyed.sort_by_key(|keyed| keyed.0);
         Ok(keyed.into_iter().map(|(_, run)| run).collect())
     }
 

@@ -62,7 +62,7 @@ impl Remote<'_> {
             }
             variables
         };
-        let lighten = || pager.lighten(asked.load(Ordering::Relaxed));
+        let lighten = |sure| pager.lighten(asked.load(Ordering::Relaxed), sure);
         let page = self.ask(query, |queries| queries.text(query), &variables, &lighten, Page::read).await?;
         pager.note(asked.load(Ordering::Relaxed), page.runs.len(), page.bytes, page.more);
         if page.found { Ok(page) } else { Err(self.missing(query != Query::Open || page.account.is_some())) }
@@ -74,7 +74,7 @@ impl Remote<'_> {
         query: Query,
         text: impl Fn(&Queries) -> String,
         variables: &(dyn Fn() -> Value + Sync),
-        lighten: &(dyn Fn() -> bool + Sync),
+        lighten: &(dyn Fn(bool) -> bool + Sync),
         decode: D,
     ) -> Result<T>
     where
@@ -105,7 +105,7 @@ impl Remote<'_> {
 
     async fn value(&self, query: Query, times: usize, variables: &(dyn Fn() -> Value + Sync)) -> Result<Value> {
         let text = |queries: &Queries| queries.repeated(query, times);
-        let mut data = self.ask(query, text, variables, &|| false, answer::data).await?;
+        let mut data = self.ask(query, text, variables, &|_| false, answer::data).await?;
         match data.get_mut("project").map(Value::take) {
             Some(project @ Value::Object(_)) => Ok(project),
             _ => Err(self.missing(true)),
@@ -188,7 +188,7 @@ impl Listing for Remote<'_> {
             out
         };
         let count = wanted.len();
-        self.ask(Query::MoreArtifacts, text, &variables, &|| false, move |body: &[u8]| lists(body, count)).await
+        self.ask(Query::MoreArtifacts, text, &variables, &|_| false, move |body: &[u8]| lists(body, count)).await
     }
 }
 

@@ -59,6 +59,9 @@ impl fmt::Debug for Surroundings {
 /// The key is looked for in `WANDB_API_KEY`, then in netrc (`$NETRC`, `~/.netrc`, `~/_netrc`) under the server's host and
 /// port; the server in `WANDB_BASE_URL`, then in W&B's settings files (`./wandb/settings` before
 /// `~/.config/wandb/settings`), then it is W&B's own. Without a key, public projects can be read.
+///
+/// Plain http is taken for loopback only. `RUNFRAME_INSECURE_HTTP=HOST[:PORT],…` names further hosts that may have the
+/// key in the clear. Certificates are always checked; `SSL_CERT_FILE` adds an authority.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
