@@ -1,5 +1,4 @@
 //! The stand-in for W&B's server: every switch, filters, order, paging, and the GraphQL around them.
-#![allow(clippy::unwrap_used)]
 
 use crate::wandb::{
     Dates, Fault, KEY, Limiter, Limits, MaxFirst, Nulls, Recipe, Run, Schedule, Server, Switches, World, members,
