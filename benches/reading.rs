@@ -1,4 +1,5 @@
 //! From bytes to frame, stage by stage: `cargo bench --bench reading`. Ratios against the SDK are in `benches/peers`.
+#![allow(clippy::expect_used, missing_docs)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use runframe::{Columns, Document, LogSource, Progress, Receipt, Run, RunFrame, Source, Wanted};

@@ -1,4 +1,5 @@
 //! runLoggedArtifactVersion(s), runUsedArtifactVersions: latest models, missing outputs, inputs, stale data sets.
+#![allow(clippy::print_stdout)]
 
 use runframe::polars::prelude::*;
 use runframe::{Direction, Result, RunFrame, RunVerbs, run};

@@ -1,4 +1,5 @@
 //! runSummary, runJobType, runName, runUser: metrics, the best run, thresholds, one user's runs, runs by user.
+#![allow(clippy::print_stdout)]
 
 use runframe::polars::prelude::*;
 use runframe::{Result, RunFrame, run};

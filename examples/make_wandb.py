@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes examples/wandb: small, real runs of the W&B SDK in offline mode.
 
-    python3 -m venv /tmp/venvs/wandb && /tmp/venvs/wandb/bin/pip install wandb==0.31.0
-    /tmp/venvs/wandb/bin/python examples/make_wandb.py /tmp/new-wandb     # a minute; no account, no network
+    pip install wandb==0.31.0
+    python examples/make_wandb.py new-wandb     # a minute; no account, no network
 
 Every run is a process of its own that uses `wandb.init(mode="offline")` as a training program would. What is fixed:
 ids, names, configs, metrics, times. What is not: the order of items inside a record and the SDK's random ids

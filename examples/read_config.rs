@@ -1,4 +1,5 @@
 //! runConfig: reading a hyper-parameter, filtering by one, and the keys in which two runs differ.
+#![allow(clippy::print_stdout)]
 
 use runframe::polars::prelude::*;
 use runframe::{Result, RunFrame, run};

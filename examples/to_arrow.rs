@@ -1,4 +1,5 @@
 //! The run table as arrow-rs record batches, for DataFusion, ADBC, or anything that speaks Arrow.
+#![allow(clippy::print_stdout)]
 
 use runframe::{Result, RunFrame, record_batch_reader};
 

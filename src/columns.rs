@@ -7,9 +7,11 @@ mod resolve;
 mod sparse;
 
 pub use dense::Dense;
-pub use fields::{Cell, FIELDS, Field, Type, field, resolve_alias};
+#[cfg_attr(not(feature = "frame"), allow(unused_imports))]
+pub use fields::resolve_alias;
+pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};
-pub use resolve::{Facts, Kind, LeafType, Shape, fits, shapes};
+pub use resolve::{Facts, Kind, LeafType, Shape, shapes};
 pub use sparse::Sparse;
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};
@@ -105,13 +107,10 @@ impl Columns {
         at(&mut self.sparse, id).push(row, leaf);
     }
 
-    /// Makes sure that a column of this path exists, even if it has no values.
-    pub fn note_path(&mut self, path: &str) {
+    /// Makes sure that a path has a column of this kind and type, even if it has no values; for tables that are flat already.
+    pub fn declare(&mut self, path: &str, kind: Kind, dtype: LeafType) {
         let id = self.flattener.intern_name(path);
-        let values = at(&mut self.sparse, id);
-        if shapes(values).is_empty() {
-            values.push(0, Leaf::Null);
-        }
+        at(&mut self.sparse, id).declare(kind, dtype);
     }
 
     /// Forgets what flattening had to tell, where it was told already.

@@ -3,8 +3,10 @@
 mod list;
 mod paths;
 
+pub(crate) use list::EXACT;
 pub use list::List;
-pub(crate) use list::{EXACT, float_text};
+#[cfg(test)]
+pub(crate) use list::float_text;
 pub use paths::NameId;
 
 use crate::json::{Event, JsonError, NonFinite, Reader, Text, compact};
@@ -32,8 +34,10 @@ impl Root {
     }
 
     /// Top-level keys that are W&B's own and not the user's (SDK `runs.py`, config and summary readers).
-    fn is_internal(self, key: &str) -> bool {
-        key == "_wandb" || (self == Root::Config && key == "wandb_version")
+    ///
+    /// `wandb_version` stands beside the wrapped values of an API config only; in a log it is a user's key.
+    fn is_internal(self, key: &str, wrapped: bool) -> bool {
+        key == "_wandb" || (self == Root::Config && wrapped && key == "wandb_version")
     }
 }
 
@@ -68,6 +72,12 @@ pub struct Notes {
     /// Texts with a lone surrogate, now U+FFFD.
     pub repaired_texts: u64,
 }
+
+/// Levels of objects that are exploded; what lies deeper is one value of JSON text.
+pub const MAX_LEVELS: usize = 256;
+/// Bytes of path up to which objects are exploded; below a longer one the object is one value of JSON text. Without this a
+/// small hostile text would make names that take its size squared.
+pub const MAX_PATH: usize = 2_048;
 
 /// Flattens documents, remembering the paths it has seen so that each name is made once.
 #[derive(Debug, Default)]
@@ -114,7 +124,12 @@ impl Flattener {
         };
         walk.document(top, document.wrapped)?;
         let Walk { leaves, dead, notes, .. } = walk;
-        let leaves = self.paths.without_dead(leaves, &dead);
+        let mut leaves = self.paths.without_dead(leaves, &dead);
+        for (_, leaf) in &mut leaves {
+            if let Leaf::Json(text) = leaf {
+                compact_json(text)?;
+            }
+        }
         self.paths.hand_out(leaves, &mut each);
         Ok(notes)
     }
@@ -187,7 +202,7 @@ impl<'a> Walk<'a, '_> {
         let (key, repaired) = key.decode();
         self.notes.repaired_texts += u64::from(repaired);
         let top = Paths::is_root(parent);
-        if top && self.root.is_internal(&key) {
+        if top && self.root.is_internal(&key, wrapped) {
             return self.skip_value();
         }
         if !top && key == "_type" {
@@ -234,8 +249,12 @@ impl<'a> Walk<'a, '_> {
         let leaf = match event {
             Event::BeginObject => {
                 let start = self.reader.offset() - 1;
-                self.begin_object(node, start, wrapper);
-                return Ok(());
+                if self.paths.explodes(node) {
+                    self.begin_object(node, start, wrapper);
+                    return Ok(());
+                }
+                self.reader.skip(event)?;
+                self.json(start)
             }
             Event::BeginArray => self.array()?,
             Event::Null => Leaf::Null,
@@ -266,16 +285,13 @@ impl<'a> Walk<'a, '_> {
                 self.notes.repaired_texts += repaired;
                 Ok(Leaf::List(list))
             }
-            (None, _) => self.json(start),
+            (None, _) => Ok(self.json(start)),
         }
     }
 
-    /// What was read from `start` on, as JSON text.
-    fn json(&self, start: usize) -> Result<Leaf<'a>, JsonError> {
-        let text = self.text.get(start..self.reader.offset()).unwrap_or_default();
-        let mut out = String::with_capacity(text.len());
-        compact(text, &mut out)?;
-        Ok(Leaf::Json(if out == text { Cow::Borrowed(text) } else { Cow::Owned(out) }))
+    /// What was read from `start` on. It is compacted when the whole document is read: a value around it may take it back.
+    fn json(&self, start: usize) -> Leaf<'a> {
+        Leaf::Json(Cow::Borrowed(self.text.get(start..self.reader.offset()).unwrap_or_default()))
     }
 
     fn begin_object(&mut self, node: NodeId, start: usize, wrapper: Wrapper) {
@@ -314,10 +330,20 @@ impl<'a> Walk<'a, '_> {
         }
         let Some(open) = self.open.pop() else { return Ok(()) };
         self.leaves.truncate(open.mark);
-        let leaf = self.json(open.start)?;
+        let leaf = self.json(open.start);
         self.leaves.push((open.node, leaf));
         Ok(())
     }
+}
+
+/// Takes the white space out of a JSON text.
+fn compact_json(text: &mut Cow<'_, str>) -> Result<(), JsonError> {
+    let mut out = String::with_capacity(text.len());
+    compact(text, &mut out)?;
+    if out != **text {
+        *text = Cow::Owned(out);
+    }
+    Ok(())
 }
 
 /// The value of a JSON text that a json column held: numbers and lists that stood there because their path had no room

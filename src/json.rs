@@ -2,6 +2,10 @@
 //!
 //! Numbers and strings stay slices of the text; nothing is allocated but the stack of open containers.
 
+mod text;
+
+pub use text::{compact, members, quote, validate};
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -92,7 +96,7 @@ impl<'a> Text<'a> {
             return (Cow::Borrowed(self.raw), false);
         }
         let mut out = String::with_capacity(self.raw.len());
-        let repaired = unescape(self.raw, &mut out);
+        let repaired = text::unescape(self.raw, &mut out);
         (Cow::Owned(out), repaired)
     }
 }
@@ -373,226 +377,5 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Checks that `text` is one JSON value.
-///
-/// # Errors
-/// If it is not; the offset is where that shows.
-pub fn validate(text: &str) -> Result<(), JsonError> {
-    let mut reader = Reader::new(text);
-    while reader.next()? != Event::End {}
-    Ok(())
-}
-
-/// Calls `each` with key and value text of every member of the object in `text`; `false` if it is no object.
-///
-/// # Errors
-/// If the text is not JSON; members before the fault have been handed out.
-pub fn members<'a>(text: &'a str, mut each: impl FnMut(Text<'a>, &'a str)) -> Result<bool, JsonError> {
-    let mut reader = Reader::new(text);
-    if reader.next()? != Event::BeginObject {
-        return Ok(false);
-    }
-    while let Event::Key(key) = reader.next()? {
-        reader.skip_space();
-        let start = reader.offset();
-        let first = reader.next()?;
-        reader.skip(first)?;
-        each(key, &text[start..reader.offset()]);
-    }
-    while reader.next()? != Event::End {}
-    Ok(true)
-}
-
-/// Appends the value text `text` without white space between tokens; bare non-finite numbers become W&B's strings, so
-/// that the result is strict JSON.
-///
-/// # Errors
-/// If the text is not JSON; what was appended so far stays.
-pub fn compact(text: &str, out: &mut String) -> Result<(), JsonError> {
-    let mut reader = Reader::new(text);
-    let mut comma = false;
-    loop {
-        let event = reader.next()?;
-        if comma && !matches!(event, Event::EndObject | Event::EndArray | Event::End) {
-            out.push(',');
-        }
-        comma = !matches!(event, Event::Key(_) | Event::BeginObject | Event::BeginArray);
-        match event {
-            Event::End => return Ok(()),
-            Event::Null => out.push_str("null"),
-            Event::Bool(value) => out.push_str(if value { "true" } else { "false" }),
-            Event::Number(number) => out.push_str(number),
-            Event::NonFinite(value) => {
-                out.push('"');
-                out.push_str(value.spelling());
-                out.push('"');
-            }
-            Event::Str(text) | Event::Key(text) => {
-                out.push('"');
-                push_raw(text.raw, out);
-                out.push('"');
-                if matches!(event, Event::Key(_)) {
-                    out.push(':');
-                }
-            }
-            Event::BeginObject => out.push('{'),
-            Event::EndObject => out.push('}'),
-            Event::BeginArray => out.push('['),
-            Event::EndArray => out.push(']'),
-        }
-    }
-}
-
-/// Appends `text` as a JSON string with its quotes.
-pub fn quote(text: &str, out: &mut String) {
-    out.push('"');
-    for piece in text.split_inclusive(['"', '\\']) {
-        match piece.strip_suffix(['"', '\\']) {
-            Some(head) => {
-                push_raw(head, out);
-                out.push('\\');
-                out.push_str(&piece[head.len()..]);
-            }
-            None => push_raw(piece, out),
-        }
-    }
-    out.push('"');
-}
-
-/// Appends string bytes whose escapes are in order, escaping raw control characters.
-fn push_raw(raw: &str, out: &mut String) {
-    if !raw.bytes().any(|b| b < 0x20) {
-        return out.push_str(raw);
-    }
-    for c in raw.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (c as u32) < 0x20 => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-}
-
-/// Appends `raw` with its escapes resolved; true if a lone surrogate was replaced by U+FFFD.
-fn unescape(raw: &str, out: &mut String) -> bool {
-    let mut repaired = false;
-    let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        let code = rest.as_bytes().get(at + 1).copied();
-        let mut used = 2;
-        match code {
-            Some(b'b') => out.push('\u{8}'),
-            Some(b'f') => out.push('\u{c}'),
-            Some(b'n') => out.push('\n'),
-            Some(b'r') => out.push('\r'),
-            Some(b't') => out.push('\t'),
-            Some(b'u') => {
-                let (c, length) = unicode_escape(&rest[at..]);
-                repaired |= c.is_none();
-                out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
-                used = length;
-            }
-            Some(other) => out.push(other as char),
-            None => used = 1,
-        }
-        rest = rest.get(at + used..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    repaired
-}
-
-/// The character of the `\uXXXX` (or surrogate pair) that `text` begins with, and its length; `None` for a lone surrogate.
-fn unicode_escape(text: &str) -> (Option<char>, usize) {
-    let unit = |at: usize| {
-        let escape = text.get(at..at + 6)?;
-        u32::from_str_radix(escape.strip_prefix("\\u")?, 16).ok()
-    };
-    let Some(first) = unit(0) else { return (None, 2) };
-    if let (0xD800..=0xDBFF, Some(second @ 0xDC00..=0xDFFF)) = (first, unit(6)) {
-        return (char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)), 12);
-    }
-    (char::from_u32(first), 6)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn compacted(text: &str) -> String {
-        let mut out = String::new();
-        compact(text, &mut out).unwrap();
-        out
-    }
-
-    #[test]
-    fn bare_tokens_become_strict_json() {
-        assert_eq!(
-            compacted(r#" { "a" : [ NaN , -Infinity,1.50 ], "b":{} } "#),
-            r#"{"a":["NaN","-Infinity",1.50],"b":{}}"#
-        );
-    }
-
-    #[test]
-    fn faults_have_offsets() {
-        for (text, offset) in [
-            ("", 0),
-            ("{", 1),
-            ("[1,]", 3),
-            ("{\"a\":01}", 5),
-            ("nul", 0),
-            ("\"a", 2),
-            ("1 2", 2),
-            ("[1}", 2),
-            ("\"\\x\"", 1),
-            ("NaNs", 0),
-            ("-", 0),
-        ] {
-            assert_eq!(validate(text).map_err(|e| e.offset), Err(offset), "{text}");
-        }
-    }
-
-    #[test]
-    fn members_are_slices() {
-        let mut seen = Vec::new();
-        assert!(members(r#"{"a": {"x": [1]}, "b" :2}"#, |key, value| seen.push((key.raw, value))).unwrap());
-        assert_eq!(seen, [("a", r#"{"x": [1]}"#), ("b", "2")]);
-        assert!(!members("[1]", |_, _| unreachable!()).unwrap());
-    }
-
-    #[test]
-    fn escapes_are_resolved() {
-        let mut reader = Reader::new(r#""a\n\u0437\ud83d\ude00\ud800\/""#);
-        let Event::Str(text) = reader.next().unwrap() else { panic!() };
-        assert_eq!(text.decode(), ("a\nз😀\u{fffd}/".into(), true));
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let deep = "[".repeat(MAX_DEPTH + 1);
-        assert_eq!(validate(&deep).unwrap_err().reason, "nested more than 10,000 levels deep");
-        let fine = "[".repeat(200) + &"]".repeat(200);
-        assert!(validate(&fine).is_ok());
-    }
-
-    proptest! {
-        #[test]
-        fn accepts_what_serde_json_accepts(text in r#"[\[\]{}:,"0-9a-z\\ .\-+eE]{0,24}"#) {
-            let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
-            prop_assert_eq!(validate(&text).is_ok(), theirs, "{}", text);
-        }
-
-        #[test]
-        fn quote_is_read_back(text in any::<String>()) {
-            let mut quoted = String::new();
-            quote(&text, &mut quoted);
-            prop_assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text.clone());
-            let mut reader = Reader::new(&quoted);
-            let Ok(Event::Str(read)) = reader.next() else { panic!() };
-            prop_assert_eq!(read.decode().0, text);
-        }
-    }
-}
+mod tests;

@@ -46,7 +46,8 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Adds a source. A run that several sources have is taken from the last one.
+    /// Adds a source. A run that several sources have is taken from the last one; all folders of logs are one source, in the
+    /// place of the last of them.
     ///
     /// # Errors
     /// If the text names nothing: no path, no `entity/project`.
@@ -73,24 +74,14 @@ impl Loader {
     /// # Errors
     /// If no source was given, or one of them cannot be read at all.
     pub fn load(&self) -> Result<RunFrame> {
+        let is_log = |(_, location): &&(String, Location)| matches!(location, Location::Logs(_));
+        let last_log = self.locations.iter().rposition(|location| is_log(&location));
         let mut loaded = Vec::new();
-        let logs: Vec<PathBuf> = self
-            .locations
-            .iter()
-            .filter_map(|(_, location)| match location {
-                Location::Logs(path) => Some(path.clone()),
-                _ => None,
-            })
-            .collect();
-        let mut logs_done = false;
-        for (_, location) in &self.locations {
+        for (at, (_, location)) in self.locations.iter().enumerate() {
             match location {
-                // All log folders are one source, so that a run with a folder in each is joined.
-                Location::Logs(_) if logs_done => {}
-                Location::Logs(_) => {
-                    logs_done = true;
-                    loaded.push(self.load_logs(&logs)?);
-                }
+                // All log folders are one source, in the place of the last of them, so that a run with a folder in each is joined.
+                Location::Logs(_) if Some(at) != last_log => {}
+                Location::Logs(_) => loaded.push(self.load_logs()?),
                 Location::Parquet(path) => loaded.push(open_stored(path)?),
                 Location::Project { .. } => return Err(no_api(location)),
             }
@@ -103,8 +94,12 @@ impl Loader {
         }
     }
 
-    fn load_logs(&self, paths: &[PathBuf]) -> Result<RunFrame> {
-        let source = LogSource::open(paths)?;
+    fn load_logs(&self) -> Result<RunFrame> {
+        let paths = self.locations.iter().filter_map(|(_, location)| match location {
+            Location::Logs(path) => Some(path.clone()),
+            _ => None,
+        });
+        let source = LogSource::open(&paths.collect::<Vec<PathBuf>>())?;
         let (columns, receipt) = read(&source, self.wanted, &self.progress)?;
         RunFrame::from_columns(columns, receipt)
     }
@@ -163,6 +158,12 @@ fn join(frames: Vec<RunFrame>) -> Result<RunFrame> {
     let mut whole: Option<Columns> = None;
     for frame in frames {
         receipt.merge(frame.receipt().clone());
+        if !frame.schema().contains("name") {
+            let error =
+                Error::new(ErrorKind::Format, "no run table: it has no column name, so its rows cannot be joined");
+            let source = frame.receipt().sources.first().map_or("", String::as_str);
+            return Err(error.file(source).hint("read this file alone"));
+        }
         let columns = frame.to_columns()?;
         match &mut whole {
             None => whole = Some(columns),
@@ -199,7 +200,9 @@ fn open_stored(path: &Path) -> Result<RunFrame> {
     let table = StoredTable::open(path)?;
     let json_columns = table.metadata("runframe.json_columns").and_then(|text| serde_json::from_str(text).ok());
     let bytes = std::fs::metadata(path).map_or(0, |m| m.len());
-    let receipt = Receipt { runs: table.height() as u64, files: 1, bytes, ..Receipt::default() };
+    let mut receipt = Receipt { runs: table.height() as u64, files: 1, bytes, ..Receipt::default() };
+    receipt.sources.push(path.display().to_string());
+    receipt.skipped_columns.extend(table.skipped().iter().map(|skipped| format!("{}, {skipped}", path.display())));
     let table = Stored { table, json_columns: json_columns.unwrap_or_default() };
     Ok(RunFrame::from_table(Arc::new(table), receipt))
 }

@@ -9,9 +9,11 @@ mod markdown;
 mod parquet;
 mod spy;
 mod table;
+mod telling;
 mod text;
 
 pub use file::{abandon, save, write_file};
+pub use telling::telling_first;
 pub use text::Zone;
 
 use crate::error::{Error, ErrorKind, Result};

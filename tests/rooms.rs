@@ -1,4 +1,5 @@
 //! The rooms of the crate and who may import whom; the folder layout is the data flow.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """runframe beside its peers on local logs, in one run, warm, alternating, several times.
 
-    /tmp/venvs/w0290/bin/python benches/peers/make_logs.py /tmp/rf-bench      # once
-    cargo build --release
-    /tmp/venvs/w0290/bin/python benches/peers/logs.py /tmp/rf-bench --runframe target/release/runframe
+    benches/peers/logs.sh        # sets up the SDK from PyPI, makes the logs, builds, measures
 
 1. A log of 75 MB: the SDK's own reader (DataStore and protobuf of wandb 0.29.0, in this process, imports not counted)
    against `runframe query LOG -s 'config.*,summary.*' -o out.parquet` (the whole process, from start to end).

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Makes the logs that logs.py measures on, with the W&B SDK's own writer of its log (wandb 0.29.0).
 
-    python3 -m venv /tmp/venvs/w0290 && /tmp/venvs/w0290/bin/pip install wandb==0.29.0
-    /tmp/venvs/w0290/bin/python benches/peers/make_logs.py /tmp/rf-bench
+    benches/peers/logs.sh calls it; by hand: python make_logs.py FOLDER, with wandb==0.29.0 installed
 
 OUT/a   one log of about 75 MB: 100,000 history rows of 13 values, with the records that wandb-core writes:
         two SummaryRecords, then one HistoryRecord, a step, all items by nested_key

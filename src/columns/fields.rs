@@ -157,11 +157,6 @@ const PREFIXES: [(&str, &str); 4] = [
     ("runConfig.", "config."),
 ];
 
-/// The fixed column of this name.
-pub fn field(name: &str) -> Option<&'static Field> {
-    FIELDS.iter().find(|field| field.name == name)
-}
-
 /// The column name that `name` means: an alias of a field or of a prefix (`summary_metrics.x`), else `None`.
 pub fn resolve_alias(name: &str) -> Option<String> {
     if let Some(field) = FIELDS.iter().find(|field| field.aliases.contains(&name)) {

@@ -38,8 +38,9 @@ impl Kind {
     pub fn split(column: &str) -> (&str, Option<Kind>) {
         let suffixed = Kind::ALL.into_iter().find_map(|kind| {
             let path = column.strip_suffix(kind.name())?.strip_suffix(':')?;
-            // A colon of the key's own is escaped, see flatten.
-            (!path.ends_with('\\') || path.ends_with("\\\\")).then_some((path, Some(kind)))
+            // A colon of the key's own is escaped by one backslash; backslashes of its own come in pairs, see flatten.
+            let backslashes = path.len() - path.trim_end_matches('\\').len();
+            (backslashes % 2 == 0).then_some((path, Some(kind)))
         });
         suffixed.unwrap_or((column, None))
     }
@@ -108,7 +109,8 @@ impl Facts {
     pub fn of(values: &Sparse) -> Facts {
         let numbers = !values.ints.is_empty() || !values.floats.is_empty() || !values.bigs.is_empty();
         let spelled_are_numbers = numbers && !values.spelled.is_empty();
-        let floats = !values.floats.is_empty() || spelled_are_numbers;
+        let floats =
+            !values.floats.is_empty() || spelled_are_numbers || values.is_declared(Kind::Number, LeafType::Float64);
         Facts { spelled_are_numbers, floats, list: list_type(values) }
     }
 
@@ -126,7 +128,9 @@ impl Facts {
 }
 
 fn list_type(values: &Sparse) -> LeafType {
-    let (mut ints, mut floats, mut strs, mut bools, mut spelled) = (false, false, false, false, false);
+    let declared = |dtype| values.is_declared(Kind::List, dtype);
+    let (mut ints, mut floats) = (declared(LeafType::ListInt64), declared(LeafType::ListFloat64));
+    let (mut strs, mut bools, mut spelled) = (declared(LeafType::ListString), declared(LeafType::ListBoolean), false);
     for (_, list) in values.lists.iter() {
         match list {
             List::Nulls(_) => {}
@@ -171,8 +175,10 @@ pub fn shapes(values: &Sparse) -> Vec<Shape> {
         LeafType::String,
     ];
     let all = Kind::ALL.into_iter().zip(dtypes).zip(counts);
-    let mut shapes: Vec<Shape> =
-        all.filter(|(_, count)| *count > 0).map(|((kind, dtype), count)| Shape { kind, dtype, count }).collect();
+    let mut shapes: Vec<Shape> = all
+        .filter(|((kind, _), count)| *count > 0 || values.declared.iter().any(|(declared, _)| declared == kind))
+        .map(|((kind, dtype), count)| Shape { kind, dtype, count })
+        .collect();
     if shapes.is_empty() && !values.nulls.is_empty() {
         shapes.push(Shape { kind: Kind::String, dtype: LeafType::String, count: 0 });
     }
@@ -188,6 +194,7 @@ mod tests {
         assert_eq!(Kind::split("config.opt:string"), ("config.opt", Some(Kind::String)));
         assert_eq!(Kind::split("config.opt\\:string"), ("config.opt\\:string", None));
         assert_eq!(Kind::split("config.opt\\\\:string"), ("config.opt\\\\", Some(Kind::String)));
+        assert_eq!(Kind::split(r"config.opt\\\:string"), (r"config.opt\\\:string", None));
         assert_eq!(Kind::split("config.opt:strings"), ("config.opt:strings", None));
     }
 }

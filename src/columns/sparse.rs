@@ -1,5 +1,6 @@
 //! One path's values over all runs, as (row, value) pairs of each kind, kept as they were logged.
 
+use super::resolve::{Kind, LeafType};
 use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
 
@@ -137,6 +138,8 @@ pub struct Sparse {
     pub lists: Pairs<List>,
     /// Everything else, as JSON text.
     pub jsons: Texts,
+    /// Columns that a stored table has, even where this part of it holds no value of them.
+    pub declared: Vec<(Kind, LeafType)>,
 }
 
 /// Calls a method of every kind's pairs.
@@ -197,6 +200,18 @@ impl Sparse {
         }
     }
 
+    /// Makes sure that the path has a column of this kind and type, whatever its values are.
+    pub fn declare(&mut self, kind: Kind, dtype: LeafType) {
+        if !self.declared.contains(&(kind, dtype)) {
+            self.declared.push((kind, dtype));
+        }
+    }
+
+    /// True if a column of this kind and type was declared.
+    pub fn is_declared(&self, kind: Kind, dtype: LeafType) -> bool {
+        self.declared.contains(&(kind, dtype))
+    }
+
     /// Appends the values of runs that come `offset` rows later.
     pub fn append(&mut self, other: &Sparse, offset: u32) {
         self.nulls.append(&other.nulls, offset);
@@ -208,6 +223,7 @@ impl Sparse {
         self.bools.append(&other.bools, offset);
         self.lists.append(&other.lists, offset);
         self.jsons.append(&other.jsons, offset);
+        other.declared.iter().for_each(|(kind, dtype)| self.declare(*kind, *dtype));
     }
 
     /// Gives the rows new numbers; rows without one are dropped.

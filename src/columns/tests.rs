@@ -139,7 +139,7 @@ mod reference {
         json::compact(text, &mut strict).unwrap();
         let Value::Object(top) = serde_json::from_str(&strict).unwrap() else { panic!("not an object") };
         let mut leaves = Vec::new();
-        for (key, value) in top.iter().filter(|(key, _)| *key != "_wandb" && *key != "wandb_version") {
+        for (key, value) in top.iter().filter(|(key, _)| *key != "_wandb") {
             walk(vec![key.clone()], value, &mut leaves);
         }
         let plain = |keys: &[String]| keys.iter().map(|k| k.replace('\\', "\\\\")).collect::<Vec<_>>().join(".");

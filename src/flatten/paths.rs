@@ -38,6 +38,10 @@ const KINDS: [&str; 5] = [":number", ":string", ":bool", ":list", ":json"];
 struct Node {
     parent: u32,
     key: Box<str>,
+    /// Keys from the root to here.
+    level: usize,
+    /// Bytes of the keys from the root to here, with their dots.
+    length: usize,
     /// True if this key or one above it contains a dot, so that another path may have the same name.
     dotted: bool,
     /// The document that had it last.
@@ -66,8 +70,16 @@ pub(super) struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        let root =
-            |key: &str| Node { parent: NONE, key: key.into(), dotted: false, stamp: 0, name: NONE, escaped: NONE };
+        let root = |key: &str| Node {
+            parent: NONE,
+            key: key.into(),
+            level: 0,
+            length: key.len(),
+            dotted: false,
+            stamp: 0,
+            name: NONE,
+            escaped: NONE,
+        };
         Paths {
             nodes: ROOTS.iter().map(|key| root(key)).collect(),
             children: HashTable::new(),
@@ -101,10 +113,13 @@ impl Paths {
             return (NodeId(at), seen);
         }
         let at = self.nodes.len() as u32;
-        let dotted = key.contains('.') || self.node(parent).is_some_and(|n| n.dotted);
+        let (level, length, above) = self.node(parent).map_or((0, 0, false), |n| (n.level, n.length, n.dotted));
+        let dotted = above || key.contains('.');
         self.nodes.push(Node {
             parent: parent.0,
             key: key.into(),
+            level: level + 1,
+            length: length + 1 + key.len(),
             dotted,
             stamp: self.document,
             name: NONE,
@@ -123,6 +138,11 @@ impl Paths {
     /// True for the node of a whole document.
     pub(super) fn is_root(node: NodeId) -> bool {
         (node.0 as usize) < ROOTS.len()
+    }
+
+    /// True if an object here is exploded, rather than kept as one value.
+    pub(super) fn explodes(&self, node: NodeId) -> bool {
+        self.node(node).is_some_and(|n| n.level <= super::MAX_LEVELS && n.length <= super::MAX_PATH)
     }
 
     /// The leaves that no later value of the same key has replaced; `dead` holds the nodes that came again and the

@@ -38,7 +38,12 @@ fn nested_objects_become_dotted_paths() {
 
 #[test]
 fn internal_keys_are_dropped_at_the_top_only() {
-    assert_eq!(names(&config(r#"{"_wandb":{"a":1},"wandb_version":1,"x":{"_wandb":2}}"#)), ["config.x._wandb"]);
+    assert_eq!(
+        names(&config(r#"{"_wandb":{"a":1},"wandb_version":1,"x":{"_wandb":2}}"#)),
+        ["config.wandb_version", "config.x._wandb"]
+    );
+    let wrapped = flat(Root::Config, Document::wrapped(r#"{"_wandb":{"value":1},"wandb_version":1,"x":{"value":2}}"#));
+    assert_eq!(names(&wrapped), ["config.x"]);
     let summary = flat(Root::Summary, Document::plain(r#"{"_wandb":{"runtime":1},"_step":2,"wandb_version":3}"#));
     assert_eq!(names(&summary), ["summary._step", "summary.wandb_version"]);
 }
@@ -186,4 +191,27 @@ fn deep_nesting_and_long_keys_are_read() {
     assert_eq!(names(&config(&format!("{{\"{long}\":1}}")))[0].len(), "config.".len() + (1 << 20));
     let wide: Vec<String> = (0..20_000).map(|k| format!("\"k{k}\":{k}")).collect();
     assert_eq!(config(&format!("{{{}}}", wide.join(","))).len(), 20_000);
+}
+
+#[test]
+fn what_lies_too_deep_is_one_value() {
+    let deep = |levels: usize| format!("{}1{}", "{\"k\":".repeat(levels), "}".repeat(levels));
+    assert_eq!(config(&deep(MAX_LEVELS + 1))[0].1, "Int(1)");
+    let deeper = config(&deep(MAX_LEVELS + 3));
+    assert_eq!(deeper[0].0.matches(".k").count(), MAX_LEVELS + 1);
+    assert_eq!(deeper[0].1, r#"Json("{\"k\":{\"k\":1}}")"#);
+    let wrapped = deep(MAX_LEVELS + 2).replacen("{\"k\":", "{\"k\":{\"value\":", 1) + "}";
+    assert_eq!(flat(Root::Config, Document::wrapped(wrapped)), config(&deep(MAX_LEVELS + 2)));
+    let long = "k".repeat(MAX_PATH);
+    assert_eq!(config(&format!(r#"{{"{long}":{{"a":1}}}}"#))[0].1, r#"Json("{\"a\":1}")"#);
+}
+
+#[test]
+fn nested_types_are_compacted_once() {
+    let levels = 3_000;
+    let text = format!("{}{}{}", "{\"a\":".repeat(levels), "\"x\"", ",\"_type\":\"t\"}".repeat(levels));
+    let leaves = config(&text);
+    // At the top `_type` is a key like any other.
+    assert_eq!(names(&leaves), ["config.a", "config._type"]);
+    assert!(leaves[0].1.starts_with("Json("));
 }

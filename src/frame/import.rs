@@ -1,6 +1,7 @@
 //! A stored run table back into sparse columns, so that it can be joined with runs from other sources.
 
-use crate::columns::{Columns, FIELDS, Fixed, Kind, OptionalTexts, Type};
+use super::series::{kind_of, leaf_type_of};
+use crate::columns::{Columns, FIELDS, Fixed, Kind, LeafType, OptionalTexts, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flatten::{Leaf, List, reread};
 use crate::json::NonFinite;
@@ -27,6 +28,8 @@ pub fn import(frame: &DataFrame, json_columns: &[String]) -> Result<Columns> {
         }
         let (path, kind) = Kind::split(name);
         let json = kind == Some(Kind::Json) || json_columns.iter().any(|json| json == name);
+        let suffix = |kind: &Kind| has(&format!("{path}:{kind}"));
+        declare(&mut columns, path, column, kind, json, Kind::ALL.iter().any(suffix));
         leaves(&mut columns, path, column, json)?;
     }
     Ok(columns)
@@ -41,11 +44,14 @@ fn raw_texts(frame: &DataFrame, name: &str) -> Result<OptionalTexts> {
 }
 
 fn fixed(frame: &DataFrame, name: &str, dtype: Type) -> Result<Fixed> {
-    let height = frame.height();
-    let Ok(column) = frame.column(name) else {
-        let mut nulls = Fixed::new(dtype);
-        (0..height).for_each(|_| nulls.push(crate::columns::Cell::Null));
-        return Ok(nulls);
+    let column = match frame.column(name) {
+        Ok(column) if column.dtype() != &DataType::Null => column,
+        // Other writers give a column of nulls no type.
+        _ => {
+            let mut nulls = Fixed::new(dtype);
+            (0..frame.height()).for_each(|_| nulls.push(crate::columns::Cell::Null));
+            return Ok(nulls);
+        }
     };
     let wrong = |error: PolarsError| {
         let found = format!("it is {}, not {}", column.dtype(), dtype.name());
@@ -57,17 +63,33 @@ fn fixed(frame: &DataFrame, name: &str, dtype: Type) -> Result<Fixed> {
             column.str().map_err(wrong)?.iter().for_each(|text| texts.push(text));
             Fixed::Strs(texts)
         }
-        Type::Int64 => Fixed::Ints(column.i64().map_err(wrong)?.iter().collect()),
-        Type::Float64 => Fixed::Floats(column.f64().map_err(wrong)?.iter().collect()),
+        Type::Int64 => {
+            Fixed::Ints(exact(column, &DataType::Int64).map_err(wrong)?.i64().map_err(wrong)?.iter().collect())
+        }
+        Type::Float64 => {
+            Fixed::Floats(exact(column, &DataType::Float64).map_err(wrong)?.f64().map_err(wrong)?.iter().collect())
+        }
         Type::Timestamp => {
             let time = column.datetime().map_err(wrong)?.cast_time_unit(TimeUnit::Microseconds);
             Fixed::Ints(time.physical().iter().collect())
         }
-        Type::ListString => Fixed::Lists(each_list(column, wrong, |inner| {
-            Ok(inner.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
+        Type::ListString => Fixed::Lists(each_list(column, wrong, |inner| match inner.dtype() {
+            DataType::Null => Ok(Box::default()),
+            _ => Ok(inner.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect()),
         })?),
         Type::ListArtifact => Fixed::Artifacts(each_list(column, wrong, artifacts)?),
     })
+}
+
+/// The column as another numeric type, if every value stays what it is; other writers widen and narrow.
+fn exact(column: &Column, to: &DataType) -> PolarsResult<Column> {
+    if !column.dtype().is_primitive_numeric() || column.dtype() == to {
+        return Ok(column.clone());
+    }
+    let cast = column.strict_cast(to)?;
+    let back = cast.strict_cast(column.dtype())?;
+    polars_ensure!(back.equals_missing(column), ComputeError: "values would change");
+    Ok(cast)
 }
 
 /// Every row of a list column through `each`.
@@ -80,22 +102,31 @@ fn each_list<T>(
     (0..lists.len()).map(|row| lists.get_as_series(row).as_ref().map(&each).transpose().map_err(&wrong)).collect()
 }
 
-/// One list of artifact versions.
+/// One list of artifact versions. A field that is missing, or that another writer gave no type, is null.
 fn artifacts(list: &Series) -> PolarsResult<Box<[ArtifactVersion]>> {
+    if list.dtype() == &DataType::Null {
+        return Ok(Box::default());
+    }
     let fields = list.struct_()?.fields_as_series();
-    let field = |name: &str| fields.iter().find(|field| field.name() == name);
-    let mut all = vec![ArtifactVersion::default(); list.len()];
+    let field = |name: &str| fields.iter().find(|field| field.name() == name && field.dtype() != &DataType::Null);
     let texts = |name: &str| -> PolarsResult<Vec<Option<String>>> {
         let Some(field) = field(name) else { return Ok(vec![None; list.len()]) };
         Ok(field.str()?.iter().map(|text| text.map(str::to_owned)).collect())
     };
     let ints = |name: &str| -> PolarsResult<Vec<Option<i64>>> {
         let Some(field) = field(name) else { return Ok(vec![None; list.len()]) };
-        Ok(field.to_physical_repr().i64()?.iter().collect())
+        let numbers = match field.dtype() {
+            DataType::Datetime(..) => {
+                field.datetime()?.cast_time_unit(TimeUnit::Microseconds).physical().clone().into_series()
+            }
+            _ => exact(&field.clone().into(), &DataType::Int64)?.take_materialized_series(),
+        };
+        Ok(numbers.i64()?.iter().collect())
     };
     let (names, kinds, digests) = (texts("name")?, texts("type")?, texts("digest")?);
     let (states, ids) = (texts("state")?, texts("id")?);
     let (versions, sizes, created) = (ints("version")?, ints("size")?, ints("created_at")?);
+    let mut all = vec![ArtifactVersion::default(); list.len()];
     let text_rows = names.into_iter().zip(kinds).zip(digests).zip(states).zip(ids);
     let int_rows = versions.into_iter().zip(sizes).zip(created);
     for ((artifact, ((((name, kind), digest), state), id)), ((version, size), created)) in
@@ -108,8 +139,9 @@ fn artifacts(list: &Series) -> PolarsResult<Box<[ArtifactVersion]>> {
     if let Some(aliases) = field("aliases") {
         let lists = aliases.list()?;
         for (row, artifact) in all.iter_mut().enumerate() {
-            if let Some(aliases) = lists.get_as_series(row) {
-                artifact.aliases = aliases.str()?.iter().flatten().map(str::to_owned).collect();
+            let list = lists.get_as_series(row).filter(|list| list.dtype() != &DataType::Null);
+            if let Some(list) = list {
+                artifact.aliases = list.str()?.iter().flatten().map(str::to_owned).collect();
             }
         }
     }
@@ -149,6 +181,15 @@ fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Res
                 }
             }
         }
+        DataType::UInt64 => {
+            let large = column.u64()?;
+            for (row, value) in large.iter().enumerate() {
+                if let Some(value) = value {
+                    let digits = value.to_string();
+                    columns.push_value(row as u32, path, i64::try_from(value).map_or(Leaf::Big(&digits), Leaf::Int));
+                }
+            }
+        }
         dtype if dtype.is_primitive_numeric() => {
             let to = if dtype.is_integer() { DataType::Int64 } else { DataType::Float64 };
             leaves(columns, path, &column.strict_cast(&to)?, json)?;
@@ -160,19 +201,30 @@ fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Res
                 .hint("read this file alone, or drop the column"));
         }
     }
-    keep_empty(columns, path);
     Ok(())
 }
 
-/// A column of nulls only stays a column.
-fn keep_empty(columns: &mut Columns, path: &str) {
-    if columns.height() > 0 {
-        columns.note_path(path);
+/// Makes sure that the column is there afterwards, with its type, even if this file holds no value of it.
+///
+/// A lone column of text without a value tells nothing of a kind: it is a path of nulls.
+fn declare(columns: &mut Columns, path: &str, column: &Column, kind: Option<Kind>, json: bool, has_sisters: bool) {
+    let telling = kind.is_some() || json || has_sisters;
+    match leaf_type_of(column.dtype()) {
+        Some(LeafType::String) | None if !telling => {
+            if column.null_count() == column.len() && !column.is_empty() {
+                columns.push_value(0, path, Leaf::Null);
+            }
+        }
+        Some(dtype) => {
+            let json = if json { Kind::Json } else { kind_of(column.dtype()) };
+            columns.declare(path, kind.unwrap_or(json), dtype);
+        }
+        None => {}
     }
 }
 
 fn is_scalar(dtype: &DataType) -> bool {
-    matches!(dtype, DataType::Int64 | DataType::Float64 | DataType::String | DataType::Boolean)
+    matches!(dtype, DataType::Int64 | DataType::Float64 | DataType::String | DataType::Boolean | DataType::Null)
 }
 
 fn scalars(list: &Series) -> Result<List> {

@@ -57,6 +57,21 @@ pub(super) fn leaf_type(dtype: LeafType) -> DataType {
     }
 }
 
+/// The type of a flattened column that is this Polars type; `None` if no flattened column is.
+pub(super) fn leaf_type_of(dtype: &DataType) -> Option<LeafType> {
+    let all = [
+        LeafType::Int64,
+        LeafType::Float64,
+        LeafType::String,
+        LeafType::Boolean,
+        LeafType::ListInt64,
+        LeafType::ListFloat64,
+        LeafType::ListString,
+        LeafType::ListBoolean,
+    ];
+    all.into_iter().find(|leaf| leaf_type(*leaf) == *dtype)
+}
+
 /// The kind of a column of this type; JSON text cannot be told from strings.
 pub(super) fn kind_of(dtype: &DataType) -> Kind {
     match dtype {

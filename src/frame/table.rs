@@ -42,9 +42,11 @@ impl Loaded {
             all.push(("config_json".into(), DataType::String, Origin::Raw(Root::Config)));
             all.push(("summary_json".into(), DataType::String, Origin::Raw(Root::Summary)));
         }
-        let json_columns = all.iter().filter_map(|(name, _, origin)| {
-            matches!(origin, Origin::Leaf(_, Kind::Json, _) if Kind::split(name).1.is_none()).then(|| name.to_string())
-        });
+        let is_json = |name: &str, origin: &Origin| {
+            matches!(origin, Origin::Leaf(_, Kind::Json, _)) && Kind::split(name).1.is_none()
+        };
+        let json_columns =
+            all.iter().filter(|(name, _, origin)| is_json(name, origin)).map(|(name, ..)| name.to_string());
         Loaded {
             json_columns: json_columns.collect(),
             schema: Arc::new(all.iter().map(|(name, dtype, _)| (name.clone(), dtype.clone())).collect::<Schema>()),

@@ -45,6 +45,8 @@ pub struct Receipt {
     pub repeated_keys: u64,
     /// Texts with invalid UTF-8 or lone surrogates, kept with U+FFFD in their place.
     pub repaired_texts: u64,
+    /// Columns of a stored table whose types cannot be read: file, column and type.
+    pub skipped_columns: Vec<String>,
     /// Runs whose heartbeat lies before their creation; their runtime is null.
     pub negative_runtimes: u64,
 }
@@ -120,6 +122,7 @@ impl Receipt {
         self.repeated_keys += other.repeated_keys;
         self.repaired_texts += other.repaired_texts;
         self.negative_runtimes += other.negative_runtimes;
+        self.skipped_columns.extend(other.skipped_columns);
         other.damages.into_iter().for_each(|d| keep(&mut self.damages, d));
         other.refused.into_iter().for_each(|r| keep(&mut self.refused, r));
         other.json_faults.into_iter().for_each(|j| keep(&mut self.json_faults, j));
@@ -129,12 +132,14 @@ impl Receipt {
     pub fn sort(&mut self) {
         self.damages.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
         self.refused.sort_by(|a, b| a.file.cmp(&b.file));
+        self.skipped_columns.sort();
         self.json_faults.sort_by(|a, b| (&a.run, &a.place).cmp(&(&b.run, &b.place)));
     }
 
     /// True if anything at all could not be read or had to be changed.
     pub fn has_losses(&self) -> bool {
         self.lost_bytes + self.lost_records + self.refused_files + self.json_errors > 0
+            || !self.skipped_columns.is_empty()
     }
 
     /// One line for each place where something was lost.
@@ -146,7 +151,8 @@ impl Receipt {
         let refused = self.refused.iter().map(|r| format!("{}: {}", r.file.display(), r.reason));
         let json =
             self.json_faults.iter().map(|j| format!("run {}, {}, byte {}: {}", j.run, j.place, j.offset, j.reason));
-        damages.chain(refused).chain(json).collect()
+        let skipped = self.skipped_columns.iter().map(|column| format!("{column}: not read"));
+        damages.chain(refused).chain(json).chain(skipped).collect()
     }
 
     /// The receipt as one JSON object.
@@ -167,6 +173,7 @@ impl Receipt {
             "repeated_keys": self.repeated_keys,
             "repaired_texts": self.repaired_texts,
             "negative_runtimes": self.negative_runtimes,
+            "skipped_columns": self.skipped_columns,
             "damages": self.damages.iter().map(|d| json!({
                 "file": d.file.to_string_lossy(), "offset": d.offset, "bytes": d.bytes, "reason": d.reason,
             })).collect::<Vec<_>>(),
@@ -195,6 +202,7 @@ impl fmt::Display for Receipt {
             (self.json_errors, "JSON text", "invalid"),
             (self.repeated_keys, "key", "given twice in one object"),
             (self.repaired_texts, "text", "with invalid UTF-8 repaired"),
+            (self.skipped_columns.len() as u64, "column", "of a type that cannot be read"),
             (self.negative_runtimes, "run", "with a heartbeat before its creation"),
         ];
         for (number, noun, what) in notes.into_iter().filter(|(number, ..)| *number > 0) {

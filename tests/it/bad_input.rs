@@ -1,7 +1,6 @@
 //! Bad input: a clear error or a counted loss, and the good data beside it kept.
 
 use crate::log::{self, Log};
-use polars::prelude::*;
 use runframe::{ErrorKind, RunFrame};
 use std::path::Path;
 use tempfile::TempDir;

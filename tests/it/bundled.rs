@@ -10,7 +10,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-pub fn examples() -> RunFrame {
+pub(crate) fn examples() -> RunFrame {
     RunFrame::open(root().join("examples/wandb").to_str().unwrap()).unwrap()
 }
 

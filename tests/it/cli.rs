@@ -4,7 +4,7 @@ use assert_cmd::Command;
 use std::process::Stdio;
 
 /// Runs `runframe` in the repository's folder: exit code, standard output, standard error.
-pub fn runframe(args: &[&str]) -> (i32, String, String) {
+pub(crate) fn runframe(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::cargo_bin("runframe").unwrap();
     let output = command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 /// The file header: `:W&B`, magic, version 0.
-pub const HEADER: [u8; 7] = [0x3A, 0x57, 0x26, 0x42, 0xE1, 0xBE, 0x00];
+pub(crate) const HEADER: [u8; 7] = [0x3A, 0x57, 0x26, 0x42, 0xE1, 0xBE, 0x00];
 const BLOCK: usize = 32_768;
 
 /// A protobuf message under construction.
 #[derive(Default, Clone)]
-pub struct Message(Vec<u8>);
+pub(crate) struct Message(Vec<u8>);
 
 impl Message {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -23,49 +23,49 @@ impl Message {
         self.0.push(value as u8);
     }
 
-    pub fn int(mut self, field: u64, value: u64) -> Self {
+    pub(crate) fn int(mut self, field: u64, value: u64) -> Self {
         self.varint(field << 3);
         self.varint(value);
         self
     }
 
-    pub fn bytes(mut self, field: u64, value: &[u8]) -> Self {
+    pub(crate) fn bytes(mut self, field: u64, value: &[u8]) -> Self {
         self.varint(field << 3 | 2);
         self.varint(value.len() as u64);
         self.0.extend_from_slice(value);
         self
     }
 
-    pub fn text(self, field: u64, value: &str) -> Self {
+    pub(crate) fn text(self, field: u64, value: &str) -> Self {
         self.bytes(field, value.as_bytes())
     }
 
-    pub fn message(self, field: u64, value: Message) -> Self {
+    pub(crate) fn message(self, field: u64, value: Message) -> Self {
         self.bytes(field, &value.0)
     }
 }
 
 /// A log being written.
-pub struct Log {
+pub(crate) struct Log {
     bytes: Vec<u8>,
     number: u64,
 }
 
 impl Log {
     /// A log with header and run record.
-    pub fn of_run(id: &str) -> Self {
+    pub(crate) fn of_run(id: &str) -> Self {
         Self::started(id, 1_700_000_000)
     }
 
     /// A log whose run record says when it started, in seconds.
-    pub fn started(id: &str, seconds: u64) -> Self {
+    pub(crate) fn started(id: &str, seconds: u64) -> Self {
         let run =
             Message::new().text(1, id).text(2, "lab").text(3, "tests").message(17, Message::new().int(1, seconds));
         Log { bytes: HEADER.to_vec(), number: 0 }.record(17, run)
     }
 
     /// Adds a record whose body is field `kind`.
-    pub fn record(mut self, kind: u64, body: Message) -> Self {
+    pub(crate) fn record(mut self, kind: u64, body: Message) -> Self {
         self.number += 1;
         let payload = Message::new().int(1, self.number).message(kind, body).0;
         let mut rest = payload.as_slice();
@@ -104,46 +104,46 @@ impl Log {
     }
 
     /// One config value, as JSON text.
-    pub fn config(self, key: &str, json: &str) -> Self {
+    pub(crate) fn config(self, key: &str, json: &str) -> Self {
         self.config_bytes(key.as_bytes(), json.as_bytes())
     }
 
     /// One config value, bytes that need not be UTF-8.
-    pub fn config_bytes(self, key: &[u8], json: &[u8]) -> Self {
+    pub(crate) fn config_bytes(self, key: &[u8], json: &[u8]) -> Self {
         self.record(5, Message::new().message(1, Message::new().bytes(1, key).bytes(16, json)))
     }
 
     /// One summary value, as JSON text.
-    pub fn summary(self, key: &str, json: &str) -> Self {
+    pub(crate) fn summary(self, key: &str, json: &str) -> Self {
         self.record(3, Message::new().message(1, Message::new().text(2, key).text(16, json)))
     }
 
     /// One history row with `_step` and `_timestamp`.
-    pub fn history(self, step: u64, timestamp: &str) -> Self {
+    pub(crate) fn history(self, step: u64, timestamp: &str) -> Self {
         let item = |key: &str, json: &str| Message::new().text(2, key).text(16, json);
         let step_json = step.to_string();
         self.record(2, Message::new().message(1, item("_step", &step_json)).message(1, item("_timestamp", timestamp)))
     }
 
     /// The exit record.
-    pub fn exit(self, code: u64, seconds: u64) -> Self {
+    pub(crate) fn exit(self, code: u64, seconds: u64) -> Self {
         let body = Message::new();
         let body = if code == 0 { body } else { body.int(1, code) };
         self.record(18, body.int(2, seconds))
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Writes the log into a run folder of its own below `dir`.
-    pub fn write(self, dir: &Path, id: &str) -> PathBuf {
+    pub(crate) fn write(self, dir: &Path, id: &str) -> PathBuf {
         write(dir, id, &self.bytes)
     }
 }
 
 /// Writes `bytes` as the log of run `id` in a run folder below `dir`.
-pub fn write(dir: &Path, id: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn write(dir: &Path, id: &str, bytes: &[u8]) -> PathBuf {
     let folder = dir.join(format!("offline-run-20260102_030405-{id}"));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(format!("run-{id}.wandb"));

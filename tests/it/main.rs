@@ -1,4 +1,5 @@
 //! The crate as its users meet it: the library's face, the binary, the bundled runs. One binary, since each links Polars.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
 mod bundled;
@@ -6,5 +7,6 @@ mod cli;
 mod log;
 mod output;
 mod server;
+mod stored;
 #[path = "../server/mod.rs"]
 mod wandb;

@@ -121,3 +121,32 @@ fn the_readme_has_the_column_table() {
         assert!(readme.contains(&row), "README lacks: {row}");
     }
 }
+
+#[test]
+fn the_readme_filters_run() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let block = readme.split("dotted names bare:\n\n```\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(block.lines().count(), 5);
+    for filter in block.lines() {
+        let (code, _, stderr) = runframe(&["query", "examples/wandb", "-q", "-s", "name", "-w", filter]);
+        assert_eq!(code, 0, "{filter}: {stderr}");
+    }
+}
+
+/// The README's first command prints what the README says.
+#[cfg(unix)]
+#[test]
+fn the_readme_shows_what_the_first_command_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let command = readme.lines().find_map(|line| line.strip_prefix("cargo run -- ")).unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("runframe");
+    let shell = format!("'{}' {command}", binary.display());
+    let output = std::process::Command::new("sh").args(["-c", &shell]).current_dir(root).output().unwrap();
+    let expected = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr).trim(),
+        readme.split("its receipt: `").nth(1).unwrap().split('`').next().unwrap()
+    );
+}

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes tests/data/sdk: one or two very small runs by each of a line of W&B SDK versions, offline, byte for byte as written.
 
-    python3 tests/python/make_sdk_data.py tests/data/sdk --venvs /tmp/venvs      # Python 3.11; makes the venvs it lacks
-    python3 -m venv /tmp/venvs/w0290 && /tmp/venvs/w0290/bin/pip install wandb==0.29.0
-    /tmp/venvs/w0290/bin/python tests/python/truth.py tests/data/sdk -o tests/data/sdk/truth.json
+    python3 tests/python/make_sdk_data.py tests/data/sdk --venvs target/venvs      # Python 3.11; makes the venvs it lacks
+    pip install -r tests/python/requirements.txt
+    python tests/python/truth.py tests/data/sdk -o tests/data/sdk/truth.json
 
 Kept are the .wandb files in their run folders; `files/`, `logs/` and links are dropped, and nothing is rewritten. The
 present time and random ids are in the files, so a new making differs. Host name, platform and executable are replaced
@@ -188,7 +188,7 @@ def make(out, venvs, only):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?")
-    parser.add_argument("--venvs", default="/tmp/venvs")
+    parser.add_argument("--venvs", default="target/venvs")
     parser.add_argument("--only", nargs="+", metavar="VERSION", help="of the versions above")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -7,7 +7,10 @@ use runframe::{Error, ErrorKind, Result, RunFrame, Timestamp, sink};
 
 /// Writes what the query finds.
 pub(crate) fn run(query: &Query, frame: &RunFrame, output: &Output) -> Result<()> {
-    let table = table(query, frame, Timestamp::now())?;
+    let mut table = table(query, frame, Timestamp::now())?;
+    if output.format == sink::Format::Table && query.select.is_empty() {
+        table = table.select(sink::telling_first(&table))?;
+    }
     let mut options = output.options.clone();
     options.metadata = frame.metadata();
     options.json_columns = frame.json_columns().to_vec();

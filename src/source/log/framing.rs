@@ -22,6 +22,7 @@ const KEEP: usize = 8 << 20;
 
 pub(super) const FULL: u8 = 1;
 pub(super) const FIRST: u8 = 2;
+#[cfg(test)]
 pub(super) const MIDDLE: u8 = 3;
 pub(super) const LAST: u8 = 4;
 

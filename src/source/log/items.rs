@@ -19,6 +19,23 @@ pub(super) struct Item<'a> {
 impl<'a> Item<'a> {
     #[inline]
     pub(super) fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
+        match Item::parse_plain(raw) {
+            Some(item) => Ok(item),
+            None => Item::parse_any(raw),
+        }
+    }
+
+    /// The shape that nearly all items have: a path of one part, then `value_json`, both under 128 bytes.
+    #[inline]
+    fn parse_plain(raw: &'a [u8]) -> Option<Self> {
+        let [tag @ (0x0A | 0x12), length @ 0..0x80, rest @ ..] = raw else { return None };
+        let (first, rest) = rest.split_at_checked(usize::from(*length))?;
+        let [0x82, 0x01, length @ 0..0x80, json @ ..] = rest else { return None };
+        let whole = json.len() == usize::from(*length);
+        whole.then_some(Item { raw, first, parts: u32::from(*tag == 0x12), json })
+    }
+
+    fn parse_any(raw: &'a [u8]) -> Result<Self, Malformed> {
         let mut item = Item { raw, first: &[], parts: 0, json: &[] };
         for field in Fields::new(raw) {
             match field? {

@@ -11,6 +11,8 @@ pub(super) type Node = usize;
 
 /// The node that holds all others.
 pub(super) const ROOT: Node = 0;
+/// Names that are remembered by a glance; a power of two.
+const RECENT: usize = 256;
 /// No node.
 const NONE: Node = usize::MAX;
 
@@ -53,6 +55,14 @@ impl Entry {
     }
 }
 
+/// Where [`Tree::recent`] has a name: from its length and three of its bytes.
+#[inline]
+fn glance(parent: Node, name: &[u8]) -> usize {
+    let byte = |at: usize| name.get(at).map_or(0, |b| usize::from(*b));
+    let last = name.len().saturating_sub(1);
+    (parent ^ name.len() << 3 ^ byte(0) << 1 ^ byte(name.len() / 2) << 2 ^ byte(last)) % RECENT
+}
+
 /// The tree. Children stay in the order in which they were first seen.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -61,6 +71,8 @@ pub(super) struct Tree {
     values: Vec<u8>,
     index: HashTable<Node>,
     hasher: DefaultHashBuilder,
+    /// Nodes found before, by a glance at their names: a log's records repeat the same few keys.
+    recent: [Node; RECENT],
 }
 
 impl Default for Tree {
@@ -71,6 +83,7 @@ impl Default for Tree {
             values: Vec::new(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            recent: [ROOT; RECENT],
         };
         tree.clear();
         tree
@@ -91,6 +104,7 @@ impl Tree {
         self.names.clear();
         self.values.clear();
         self.index.clear();
+        self.recent = [ROOT; RECENT];
         self.nodes.push(Entry { state: State::Branch, ..Entry::new(ROOT, (0, 0)) });
     }
 
@@ -102,6 +116,17 @@ impl Tree {
     /// The child of `parent` by that name; made if it is not known yet.
     #[inline]
     pub(super) fn child(&mut self, parent: Node, name: &[u8]) -> Node {
+        let at = glance(parent, name);
+        let node = self.recent[at];
+        if node != ROOT && is(&self.nodes, &self.names, node, parent, name) {
+            return node;
+        }
+        let node = self.look_up(parent, name);
+        self.recent[at] = node;
+        node
+    }
+
+    fn look_up(&mut self, parent: Node, name: &[u8]) -> Node {
         let hash = self.hash(parent, name);
         let Tree { nodes, names, index, .. } = self;
         let known = index.find(hash, |node| is(nodes, names, *node, parent, name));
@@ -109,12 +134,6 @@ impl Tree {
             Some(node) => *node,
             None => self.add(hash, parent, name),
         }
-    }
-
-    /// The child of `parent` by that name.
-    pub(super) fn find(&self, parent: Node, name: &[u8]) -> Option<Node> {
-        let hash = self.hash(parent, name);
-        self.index.find(hash, |node| is(&self.nodes, &self.names, *node, parent, name)).copied()
     }
 
     #[inline]

@@ -57,6 +57,11 @@ impl<'a> Fields<'a> {
                 self.rest = rest;
                 Ok(u64::from(*byte))
             }
+            // Two bytes: the tag of `value_json`, which every item has, and lengths of most records.
+            Some((low, [high, rest @ ..])) if *high < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
+            }
             _ => self.long_varint(),
         }
     }
@@ -115,6 +120,14 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        // Short messages in fields 1 to 15, which is nearly everything there is.
+        if let [tag @ 0x08..0x80, length @ 0..0x80, rest @ ..] = self.rest
+            && tag & 7 == 2
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*length))
+        {
+            self.rest = rest;
+            return Some(Ok((u32::from(tag >> 3), Value::Bytes(bytes))));
+        }
         if self.rest.is_empty() {
             return None;
         }
