@@ -7,11 +7,12 @@
 //!
 //! Without `--serve` it asks itself one question and ends. While it serves, `POST /control` changes the world:
 //! `{"edit": 100}` (so many runs get another summary), `{"delete": 3}`, `{"insert": 3}`, `{"latency_ms": 20}`, `{"requests": true}`.
+#![allow(clippy::print_stdout)]
 
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "../tests/server/mod.rs"]
 mod server;
 
+use base64::Engine;
 use runframe::Timestamp;
 use serde_json::{Value, json};
 use server::{KEY, Recipe, Server, Switches, World};
@@ -23,12 +24,16 @@ fn option(name: &str) -> Option<String> {
     args.nth(1)
 }
 
+fn flag(name: &str) -> bool {
+    std::env::args().any(|arg| arg == name)
+}
+
 fn number(name: &str, default: u64) -> u64 {
     option(name).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let serve = std::env::args().any(|arg| arg == "--serve");
+    let serve = flag("--serve");
     let world = match option("--runs").and_then(|runs| runs.parse().ok()) {
         Some(runs) => World::generate(&Recipe { seed: number("--seed", 7), ..Recipe::runs(runs) }),
         // The bundled runs are of November 2026; "now" is set so that their states stay the same.
@@ -40,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let projects: Vec<(String, usize)> =
         world.projects.iter().map(|p| (format!("{}/{}", p.entity, p.name), p.runs.len())).collect();
     let latency = Duration::from_millis(number("--latency-ms", 0));
-    let switches = Switches { latency, gzip: true, ..Switches::default() };
+    let switches = Switches { latency, gzip: flag("--gzip"), ..Switches::default() };
     let port = if serve { u16::try_from(number("--port", 8765))? } else { 0 };
     let server = Server::start_at(port, world, switches, Some(Box::new(server::control)));
 
@@ -67,7 +72,9 @@ fn ask(server: &Server, path: &str) -> Result<(), Box<dyn std::error::Error>> {
         }
     }";
     let body = json!({"query": query, "variables": {"entity": entity, "project": project}});
-    let mut answer = ureq::post(format!("{}/graphql", server.url())).send_json(&body)?;
+    let key = base64::engine::general_purpose::STANDARD.encode(format!("api:{KEY}"));
+    let asked = ureq::post(format!("{}/graphql", server.url())).header("authorization", format!("Basic {key}"));
+    let mut answer = asked.send_json(&body)?;
     let answer: Value = answer.body_mut().read_json()?;
     println!("{answer:#}");
     Ok(())

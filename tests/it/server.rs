@@ -413,6 +413,14 @@ fn edits_renames_and_bumps_show_in_updated_at() {
 }
 
 #[test]
+fn a_world_can_be_put_in_the_place_of_another() {
+    let server = server(5);
+    assert_eq!(walk(&server, 10, "+name").len(), 5);
+    server.change(|world| *world = World::generate(&Recipe { seed: 9, ..Recipe::small(8) }));
+    assert_eq!(walk(&server, 10, "+name").len(), 8);
+}
+
+#[test]
 fn schedules_are_the_same_for_the_same_seed_and_leave_moments() {
     let recipe = Recipe::small(40);
     let play = |seed| {

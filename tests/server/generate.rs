@@ -231,7 +231,6 @@ impl World {
             created_at: BEGIN,
             private: false,
             runs,
-            revision: 0,
         });
     }
 }

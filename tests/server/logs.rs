@@ -1,10 +1,11 @@
 //! A world of runs read from `.wandb` logs, as if they had been synced to a server.
 
 use super::generate::alias;
+use super::rng::Rng;
 use super::text::{members, object, quote_non_finite};
 use super::world::{Artifact, Input, Project, Run, User, World, global_id};
 use runframe::{ArtifactVersion, Document, LogSource, Progress, Source, Timestamp, Wanted};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -28,6 +29,13 @@ impl World {
         let mut world = World { now: now.micros(), ..World::default() };
         let mut store = Store::default();
         runs.iter().for_each(|run| world.sync(run, &mut store));
+        let last = store.settle();
+        for run in world.projects.iter_mut().flat_map(|project| &mut project.runs) {
+            let used = run.inputs.iter_mut().map(|input| &mut input.artifact);
+            for version in run.outputs.iter_mut().chain(used).flatten() {
+                *version = last[&version.id].clone();
+            }
+        }
         Ok(world)
     }
 
@@ -130,6 +138,19 @@ impl Store {
         made
     }
 
+    /// Every version as it is in the end, by its id: an alias has moved on to the last version that was given it.
+    fn settle(self) -> HashMap<String, Arc<Artifact>> {
+        let mut last = HashMap::new();
+        for versions in self.0.into_values() {
+            let mut taken = HashSet::new();
+            for mut version in versions.into_iter().rev() {
+                Arc::make_mut(&mut version).aliases.retain(|alias| taken.insert(alias.alias.clone()));
+                last.insert(version.id.clone(), version);
+            }
+        }
+        last
+    }
+
     /// The version that a run used: the one logged before, or one that somebody else logged.
     fn used(&mut self, version: &ArtifactVersion, place: &Place<'_>) -> Arc<Artifact> {
         let all = self.collection(&version.name, place);
@@ -155,7 +176,7 @@ fn made(version: &ArtifactVersion, index: i64, place: &Place<'_>) -> Artifact {
         metadata: Some("{}".to_owned()),
         size: version.size.unwrap_or(0),
         files: 1,
-        digest: version.digest.clone().unwrap_or_default(),
+        digest: version.digest.clone().unwrap_or_else(|| made_up(&version.name, index)),
         created_at: place.created_at,
         ..Artifact::default()
     };
@@ -164,4 +185,11 @@ fn made(version: &ArtifactVersion, index: i64, place: &Place<'_>) -> Artifact {
     let aliases = names.map(|name| alias(&made, name)).collect();
     made.aliases = aliases;
     made
+}
+
+/// A digest for what no log says, the same every time.
+fn made_up(name: &str, index: i64) -> String {
+    let seed = name.bytes().fold(index as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut rng = Rng::new(seed);
+    format!("{:016x}{:016x}", rng.next(), rng.next())
 }

@@ -19,11 +19,16 @@ const REMEMBERED: usize = 64;
 /// The positions of a project's runs that a filter leaves, in an order.
 pub type Listing = Arc<Vec<u32>>;
 
-/// Listings of projects that did not change since, so that the pages of one walk are not sorted anew.
+/// Listings since the world changed last, so that the pages of one walk are not sorted anew.
 #[derive(Default)]
 pub struct Listings(Mutex<HashMap<String, Listing>>);
 
 impl Listings {
+    /// To be called whenever the world has changed.
+    pub fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     /// The runs of a listing. The error is what the server says, with status 400.
     pub fn get(
         &self,
@@ -35,8 +40,8 @@ impl Listings {
     ) -> Result<Listing, String> {
         let unstable = if switches.unstable_ties { request } else { 0 };
         let known = format!(
-            "{}/{} {} {filters} {order:?} {unstable} {:?} {:?}",
-            project.entity, project.name, project.revision, switches.nulls, switches.lacking_filters
+            "{}/{} {filters} {order:?} {unstable} {:?} {:?}",
+            project.entity, project.name, switches.nulls, switches.lacking_filters
         );
         if let Some(listing) = self.0.lock().unwrap().get(&known) {
             return Ok(listing.clone());

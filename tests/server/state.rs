@@ -103,6 +103,7 @@ impl State {
     pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.write().unwrap();
         let result = change(&mut world);
+        self.listings.forget();
         self.keep_moment(&world);
         result
     }

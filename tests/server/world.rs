@@ -35,8 +35,6 @@ pub struct Project {
     /// Seen by the key's owner only, not without a key.
     pub private: bool,
     pub runs: Vec<Run>,
-    /// Grows with every change; what is remembered of a query holds for one revision.
-    pub revision: u64,
 }
 
 /// One run. Times are microseconds since the epoch; `config` is JSON text, wrapped as the server wraps it.
@@ -122,11 +120,8 @@ impl World {
         self.projects.iter().find(|p| p.entity == entity && p.name == name)
     }
 
-    /// The project, to be changed: everything that was remembered of it is forgotten.
     pub fn project_mut(&mut self, entity: &str, name: &str) -> Option<&mut Project> {
-        let found = self.projects.iter_mut().find(|p| p.entity == entity && p.name == name)?;
-        found.revision += 1;
-        Some(found)
+        self.projects.iter_mut().find(|p| p.entity == entity && p.name == name)
     }
 
     /// The time of the next change.
