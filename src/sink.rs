@@ -8,11 +8,13 @@ mod json;
 mod markdown;
 mod parquet;
 mod spy;
+mod stream;
 mod table;
 mod telling;
 mod text;
 
 pub use file::{abandon, save, write_file};
+pub use stream::is_stdout;
 pub use telling::telling_first;
 pub use text::Zone;
 
@@ -34,8 +36,12 @@ pub enum Format {
     /// Tab-separated values, full precision.
     Tsv,
     /// One array of objects, one object per line.
+    ///
+    /// `NaN` and infinities are strings, as W&B spells them. Texts that are JSON are nested. One that is a number is a
+    /// string with all its digits where pandas or Polars would refuse the whole file for it: an integer beyond 64 bits, or
+    /// a number that no finite float comes near, such as `1e400`. Inside of lists and objects such numbers stay as they are.
     Json,
-    /// One object per line.
+    /// One object per line, with values as in [`Format::Json`].
     Jsonl,
     /// A Markdown table.
     Md,

@@ -1,6 +1,6 @@
 //! Files that are whole or not there: written beside the target, then renamed over it.
 
-use super::{Format, Options, output, write};
+use super::{Format, Options, output, stream, write};
 use crate::error::{Error, Result};
 use polars::prelude::DataFrame;
 use std::fs::{self, File, OpenOptions};
@@ -23,13 +23,16 @@ pub fn write_file(df: &DataFrame, path: &Path, format: Format, options: &Options
 ///
 /// The bytes go to a temporary file in the same folder that takes the target's place when all of them are on disk, so
 /// that a failed or interrupted write leaves an old file as it was. An old file's permissions are kept, and a link stays
-/// a link. A device or a FIFO (`/dev/null`, `/dev/stdout`) is written to directly.
+/// a link. A device or a FIFO (`/dev/null`) is written to directly, and so is a stream that is open already: `/dev/stdout`,
+/// `/dev/fd/3`, `/proc/self/fd/1`, also where it goes to a file.
 ///
 /// # Errors
 /// If `write` fails, if the folder is missing or not writable, or if the disk is full.
 pub fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    if path == Path::new("-") {
-        return send(io::stdout().lock(), write).map_err(|error| error.file("stdout"));
+    if let Some(stream) = stream::find(path) {
+        let name = if stream == stream::Stream::Stdout { Path::new("stdout") } else { path };
+        let open = stream.open(path).map_err(output);
+        return open.and_then(|open| send(open, write)).map_err(|error| error.file(name));
     }
     let old = fs::metadata(path).ok();
     let written = match &old {

@@ -37,7 +37,7 @@ pub(super) fn write(grid: &Grid, layout: Layout, options: &Options, out: &mut dy
         for ((key, column), nested) in keys.iter().zip(&columns).zip(&nested) {
             line.push_str(key);
             match nested {
-                true => push_json(&mut line, &column.get(row), style),
+                true => push_readable(&mut line, &column.get(row), style),
                 false => push(&mut line, &column.get(row), style),
             }
         }
@@ -66,6 +66,28 @@ fn key(index: usize, name: &str) -> String {
 pub(super) fn is_json(name: &str, options: &Options) -> bool {
     let plain = || options.json_columns.iter().any(|column| column == name);
     matches!(name, "config_json" | "summary_json") || name.ends_with(":json") || plain()
+}
+
+/// As [`push_json`], but a number that common readers refuse, and the whole file with it, is a string of its digits.
+fn push_readable(line: &mut String, cell: &Cell<'_>, style: Style) {
+    match cell {
+        Cell::Str(text) if text.trim().starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) => {
+            let number = text.trim();
+            if is_readable(number) { push_json(line, cell, style) } else { push_text(line, number) }
+        }
+        other => push_json(line, other, style),
+    }
+}
+
+/// True for numbers that pandas (ujson) and Polars (simd-json) both read, and as about the same value.
+fn is_readable(number: &str) -> bool {
+    let whole = number.split(['.', 'e', 'E']).next().unwrap_or_default();
+    // Also before a fraction pandas takes no more digits than an integer has.
+    if whole.parse::<i64>().is_err() {
+        return false;
+    }
+    let is_zero = || number.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
+    whole.len() == number.len() || is_zero() || number.parse::<f64>().is_ok_and(f64::is_normal)
 }
 
 /// Adds a text that is JSON as what it holds; as a text if it is none after all.
@@ -186,6 +208,38 @@ mod tests {
             {\"a\":\"NaN\",\"x:json\":\"{\"}\n";
         assert_eq!(text(&df, Format::Jsonl, &options), expected);
         assert!(text(&df, Format::Csv, &options).contains("\"{\"\"b\"\":"), "as it is");
+    }
+
+    #[test]
+    fn numbers_that_readers_refuse_are_strings() {
+        let kept = [
+            "1",
+            "-0",
+            "0.0",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "1e308",
+            "1.5E-3",
+            "0.12345678901234567890",
+        ];
+        let quoted = [
+            "9223372036854775808",
+            "-9223372036854775809",
+            "10000000000000000000000000000000000000000",
+            "12345678901234567890123.5",
+            "1e400",
+            "-1E400",
+            "1e-400",
+            "0e400",
+            "1e99999999999999999999",
+        ];
+        for (numbers, quote) in [(&kept[..], ""), (&quoted[..], "\"")] {
+            for number in numbers {
+                let df = df!("x:json" => [*number], "y" => [*number]).unwrap();
+                let line = format!("{{\"x:json\":{quote}{number}{quote},\"y\":\"{number}\"}}\n");
+                assert_eq!(text(&df, Format::Jsonl, &Options::default()), line);
+            }
+        }
     }
 
     #[test]

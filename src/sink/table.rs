@@ -5,7 +5,7 @@ mod layout;
 use super::cell::{Cell, Fields, Grid, Style, Values, items};
 use super::{Options, output, text};
 use crate::error::Result;
-use layout::{Layout, pad, shorten};
+use layout::{Layout, pad, shorten, wrap};
 use std::io::Write;
 
 /// Significant digits of a float unless the user says otherwise.
@@ -37,12 +37,13 @@ pub(super) fn write(grid: &Grid, options: &Options, out: &mut dyn Write) -> Resu
     let layout = Layout::fit(&shown.columns, options.width);
     let mut page = String::new();
     let paint = Paint(options.color);
+    let limit = options.width.unwrap_or(usize::MAX);
     if !columns.is_empty() {
         header(&mut page, &shown, &layout, paint);
         let rows = shown.columns.first().map_or(0, |column| column.cells.len());
         for row in 0..rows {
             if let Some((_, missing)) = shown.gap.filter(|(at, _)| *at == row) {
-                page.push_str(&paint.dim(&format!("… {}", count(missing, "more row"))));
+                page.push_str(&paint.dim(&shorten(&format!("… {}", count(missing, "more row")), limit, false)));
                 page.push('\n');
             }
             line(
@@ -56,7 +57,7 @@ pub(super) fn write(grid: &Grid, options: &Options, out: &mut dyn Write) -> Resu
             );
         }
     }
-    page.push_str(&paint.dim(&footer(grid.height(), &columns, &shown, &layout, style)));
+    page.push_str(&paint.dim(&wrap(&footer(grid.height(), &columns, &shown, &layout, style), limit)));
     page.push('\n');
     out.write_all(page.as_bytes()).and_then(|()| out.flush()).map_err(output)
 }
@@ -231,12 +232,12 @@ r1    2024-05-01 12:33:10  9007199254740993        0.3  true   [a, b|c]
         let columns = (0..30)
             .map(|i| Column::new(format!("config.optimizer.key_{i}").into(), ["some 日本語 text that is long"; 3]));
         let df = DataFrame::new_infer_height(columns.collect()).unwrap();
-        for limit in [1, 20, 40, 80, 133] {
-            let table = text(&df, Format::Table, &Options { width: Some(limit), ..Options::default() });
-            for line in table.lines().take(5) {
-                assert!(width(line) <= limit.max(11), "{limit}: {line}");
+        for limit in [1, 4, 8, 10, 11, 20, 40, 80, 133] {
+            let table = text(&df, Format::Table, &Options { width: Some(limit), rows: Some(2), ..Options::default() });
+            for line in table.lines() {
+                assert!(width(line) <= limit.max(4), "{limit}: {line}");
             }
-            assert!(table.contains("3 rows × 30 columns"));
+            assert!(limit < 8 || table.replace('\n', " ").contains("3 rows × 30 columns; "), "{table}");
         }
     }
 

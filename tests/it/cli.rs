@@ -193,3 +193,38 @@ fn times_are_utc_unless_a_zone_is_asked_for() {
     assert_eq!(at(&["--tz", "Asia/Kolkata"]), "created_at\n2026-11-02T13:45:04.120000+05:30\n");
     assert_eq!(runframe(&["query", "examples/wandb", "--tz", "Mars/Olympus"]).0, 2);
 }
+
+#[test]
+fn an_expression_may_begin_with_a_minus() {
+    let more = found("config.learning_rate > 0.01");
+    assert!(!more.is_empty());
+    assert_eq!(found("-config.learning_rate < -0.01"), more);
+    let (code, _, stderr) = runframe(&["query", "examples/wandb", "-w", "-q"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("--where <EXPR>") && stderr.contains("-q is a flag"), "{stderr}");
+}
+
+#[test]
+fn a_table_without_columns_is_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("runs.parquet");
+    for more in [&["--drop", "*"][..], &["-s", "name", "--drop", "name"]] {
+        let args = [&["query", "examples/wandb", "-q", "-o", path.to_str().unwrap()], more].concat();
+        let (code, stdout, stderr) = runframe(&args);
+        assert_eq!((code, stdout.as_str()), (2, ""));
+        assert!(stderr.starts_with("error: no column is left"), "{stderr}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn show_needs_a_run_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.parquet");
+    let path = path.to_str().unwrap();
+    data(&["query", "examples/wandb", "-q", "-s", "state", "-o", path]);
+    let (code, _, stderr) = runframe(&["show", path, "85zm8htx", "-q"]);
+    assert_eq!((code, stderr), (1, format!("error: {path}: no run table: it has no column name\n")));
+    data(&["query", "examples/wandb", "-q", "-s", "name,state", "-o", path]);
+    assert_eq!(data(&["show", path, "85zm8htx", "-q"]), "name = 85zm8htx\nstate = finished\n");
+}

@@ -79,6 +79,49 @@ fn a_failed_write_leaves_the_old_file_whole() {
     assert!(stderr.contains("nowhere"), "{stderr}");
 }
 
+/// What a shell does with `runframe` as `$0`, in `dir`: its exit code and what it said on the standard error.
+#[cfg(unix)]
+fn shell(dir: &Path, script: &str) -> (i32, String) {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/wandb");
+    let binary = assert_cmd::cargo::cargo_bin("runframe");
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.arg("-c").arg(script).arg(binary).arg(examples).current_dir(dir);
+    let output = shell.output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn open_streams_are_written_where_they_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log.csv");
+    for (stream, to) in [
+        ("/dev/stdout", ">>"),
+        ("/dev/fd/1", ">>"),
+        ("/proc/self/fd/1", ">>"),
+        ("/dev/stderr", "2>>"),
+        ("/dev/fd/3", "3>>"),
+        ("-", ">>"),
+    ] {
+        std::fs::write(&log, "old\n").unwrap();
+        let script = format!("\"$0\" query \"$1\" -q -s name -n 1 --sort name -o {stream} {to} log.csv");
+        assert_eq!(shell(dir.path(), &script), (0, String::new()), "{stream}");
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "old\nname\n1ch3bknw\n", "{stream}");
+    }
+    // Others write to the same stream, before and after.
+    let script = "{ echo a; \"$0\" query \"$1\" -q -s name -n 0 -o /dev/stdout; echo b; } > log.csv";
+    assert_eq!(shell(dir.path(), script).0, 0);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "a\nname\nb\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stdout_that_takes_nothing_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, stderr) = shell(dir.path(), "\"$0\" query \"$1\" -q 1</dev/null");
+    assert_eq!((code, stderr.as_str()), (1, "error: stdout: bad file descriptor\n"));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_a_clear_error() {

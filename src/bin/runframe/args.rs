@@ -38,8 +38,9 @@ Examples:
   runframe query a/wandb b/wandb runs.parquet --drop 'summary._*' | xan view
   runframe query ./wandb --format jsonl | jq -r .name
 
-EXPR is SQL's WHERE with dotted names bare: config.lr, summary.val/loss, user.username. Names that hold spaces or
-quotes are quoted: \"summary.val loss\". W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
+EXPR is SQL's WHERE with dotted names bare: config.lr, summary.val/loss, user.username. \
+Names that hold spaces or quotes are quoted: \"summary.val loss\". \
+W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
 Nulls and NaN sort last, in both directions.";
 
 const SCHEMA_EXAMPLES: &str = "\
@@ -48,9 +49,9 @@ Examples:
   runframe schema ./wandb -s 'config.*' --format csv
   runframe schema runs.parquet -w \"state = 'finished'\"
 
-One row per column: its type, where it comes from, how many runs have a value, how many values differ, the lowest and
-the highest, how many are NaN. A key that is a number in one run and a text in another has a column for each kind; the
-note says which and how often.";
+One row per column: its type, where it comes from, how many runs have a value, how many values differ, \
+the lowest and the highest, how many are NaN. \
+A key that is a number in one run and a text in another has a column for each kind; the note says which and how often.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -142,7 +143,7 @@ pub(crate) struct Query {
     #[command(flatten)]
     pub(crate) rows: Rows,
     /// Columns or expressions to write, in this order: a comma list; globs allowed; repeatable.
-    #[arg(short, long, value_name = "COLS")]
+    #[arg(short, long, value_name = "COLS", allow_hyphen_values = true, value_parser = no_flag)]
     pub(crate) select: Vec<String>,
     /// Columns to leave out: a comma list; globs allowed; repeatable.
     #[arg(long, value_name = "COLS")]
@@ -201,7 +202,7 @@ pub(crate) struct Sources {
 #[derive(Debug, Args)]
 pub(crate) struct Rows {
     /// Only runs for which this is true, as in SQL's WHERE; repeatable: all must be.
-    #[arg(short = 'w', long = "where", value_name = "EXPR")]
+    #[arg(short = 'w', long = "where", value_name = "EXPR", allow_hyphen_values = true, value_parser = no_flag)]
     pub(crate) filters: Vec<String>,
 }
 
@@ -259,6 +260,16 @@ pub(crate) enum When {
     Never,
 }
 
+/// The text, unless it is one of our flags: an expression may begin with a minus, but `-w -q` lacks one.
+fn no_flag(text: &str) -> Result<String, String> {
+    let short = matches!(text.as_bytes(), [b'-', b'h' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']);
+    let long = text.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+    if short || long {
+        return Err(format!("{text} is a flag, and the value before it is missing"));
+    }
+    Ok(text.to_owned())
+}
+
 fn format_parser() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
 }
@@ -292,6 +303,41 @@ mod tests {
                 let line = line.split(" | ").next().unwrap().split(" > ~").next().unwrap();
                 let line = line.split("     ").next().unwrap();
                 Cli::try_parse_from(std::iter::once("runframe".to_owned()).chain(words(line))).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn prose_is_for_clap_to_wrap() {
+        for text in [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+            for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
+                assert!(line.ends_with(['.', ':']), "broken by hand: {line}");
+            }
+        }
+        let mut command = Cli::command().term_width(50);
+        command.build();
+        let help = command.find_subcommand_mut("query").unwrap().render_long_help().to_string();
+        assert!(help.contains("Names\nthat hold spaces or quotes are quoted:\n"), "{help}");
+    }
+
+    #[test]
+    fn expressions_may_begin_with_a_minus() {
+        let parsed = |words: &[&str]| Cli::try_parse_from([&["runframe", "query", "x"], words].concat());
+        for words in [["-w", "-config.g = -1"], ["--where", "-1 < x"], ["-s", "-config.g"], ["--sort", "-name"]] {
+            parsed(&words).unwrap();
+        }
+        for words in [["-w", "-q"], ["-s", "-n"], ["-s", "--sort"], ["--where", "--quiet"]] {
+            let error = parsed(&words).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("is a flag"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_short_flag_is_known_to_be_one() {
+        for verb in Cli::command().get_subcommands() {
+            for short in verb.get_arguments().chain(Cli::command().get_arguments()).filter_map(clap::Arg::get_short) {
+                assert!(no_flag(&format!("-{short}")).is_err(), "-{short}");
             }
         }
     }

@@ -21,6 +21,7 @@ const INCOMPLETE: u8 = 5;
 
 fn main() -> ExitCode {
     around::clean_up_when_interrupted();
+    around::silence_panics();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -30,10 +31,10 @@ fn main() -> ExitCode {
         }
     };
     let plain = Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false });
-    let (chat, result) = match plan::plan(cli, &around::look()) {
+    let (chat, result) = match around::caught(|| plan::plan(cli, &around::look())) {
         Ok(plan) => {
             let chat = Chat::new(plan.chat);
-            let result = run(plan.verb, &chat);
+            let result = around::caught(|| run(plan.verb, &chat));
             (chat, result)
         }
         Err(error) => (plain, Err(error)),

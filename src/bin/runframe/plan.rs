@@ -3,7 +3,7 @@
 use crate::args::{self, Cli, When};
 use runframe::sink::{self, Format};
 use runframe::{ApiOptions, Error, ErrorKind, Result, Wanted, expr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Rows of a terminal table unless -n says otherwise.
@@ -97,6 +97,7 @@ pub(crate) struct Schema {
 /// The run to show.
 #[derive(Debug)]
 pub(crate) struct Show {
+    pub(crate) source: String,
     pub(crate) run: String,
 }
 
@@ -152,7 +153,8 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
         }
         args::Verb::Show(typed) => {
             let out = out(typed.output, Some(Format::Table), None)?;
-            Verb::Show(Show { run: typed.run }, load(vec![typed.source], typed.load, Wanted::default()), out)
+            let show = Show { source: typed.source.clone(), run: typed.run };
+            Verb::Show(show, load(vec![typed.source], typed.load, Wanted::default()), out)
         }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
@@ -168,13 +170,13 @@ fn output(
     color: bool,
 ) -> Result<Output> {
     let path = typed.output.unwrap_or_else(|| "-".into());
-    let is_stdout = path == Path::new("-");
+    let is_stdout = sink::is_stdout(&path);
     let is_terminal = is_stdout && around.stdout_is_terminal;
     let default = fallback.unwrap_or(if is_terminal { Format::Table } else { Format::Csv });
     let format = match typed.format.or_else(|| Format::from_path(&path)) {
         Some(format) => format,
         // Devices have no ending: what would go to a pipe goes there.
-        None if is_stdout || path.starts_with("/dev") => default,
+        None if is_stdout || ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder)) => default,
         None => {
             let error = Error::new(ErrorKind::Usage, "the file's ending tells no format").file(path);
             return Err(error.hint("add --format, or end it in .parquet, .csv, .json, …"));
@@ -254,6 +256,9 @@ mod tests {
         assert_eq!(format("query w -o a.parquet", &terminal()), Format::Parquet);
         assert_eq!(format("query w -o a.parquet --format json", &pipe), Format::Json);
         assert_eq!(format("query w -o /dev/null", &pipe), Format::Csv);
+        assert_eq!(format("query w -o /proc/self/fd/3", &terminal()), Format::Csv);
+        #[cfg(unix)]
+        assert_eq!(format("query w -o /dev/stdout", &terminal()), Format::Table);
         assert_eq!(format("query w --format parquet", &pipe), Format::Parquet);
         let Verb::Show(_, _, output) = planned("show w r", &pipe).unwrap().verb else { panic!() };
         assert_eq!(output.format, Format::Table);

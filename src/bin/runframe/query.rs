@@ -42,7 +42,12 @@ fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
         let schema = lazy.collect_schema()?;
         let dropped = columns("--drop", &query.drop, &schema, now)?;
         let kept = schema.iter_names().filter(|name| !dropped.iter().any(|dropped| *dropped == name.as_str()));
-        lazy = lazy.select(kept.map(|name| col(name.clone())).collect::<Vec<_>>());
+        let kept: Vec<Expr> = kept.map(|name| col(name.clone())).collect();
+        if kept.is_empty() {
+            // A table without columns has no rows either.
+            return Err(Error::new(ErrorKind::Usage, "no column is left").hint("--drop leaves out all of them"));
+        }
+        lazy = lazy.select(kept);
     }
     Ok(lazy.collect()?)
 }
@@ -143,6 +148,12 @@ mod tests {
         assert!(
             table.column("summary.acc").is_err() && table.column("entity").is_err() && table.column("name").is_ok()
         );
+        for select in [vec![], vec!["name,entity".to_owned()]] {
+            let query = Query { select, drop: vec!["name,entity".into(), "*".into()], ..Query::default() };
+            let error = super::table(&query, &frame(), Timestamp::now()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().contains("no column is left"), "{error}");
+        }
     }
 
     #[test]

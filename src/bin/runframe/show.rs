@@ -5,10 +5,17 @@ use polars::prelude::*;
 use runframe::sink::{self, Format, Options};
 use runframe::{Error, ErrorKind, Kind, Result, RunFrame, nearest};
 use std::fmt::Write as _;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Between two lines of one value.
+const FOLD: &str = "\n    ";
 
 /// Writes the run: as `key = value` lines, as one nested JSON object, or as a table of one row.
 pub(crate) fn run(show: &Show, frame: &RunFrame, output: &Output) -> Result<()> {
-    let row = find(frame, &show.run)?;
+    let row = find(frame, &show.run).map_err(|error| match error.kind() {
+        ErrorKind::Format => error.file(&show.source),
+        _ => error,
+    })?;
     let row = i64::try_from(row).unwrap_or(i64::MAX);
     let all = frame.lazy().slice(row, 1).collect()?;
     // What this run has not is of no interest here.
@@ -29,8 +36,19 @@ pub(crate) fn run(show: &Show, frame: &RunFrame, output: &Output) -> Result<()> 
 
 /// The row of the run that is meant: by name, by entity/project/name, or by a display name that only one run has.
 fn find(frame: &RunFrame, run: &str) -> Result<usize> {
-    let names = frame.select(&["entity", "project", "name", "display_name"])?;
-    let texts = |column: &str| -> Result<Vec<Option<&str>>> { Ok(names.column(column)?.str()?.iter().collect()) };
+    let mut wanted = vec!["entity", "project", "name", "display_name"];
+    wanted.retain(|name| frame.schema().contains(name));
+    if !wanted.contains(&"name") {
+        return Err(Error::new(ErrorKind::Format, "no run table: it has no column name"));
+    }
+    let names = frame.select(&wanted)?;
+    let texts = |name: &str| -> Result<Vec<Option<&str>>> {
+        // A table that somebody chose columns of may lack all but the name.
+        let Ok(column) = names.column(name) else { return Ok(vec![None; frame.height()]) };
+        let other = || format!("no run table: its column {name} is {}, not String", column.dtype());
+        let texts = column.str().map_err(|error| Error::new(ErrorKind::Format, other()).source(error))?;
+        Ok(texts.iter().collect())
+    };
     let (entities, projects) = (texts("entity")?, texts("project")?);
     let (ids, shown) = (texts("name")?, texts("display_name")?);
     let path = |row: usize| {
@@ -125,15 +143,42 @@ fn artifacts(name: &str, list: &Series, options: &Options) -> Vec<(String, Strin
         };
         let find = |wanted: &str| parts.iter().find(|part| part.name() == wanted).and_then(text);
         let version = find("version").map_or_else(String::new, |version| format!(":v{version}"));
-        let mut shown = find("name").unwrap_or_default() + &version;
+        let mut shown = vec![visible(&(find("name").unwrap_or_default() + &version))];
         for part in parts.iter().filter(|part| !matches!(part.name().as_str(), "name" | "version")) {
             if let Some(value) = text(part) {
-                let _ = write!(shown, ", {}: {value}", part.name());
+                shown.push(visible(&format!("{}: {value}", part.name())));
             }
         }
-        (name.to_owned(), visible(&shown))
+        (name.to_owned(), folded(&shown, name.len() + " = ".len(), options.width))
     };
     (0..versions.len()).map(line).collect()
+}
+
+/// The parts with commas between them, after `used` columns; what a terminal has no room for goes on in the next line.
+fn folded(parts: &[String], used: usize, limit: Option<usize>) -> String {
+    let limit = limit.unwrap_or(usize::MAX);
+    let (mut text, mut at) = (String::new(), used);
+    for (i, part) in parts.iter().enumerate() {
+        let part = if i + 1 < parts.len() { format!("{part},") } else { part.clone() };
+        if i > 0 && at + 1 + part.width() > limit {
+            text.push_str(FOLD);
+            at = FOLD.len() - 1;
+        } else if i > 0 {
+            text.push(' ');
+            at += 1;
+        }
+        for c in part.chars() {
+            let width = c.width().unwrap_or(0);
+            // One part alone may be too long.
+            if at + width > limit {
+                text.push_str(FOLD);
+                at = FOLD.len() - 1;
+            }
+            text.push(c);
+            at += width;
+        }
+    }
+    text
 }
 
 /// Text that cannot steer the terminal.
@@ -305,6 +350,33 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{text}");
         }
         assert!(!text.contains("state ="), "nulls are left out");
+    }
+
+    #[test]
+    fn a_table_without_names_is_no_run_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.parquet");
+        let found = |columns: &[&str]| {
+            let table = frame().select(columns).unwrap();
+            sink::write_file(&table, &path, Format::Parquet, &Options::default()).unwrap();
+            find(&RunFrame::open(path.to_str().unwrap()).unwrap(), "bbb")
+        };
+        let error = found(&["config.s"]).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Format, "no run table: it has no column name"));
+        assert_eq!(found(&["name"]).unwrap(), 1);
+    }
+
+    #[test]
+    fn long_artifacts_are_folded_on_a_terminal() {
+        let parts = ["model:v3", "type: model", "digest: 0123456789abcdef"].map(str::to_owned);
+        let whole = "model:v3, type: model, digest: 0123456789abcdef";
+        assert_eq!(folded(&parts, 19, None), whole);
+        assert_eq!(folded(&parts, 19, Some(45)), "model:v3, type: model,\n    digest: 0123456789abcdef");
+        for limit in [5, 10, 20, 28, 40] {
+            let text = folded(&parts, 3, Some(limit));
+            assert!(text.lines().all(|line| line.width() <= limit), "{limit}: {text}");
+            assert_eq!(text.replace(['\n', ' '], ""), whole.replace(' ', ""));
+        }
     }
 
     #[test]

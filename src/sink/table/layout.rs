@@ -6,9 +6,6 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Spaces between two columns.
 const BETWEEN: usize = 2;
 
-/// A column is not made narrower than this to keep another one in sight.
-const NARROWEST: usize = 8;
-
 /// What stands side by side, from left to right.
 pub(super) struct Layout {
     pub(super) slots: Vec<Slot>,
@@ -39,7 +36,8 @@ impl Layout {
                 }
             }
         }
-        let cap = 24.min(limit.saturating_sub(BETWEEN + 1).max(NARROWEST));
+        // Beside the `…`, one column fits in any case.
+        let cap = 24.min(limit.saturating_sub(BETWEEN + 1).max(1));
         let (kept, gap) = ends(&filled, &natural, cap, limit);
         Layout::of(&kept, &natural, cap, gap)
     }
@@ -108,6 +106,21 @@ pub(super) fn shorten(text: &str, limit: usize, middle: bool) -> String {
     format!("{start}…{end}")
 }
 
+/// The text in lines of at most `limit` columns, broken between words; a longer word is cut.
+pub(super) fn wrap(text: &str, limit: usize) -> String {
+    let (mut page, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        let word = shorten(word, limit, true);
+        let fits = used + 1 + width(&word) <= limit;
+        if !page.is_empty() {
+            page.push(if fits { ' ' } else { '\n' });
+        }
+        used = if fits && !page.is_empty() { used + 1 } else { 0 } + width(&word);
+        page.push_str(&word);
+    }
+    page
+}
+
 fn take(chars: impl Iterator<Item = char>, limit: usize) -> String {
     let mut used = 0;
     let fits = |c: &char| {
@@ -157,5 +170,13 @@ mod tests {
         assert_eq!(shorten("日本語テキスト", 6, false), "日本…");
         assert_eq!(shorten("summary.validation/loss", 11, true), "summa…/loss");
         assert_eq!(pad("日", 4, true), "  日");
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrap("2 rows × 3 columns; choose", usize::MAX), "2 rows × 3 columns; choose");
+        assert_eq!(wrap("2 rows × 3 columns; choose", 19), "2 rows × 3 columns;\nchoose");
+        assert_eq!(wrap("2 rows × 3 columns; choose", 18), "2 rows × 3\ncolumns; choose");
+        assert_eq!(wrap("in America/St_Johns", 11), "in\nAmeri…Johns");
     }
 }
