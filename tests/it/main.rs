@@ -6,6 +6,7 @@ mod bundled;
 mod cli;
 mod log;
 mod output;
+mod pull;
 mod server;
 mod stored;
 #[path = "../server/mod.rs"]
