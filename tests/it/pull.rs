@@ -15,7 +15,7 @@ fn server(runs: usize) -> Server {
 
 /// The key that the stand-in server expects.
 fn key() -> String {
-    Switches::default().key.unwrap()
+    Switches::default().key
 }
 
 fn command(server: &Server) -> Command {
@@ -198,7 +198,7 @@ fn a_pull_that_was_killed_goes_on_and_never_leaves_half_a_file() {
 fn wrong_keys_and_dead_servers_have_their_exit_codes() {
     let server = server(5);
     let (_dir, file) = target();
-    server.set(|switches| switches.key = Some("b".repeat(40)));
+    server.set(|switches| switches.key = "b".repeat(40));
     let (code, said) = pull(&server, &file, &[]);
     assert_eq!(code, 4, "{said}");
     assert!(!said.contains(&key()), "{said}");
