@@ -49,6 +49,10 @@ pub struct Receipt {
     pub skipped_columns: Vec<String>,
     /// Runs whose heartbeat lies before their creation; their runtime is null.
     pub negative_runtimes: u64,
+    /// Each link to logs outside of the tree that was walked. Such links are not followed.
+    pub links: Vec<PathBuf>,
+    /// How many links to logs elsewhere were not followed.
+    pub skipped_links: u64,
 }
 
 /// A place in a file that could not be read.
@@ -99,6 +103,12 @@ impl Receipt {
         keep(&mut self.refused, Refused { file: file.into(), reason: reason.into() });
     }
 
+    /// Counts a link to logs elsewhere, which is not followed.
+    pub fn skip_link(&mut self, link: impl Into<PathBuf>) {
+        self.skipped_links += 1;
+        keep(&mut self.links, link.into());
+    }
+
     /// Counts a JSON text that did not parse.
     pub fn json_fault(&mut self, fault: JsonFault) {
         self.json_errors += 1;
@@ -123,6 +133,8 @@ impl Receipt {
         self.repaired_texts += other.repaired_texts;
         self.negative_runtimes += other.negative_runtimes;
         self.skipped_columns.extend(other.skipped_columns);
+        self.skipped_links += other.skipped_links;
+        other.links.into_iter().for_each(|link| keep(&mut self.links, link));
         other.damages.into_iter().for_each(|d| keep(&mut self.damages, d));
         other.refused.into_iter().for_each(|r| keep(&mut self.refused, r));
         other.json_faults.into_iter().for_each(|j| keep(&mut self.json_faults, j));
@@ -133,6 +145,7 @@ impl Receipt {
         self.damages.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
         self.refused.sort_by(|a, b| a.file.cmp(&b.file));
         self.skipped_columns.sort();
+        self.links.sort();
         self.json_faults.sort_by(|a, b| (&a.run, &a.place).cmp(&(&b.run, &b.place)));
     }
 
@@ -142,7 +155,7 @@ impl Receipt {
             || !self.skipped_columns.is_empty()
     }
 
-    /// One line for each place where something was lost.
+    /// One line for each place where something was lost or left out.
     pub fn details(&self) -> Vec<String> {
         let damages = self
             .damages
@@ -152,7 +165,8 @@ impl Receipt {
         let json =
             self.json_faults.iter().map(|j| format!("run {}, {}, byte {}: {}", j.run, j.place, j.offset, j.reason));
         let skipped = self.skipped_columns.iter().map(|column| format!("{column}: not read"));
-        damages.chain(refused).chain(json).chain(skipped).collect()
+        let links = self.links.iter().map(|l| format!("{}: a link to logs elsewhere, not followed", l.display()));
+        damages.chain(refused).chain(json).chain(skipped).chain(links).collect()
     }
 
     /// The receipt as one JSON object.
@@ -174,6 +188,7 @@ impl Receipt {
             "repaired_texts": self.repaired_texts,
             "negative_runtimes": self.negative_runtimes,
             "skipped_columns": self.skipped_columns,
+            "skipped_links": self.skipped_links,
             "damages": self.damages.iter().map(|d| json!({
                 "file": d.file.to_string_lossy(), "offset": d.offset, "bytes": d.bytes, "reason": d.reason,
             })).collect::<Vec<_>>(),
@@ -183,6 +198,7 @@ impl Receipt {
             "json_faults": self.json_faults.iter().map(|j| json!({
                 "run": j.run, "place": j.place, "offset": j.offset, "reason": j.reason,
             })).collect::<Vec<_>>(),
+            "links": self.links.iter().map(|l| l.to_string_lossy()).collect::<Vec<_>>(),
         })
     }
 }
@@ -204,6 +220,7 @@ impl fmt::Display for Receipt {
             (self.repaired_texts, "text", "with invalid UTF-8 repaired"),
             (self.skipped_columns.len() as u64, "column", "of a type that cannot be read"),
             (self.negative_runtimes, "run", "with a heartbeat before its creation"),
+            (self.skipped_links, "link", "to logs elsewhere not followed"),
         ];
         for (number, noun, what) in notes.into_iter().filter(|(number, ..)| *number > 0) {
             write!(f, "; {} {what}", count(number, noun))?;
@@ -259,5 +276,20 @@ mod tests {
             receipt.refuse("x", "y");
         }
         assert_eq!((receipt.refused_files, receipt.refused.len()), (3_000, KEPT));
+    }
+
+    #[test]
+    fn links_are_counted_named_and_no_loss() {
+        let mut receipt = Receipt::default();
+        receipt.skip_link("b");
+        let mut other = Receipt::default();
+        other.skip_link("a");
+        receipt.merge(other);
+        receipt.sort();
+        assert_eq!(receipt.to_string(), "0 runs from 0 files (0 bytes); 2 links to logs elsewhere not followed");
+        let line = |name: &str| format!("{name}: a link to logs elsewhere, not followed");
+        assert_eq!(receipt.details(), [line("a"), line("b")]);
+        assert_eq!((&receipt.to_json()["skipped_links"], &receipt.to_json()["links"]), (&json!(2), &json!(["a", "b"])));
+        assert!(!receipt.has_losses());
     }
 }
