@@ -37,9 +37,10 @@ pub enum Format {
     Tsv,
     /// One array of objects, one object per line.
     ///
-    /// `NaN` and infinities are strings, as W&B spells them. Texts that are JSON are nested. One that is a number is a
-    /// string with all its digits where pandas or Polars would refuse the whole file for it: an integer beyond 64 bits, or
-    /// a number that no finite float comes near, such as `1e400`. Inside of lists and objects such numbers stay as they are.
+    /// `NaN` and infinities are strings, as W&B spells them. Texts that are JSON are nested. If one of a
+    /// column's texts is a number for which pandas or Polars would refuse the whole file (an integer beyond 64 bits, or a
+    /// number that no finite float comes near, such as `1e400`), the column's numbers are strings with all their digits.
+    /// Inside of lists and objects such numbers stay as they are.
     Json,
     /// One object per line, with values as in [`Format::Json`].
     Jsonl,

@@ -60,6 +60,10 @@ pub struct Receipt {
     /// Paths (`entity/project/name`) of runs that were handed over and then deleted on the server before the load was
     /// over. Who collects the batches drops, for each entry, the first row that has it.
     pub withdrawn: Vec<String>,
+    /// Each link to logs outside of the tree that was walked. Such links are not followed.
+    pub links: Vec<PathBuf>,
+    /// How many links to logs elsewhere were not followed.
+    pub skipped_links: u64,
 }
 
 /// A place in a file that could not be read.
@@ -110,6 +114,12 @@ impl Receipt {
         keep(&mut self.refused, Refused { file: file.into(), reason: reason.into() });
     }
 
+    /// Counts a link to logs elsewhere, which is not followed.
+    pub fn skip_link(&mut self, link: impl Into<PathBuf>) {
+        self.skipped_links += 1;
+        keep(&mut self.links, link.into());
+    }
+
     /// Counts a JSON text that did not parse.
     pub fn json_fault(&mut self, fault: JsonFault) {
         self.json_errors += 1;
@@ -142,6 +152,8 @@ impl Receipt {
         if let Some(served) = other.served {
             self.served.get_or_insert_default().merge(*served);
         }
+        self.skipped_links += other.skipped_links;
+        other.links.into_iter().for_each(|link| keep(&mut self.links, link));
         other.damages.into_iter().for_each(|d| keep(&mut self.damages, d));
         other.refused.into_iter().for_each(|r| keep(&mut self.refused, r));
         other.json_faults.into_iter().for_each(|j| keep(&mut self.json_faults, j));
@@ -152,6 +164,7 @@ impl Receipt {
         self.damages.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
         self.refused.sort_by(|a, b| a.file.cmp(&b.file));
         self.skipped_columns.sort();
+        self.links.sort();
         self.json_faults.sort_by(|a, b| (&a.run, &a.place).cmp(&(&b.run, &b.place)));
         self.withdrawn.sort();
         if let Some(served) = &mut self.served {
@@ -165,7 +178,7 @@ impl Receipt {
             || !self.skipped_columns.is_empty()
     }
 
-    /// One line for each place where something was lost.
+    /// One line for each place where something was lost or left out.
     pub fn details(&self) -> Vec<String> {
         let damages = self
             .damages
@@ -176,7 +189,8 @@ impl Receipt {
             self.json_faults.iter().map(|j| format!("run {}, {}, byte {}: {}", j.run, j.place, j.offset, j.reason));
         let skipped = self.skipped_columns.iter().map(|column| format!("{column}: not read"));
         let served = self.served.iter().flat_map(|served| served.details());
-        served.chain(damages).chain(refused).chain(json).chain(skipped).collect()
+        let links = self.links.iter().map(|l| format!("{}: a link to logs elsewhere, not followed", l.display()));
+        served.chain(damages).chain(refused).chain(json).chain(skipped).chain(links).collect()
     }
 
     /// The receipt as one JSON object.
@@ -201,6 +215,7 @@ impl Receipt {
             "complete": self.complete,
             "withdrawn": self.withdrawn,
             "server": self.served.as_ref().map(|served| served.to_json()),
+            "skipped_links": self.skipped_links,
             "damages": self.damages.iter().map(|d| json!({
                 "file": d.file.to_string_lossy(), "offset": d.offset, "bytes": d.bytes, "reason": d.reason,
             })).collect::<Vec<_>>(),
@@ -210,6 +225,7 @@ impl Receipt {
             "json_faults": self.json_faults.iter().map(|j| json!({
                 "run": j.run, "place": j.place, "offset": j.offset, "reason": j.reason,
             })).collect::<Vec<_>>(),
+            "links": self.links.iter().map(|l| l.to_string_lossy()).collect::<Vec<_>>(),
         })
     }
 }
@@ -238,6 +254,7 @@ impl fmt::Display for Receipt {
             (self.repaired_texts, "text", "with invalid UTF-8 repaired"),
             (self.skipped_columns.len() as u64, "column", "of a type that cannot be read"),
             (self.negative_runtimes, "run", "with a heartbeat before its creation"),
+            (self.skipped_links, "link", "to logs elsewhere not followed"),
         ];
         for (number, noun, what) in notes.into_iter().filter(|(number, ..)| *number > 0) {
             write!(f, "; {} {what}", count(number, noun))?;
@@ -313,5 +330,20 @@ mod tests {
             receipt.refuse("x", "y");
         }
         assert_eq!((receipt.refused_files, receipt.refused.len()), (3_000, KEPT));
+    }
+
+    #[test]
+    fn links_are_counted_named_and_no_loss() {
+        let mut receipt = Receipt::default();
+        receipt.skip_link("b");
+        let mut other = Receipt::default();
+        other.skip_link("a");
+        receipt.merge(other);
+        receipt.sort();
+        assert_eq!(receipt.to_string(), "0 runs from 0 files (0 bytes); 2 links to logs elsewhere not followed");
+        let line = |name: &str| format!("{name}: a link to logs elsewhere, not followed");
+        assert_eq!(receipt.details(), [line("a"), line("b")]);
+        assert_eq!((&receipt.to_json()["skipped_links"], &receipt.to_json()["links"]), (&json!(2), &json!(["a", "b"])));
+        assert!(!receipt.has_losses());
     }
 }

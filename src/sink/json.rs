@@ -1,6 +1,6 @@
 //! JSON, as one array or as one object per line, with keys in column order and nested values nested.
 
-use super::cell::{Cell, Grid, Style, items};
+use super::cell::{Cell, Grid, Style, Values, items};
 use super::{Options, output, text};
 use crate::error::Result;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ pub(super) enum Layout {
 pub(super) fn write(grid: &Grid, layout: Layout, options: &Options, out: &mut dyn Write) -> Result<()> {
     let style = Style { zone: options.zone };
     let columns = grid.columns(style);
-    let nested: Vec<bool> = columns.iter().map(|column| is_json(column.name(), options)).collect();
+    let forms: Vec<Form> = columns.iter().map(|column| form(column, grid.height(), options)).collect();
     let keys: Vec<String> = columns.iter().enumerate().map(|(i, column)| key(i, column.name())).collect();
     let mut line = String::new();
     let array = layout == Layout::Array;
@@ -34,11 +34,16 @@ pub(super) fn write(grid: &Grid, layout: Layout, options: &Options, out: &mut dy
             (false, _) => {}
         }
         line.push('{');
-        for ((key, column), nested) in keys.iter().zip(&columns).zip(&nested) {
+        for ((key, column), form) in keys.iter().zip(&columns).zip(&forms) {
             line.push_str(key);
-            match nested {
-                true => push_readable(&mut line, &column.get(row), style),
-                false => push(&mut line, &column.get(row), style),
+            let cell = column.get(row);
+            match form {
+                Form::Typed => push(&mut line, &cell, style),
+                Form::Nested => push_json(&mut line, &cell, style),
+                Form::Quoted => match number(&cell) {
+                    Some(number) => push_text(&mut line, number),
+                    None => push_json(&mut line, &cell, style),
+                },
             }
         }
         line.push_str(if array { "}" } else { "}\n" });
@@ -68,15 +73,34 @@ pub(super) fn is_json(name: &str, options: &Options) -> bool {
     matches!(name, "config_json" | "summary_json") || name.ends_with(":json") || plain()
 }
 
-/// As [`push_json`], but a number that common readers refuse, and the whole file with it, is a string of its digits.
-fn push_readable(line: &mut String, cell: &Cell<'_>, style: Style) {
-    match cell {
-        Cell::Str(text) if text.trim().starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) => {
-            let number = text.trim();
-            if is_readable(number) { push_json(line, cell, style) } else { push_text(line, number) }
-        }
-        other => push_json(line, other, style),
+/// How the values of a column become JSON.
+#[derive(Clone, Copy)]
+enum Form {
+    /// By their type.
+    Typed,
+    /// Texts that are JSON.
+    Nested,
+    /// The same, but those that are numbers are strings of their digits.
+    Quoted,
+}
+
+/// One number that common readers refuse, and the whole file with it, makes strings of all the column's numbers, because
+/// Polars takes a column's type from its first rows.
+fn form(column: &Values<'_>, height: usize, options: &Options) -> Form {
+    let refused = |row| number(&column.get(row)).is_some_and(|number| !is_readable(number));
+    match is_json(column.name(), options) {
+        false => Form::Typed,
+        true if (0..height).any(refused) => Form::Quoted,
+        true => Form::Nested,
     }
+}
+
+/// The number that a JSON text is.
+fn number<'a>(cell: &Cell<'a>) -> Option<&'a str> {
+    let Cell::Str(text) = *cell else { return None };
+    let text = text.trim();
+    let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    (is_number && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()).then_some(text)
 }
 
 /// True for numbers that pandas (ujson) and Polars (simd-json) both read, and as about the same value.
@@ -240,6 +264,14 @@ mod tests {
                 assert_eq!(text(&df, Format::Jsonl, &Options::default()), line);
             }
         }
+    }
+
+    #[test]
+    fn a_columns_numbers_are_all_of_one_type() {
+        let df = df!("x:json" => ["1", "{}", "1e400", "[2]"], "y:json" => ["1", "2", "-", "4"]).unwrap();
+        let expected = "{\"x:json\":\"1\",\"y:json\":1}\n{\"x:json\":{},\"y:json\":2}\n\
+            {\"x:json\":\"1e400\",\"y:json\":\"-\"}\n{\"x:json\":[2],\"y:json\":4}\n";
+        assert_eq!(text(&df, Format::Jsonl, &Options::default()), expected);
     }
 
     #[test]

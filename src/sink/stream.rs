@@ -140,7 +140,11 @@ mod tests {
         fs::write(&path, "old\n").unwrap();
         let open = OpenOptions::new().append(true).open(&path).unwrap();
         let name = format!("/proc/self/fd/{}", open.as_raw_fd());
-        super::super::save(Path::new(&name), |out| Ok(out.write_all(b"new\n").unwrap())).unwrap();
+        super::super::save(Path::new(&name), |out| {
+            out.write_all(b"new\n").unwrap();
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "old\nnew\n");
     }
 }

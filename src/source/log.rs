@@ -21,10 +21,11 @@ mod wire;
 #[cfg(test)]
 mod writer;
 
-use crate::error::{Error, Result};
-use crate::record::{Receipt, Run, Timestamp, Wanted};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Receipt, Refused, Run, Timestamp, Wanted};
 use crate::source::{Batch, Progress, Source};
 use rayon::prelude::*;
+use reading::PEEKED;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use unit::{How, Outcome, Pool, Unit};
@@ -45,6 +46,7 @@ pub struct LogSource {
     paths: Vec<PathBuf>,
     files: Vec<PathBuf>,
     refused: Vec<Error>,
+    links: Vec<PathBuf>,
     now: Option<Timestamp>,
 }
 
@@ -54,8 +56,8 @@ impl LogSource {
     /// # Errors
     /// If a path does not exist, or no log is found in any.
     pub fn open(paths: &[PathBuf]) -> Result<LogSource> {
-        let discover::Found { files, refused } = discover::find(paths)?;
-        Ok(LogSource { paths: paths.to_vec(), files, refused, now: None })
+        let discover::Found { files, refused, links } = discover::find(paths)?;
+        Ok(LogSource { paths: paths.to_vec(), files, refused, links, now: None })
     }
 
     /// Sets the present, by which a run without an exit record counts as running or crashed. Without it, the clock does.
@@ -86,6 +88,7 @@ impl Source for LogSource {
         for error in &self.refused {
             total.receipt.refuse(error.place().file.clone().unwrap_or_default(), error.message());
         }
+        self.links.iter().for_each(|link| total.receipt.skip_link(link));
         load.run(&units, &mut total)?;
         let strays = std::mem::take(&mut total.strays);
         if !strays.is_empty() {
@@ -93,17 +96,21 @@ impl Source for LogSource {
             progress.expect(late.iter().map(|unit| unit.files.len() as u64).sum());
             load.run(&late, &mut total)?;
             for file in std::mem::take(&mut total.strays) {
-                total.receipt.refuse(file, "its run records disagree on the run's id");
+                // All else is found by looking into them.
+                total.receipt.refuse(file, format!("names its run too late, behind its first {PEEKED} records"));
             }
         }
-        match total.error {
+        total.receipt.sort();
+        match total.error.or_else(|| total.receipt.refused.first().map(refusal)) {
             Some(error) if total.receipt.files == 0 => Err(error),
-            _ => {
-                total.receipt.sort();
-                Ok(total.receipt)
-            }
+            _ => Ok(total.receipt),
         }
     }
+}
+
+/// The error of a load of which nothing but refused files is left.
+fn refusal(refused: &Refused) -> Error {
+    Error::new(ErrorKind::Format, refused.reason.clone()).file(&refused.file)
 }
 
 /// One load, as all threads see it.

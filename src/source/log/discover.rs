@@ -12,11 +12,14 @@ pub(super) struct Found {
     pub(super) files: Vec<PathBuf>,
     /// Folders without permission, with the reason.
     pub(super) refused: Vec<Error>,
+    /// Links to logs outside of all trees that were walked; sorted, each once.
+    pub(super) links: Vec<PathBuf>,
 }
 
 /// Finds the logs in files, run folders, `wandb/` folders and trees.
 ///
-/// Links inside of a tree are not followed (`latest-run` names a run that is there anyway); a path that was given may be one.
+/// Links inside of a tree are not followed (`latest-run` names a run that is there anyway); those to logs elsewhere are named.
+/// A path that was given may be a link.
 ///
 /// # Errors
 /// If a path does not exist, or nothing at all is found.
@@ -28,7 +31,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
             std::io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "no such file or folder").file(path),
             _ => Error::io(path, error),
         })?;
-        let files = if metadata.is_dir() { walk(path, &mut found.refused) } else { vec![path.clone()] };
+        let files = if metadata.is_dir() { walk(path, &mut found) } else { vec![path.clone()] };
         if paths.len() == 1 {
             found.files = files;
         } else {
@@ -43,6 +46,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
         }
     }
     found.files.sort_unstable();
+    found.links = leading_out(&found.links, paths);
     if found.files.is_empty() {
         return Err(nothing(paths, found.refused));
     }
@@ -63,7 +67,7 @@ fn nothing(paths: &[PathBuf], refused: Vec<Error>) -> Error {
 }
 
 /// The logs below a folder, level by level, folders of a level in parallel.
-fn walk(root: &Path, refused: &mut Vec<Error>) -> Vec<PathBuf> {
+fn walk(root: &Path, found: &mut Found) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut level = vec![root.to_owned()];
     while !level.is_empty() {
@@ -72,7 +76,8 @@ fn walk(root: &Path, refused: &mut Vec<Error>) -> Vec<PathBuf> {
         for list in lists {
             files.extend(list.files);
             level.extend(list.folders);
-            refused.extend(list.refused);
+            found.links.extend(list.links);
+            found.refused.extend(list.refused);
         }
     }
     files
@@ -82,6 +87,7 @@ fn walk(root: &Path, refused: &mut Vec<Error>) -> Vec<PathBuf> {
 struct List {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
+    links: Vec<PathBuf>,
     refused: Option<Error>,
 }
 
@@ -111,14 +117,50 @@ fn list(folder: &Path) -> List {
         } else if kind.is_file() && entry.file_name().as_encoded_bytes().ends_with(b".wandb") {
             of_run |= entry.file_name().as_encoded_bytes().starts_with(b"run-");
             list.files.push(entry.path());
+        } else if kind.is_symlink() {
+            list.links.push(entry.path());
         }
     }
     if of_run {
-        list.folders.retain(|folder| {
-            !folder.file_name().is_some_and(|name| name == "files" || name == "logs" || name == "tmp")
-        });
+        let of_files = |path: &PathBuf| path.file_name().is_some_and(|n| n == "files" || n == "logs" || n == "tmp");
+        list.folders.retain(|folder| !of_files(folder));
+        list.links.retain(|link| !of_files(link));
     }
     list
+}
+
+/// The links that lead to logs outside of `roots`, which are the trees that were walked.
+fn leading_out(links: &[PathBuf], roots: &[PathBuf]) -> Vec<PathBuf> {
+    if links.is_empty() {
+        return Vec::new();
+    }
+    let roots: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
+    let mut seen = HashSet::new();
+    let leads_out = |link: &&PathBuf| {
+        let Ok(target) = link.canonicalize() else { return false };
+        // The place of the link itself, where several of the trees have it.
+        let place = link.parent().and_then(|folder| folder.canonicalize().ok()).zip(link.file_name());
+        !roots.iter().any(|root| target.starts_with(root))
+            && may_hold_logs(link, &target)
+            && place.is_none_or(|(folder, name)| seen.insert(folder.join(name)))
+    };
+    let mut links: Vec<PathBuf> = links.iter().filter(leads_out).cloned().collect();
+    links.sort_unstable();
+    links
+}
+
+/// True for a log, and for a folder that by its name or its first entries is a run folder, or holds some.
+fn may_hold_logs(link: &Path, target: &Path) -> bool {
+    const LOOKED_AT: usize = 1_000;
+    let is_log = |path: &Path| path.extension().is_some_and(|extension| extension == "wandb");
+    if !target.is_dir() {
+        return is_log(link) || is_log(target);
+    }
+    let Ok(entries) = std::fs::read_dir(target) else { return is_run_folder(link) };
+    let telling = |path: &Path| {
+        is_log(path) || is_run_folder(path) || path.file_name().is_some_and(|n| n == "wandb" || n == ".wandb")
+    };
+    is_run_folder(link) || entries.take(LOOKED_AT).flatten().any(|entry| telling(&entry.path()))
 }
 
 /// True for `run-20260102_030405-…` and `offline-run-…`, even where there is no log in it.
@@ -210,6 +252,36 @@ mod tests {
         assert_eq!(find(&[wandb.clone(), latest.clone(), root.path().to_owned()]).unwrap().files.len(), 3);
         let file = latest.join("run-aa.wandb");
         assert_eq!(find(&[file.clone(), file, latest]).unwrap().files.len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_logs_elsewhere_are_named() {
+        use std::os::unix::fs::symlink;
+        let (root, other) = (tree(), tree());
+        let wandb = root.path().join("p/wandb");
+        let far = other.path().join("p/wandb/run-20260102_030405-aa");
+        touch(other.path(), "data/x.bin");
+        let to = |target: &Path, name: &str| symlink(target, wandb.join(name)).unwrap();
+        to(&far, "run-20260102_030409-dd");
+        to(&far.join("run-aa.wandb"), "one.wandb");
+        to(&other.path().join("p"), "project");
+        // These are none, or lie in the tree, or are not there.
+        to(&other.path().join("data"), "data");
+        to(&other.path().join("data/x.bin"), "x.bin");
+        to(&far, "run-20260102_030407-cc/logs");
+        to(Path::new("run-20260102_030405-aa"), "latest-run");
+        to(Path::new("nowhere"), "run-20260102_030408-ee");
+        to(Path::new("loop"), "loop");
+        let links = |paths: &[&Path]| -> Vec<String> {
+            let found = find(&paths.iter().map(|path| path.to_path_buf()).collect::<Vec<_>>()).unwrap();
+            found.links.iter().map(|link| link.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(links(&[root.path()]), ["one.wandb", "project", "run-20260102_030409-dd"]);
+        assert_eq!(links(&[root.path(), &wandb]), ["one.wandb", "project", "run-20260102_030409-dd"]);
+        assert_eq!(links(&[root.path(), &far]), ["project"]);
+        assert_eq!(links(&[root.path(), other.path()]), [""; 0]);
+        assert_eq!(links(&[&wandb.join("run-20260102_030409-dd")]), [""; 0]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Findings {
     pub(super) faults: Vec<Fault>,
     /// Texts with invalid UTF-8, repaired.
     pub(super) repaired: u64,
+    /// Keys that one object named again.
+    pub(super) repeated: u64,
 }
 
 impl Findings {
@@ -129,9 +131,9 @@ pub(super) fn merge(tree: &mut Tree, node: Node, value: &[u8], findings: &mut Fi
 
 fn merge_object(tree: &mut Tree, node: Node, text: &str, findings: &mut Findings) -> Result<(), JsonError> {
     let mut reader = Reader::new(text);
-    let mut at = node;
-    // The nodes above the object that is being read.
-    let mut above: Vec<Node> = Vec::new();
+    let (mut at, mut object) = (node, tree.next_object());
+    // The nodes above the object that is being read, and the objects' numbers.
+    let mut above: Vec<(Node, u32)> = Vec::new();
     reader.next()?;
     loop {
         match reader.next()? {
@@ -139,11 +141,12 @@ fn merge_object(tree: &mut Tree, node: Node, text: &str, findings: &mut Findings
                 let (name, repaired) = name.decode();
                 findings.repaired += u64::from(repaired);
                 let child = tree.child(at, name.as_bytes());
+                findings.repeated += u64::from(tree.named_in(child, object));
                 let start = reader.offset();
                 let first = reader.next()?;
                 if first == Event::BeginObject {
-                    above.push(at);
-                    at = child;
+                    above.push((at, object));
+                    (at, object) = (child, tree.next_object());
                 } else {
                     reader.skip(first)?;
                     let value = text.get(start..reader.offset()).unwrap_or_default();
@@ -152,7 +155,7 @@ fn merge_object(tree: &mut Tree, node: Node, text: &str, findings: &mut Findings
                 }
             }
             Event::EndObject => match above.pop() {
-                Some(parent) => at = parent,
+                Some(parent) => (at, object) = parent,
                 None => return Ok(()),
             },
             _ => return Ok(()),
@@ -223,6 +226,21 @@ mod tests {
         assert_eq!(text, r#"{"good":1,"nan":NaN}"#);
         let places: Vec<_> = findings.faults.iter().map(|f| (f.place.as_str(), f.error.offset)).collect();
         assert_eq!(places, [("config.bad", 6), ("config.ugly", 0), ("config.none", 0)]);
+    }
+
+    #[test]
+    fn keys_given_twice_in_one_object_are_counted() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, u64);
+        let cases: [Case<'_>; 4] = [
+            (&[("m", r#"{"a":1,"b":2,"a":3,"a":4}"#)], r#"{"m":{"a":4,"b":2}}"#, 2),
+            (&[("m", r#"{"a":{"x":1},"\u0061":{"x":2}}"#)], r#"{"m":{"a":{"x":2}}}"#, 1),
+            (&[("m", r#"{"o":{"x":1,"y":{"x":1},"x":2},"x":1}"#)], r#"{"m":{"o":{"x":2,"y":{"x":1}},"x":1}}"#, 1),
+            (&[("m", r#"{"a":1}"#), ("m", r#"{"a":2}"#), ("n", r#"{"a":2}"#)], r#"{"m":{"a":2},"n":{"a":2}}"#, 0),
+        ];
+        for (values, expected, repeated) in cases {
+            let (text, findings) = merged(values);
+            assert_eq!((text.as_str(), findings.repeated), (expected, repeated));
+        }
     }
 
     #[test]

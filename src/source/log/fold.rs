@@ -309,6 +309,7 @@ impl Fold {
         };
         receipt.joined += u64::from(self.totals.folders > 1);
         receipt.repaired_texts += self.findings.repaired;
+        receipt.repeated_keys += self.findings.repeated;
         for fault in std::mem::take(&mut self.findings.faults) {
             let (offset, reason) = (fault.error.offset as u64, fault.error.reason.to_owned());
             receipt.json_fault(JsonFault { run: run.path(), place: fault.place, offset, reason });

@@ -322,6 +322,55 @@ fn hostile_blocks_are_searched_with_a_bound() {
     assert!(began.elapsed().as_secs() < 20);
 }
 
+/// How many records are found in blocks full of `trap`s, each before a sound record of one byte, and behind them.
+fn found_among(trap: &[u8], blocks: usize) -> (usize, usize) {
+    let mut log = LogWriter::new();
+    let mut written = 0;
+    while log.bytes.len() < blocks * BLOCK {
+        if log.left() < trap.len() + 2 * HEAD {
+            log.bytes.resize(log.bytes.len() + log.left(), 0);
+        }
+        log.bytes.extend(trap);
+        log.chunk(FULL, b"t");
+        written += 1;
+    }
+    log.bytes.resize((blocks + 1) * BLOCK, 0);
+    log.record(b"behind");
+    let (seen, _) = read(&log.bytes);
+    assert_eq!(records(&seen).last(), Some(&&b"behind"[..]));
+    (records(&seen).len() - 1, written)
+}
+
+#[test]
+fn the_searches_of_a_block_share_one_bound() {
+    // Heads that overlap and say 15,362 bytes: a few of them eat up what one search may checksum.
+    let (found, written) = found_among(&[0x02, 0x3c].repeat(30), 4);
+    assert!(found > 4 && found < written / 4, "{found} of {written}");
+    // One head, with a checksum that is wrong over half a block, before every record.
+    let (found, written) = found_among(&[1, 2, 3, 4, 0, 0x40, FULL], 4);
+    assert!(found > 4 && found < written * 2 / 3, "{found} of {written}");
+    // Honest records are far from it: of every two the first is damaged, all others are found.
+    let honest: Vec<Vec<u8>> = (0..600).map(|_| noise(100)).collect();
+    let mut bytes = LogWriter::of(&honest);
+    let starts: Vec<u64> = read(&bytes).0.iter().map(|s| if let Seen::Record(at, _) = s { *at } else { 0 }).collect();
+    starts.iter().step_by(2).for_each(|at| bytes[*at as usize + 50] ^= 1);
+    assert_eq!(records(&read(&bytes).0).len(), 300);
+}
+
+#[test]
+fn wiped_heads_lose_nothing_behind_them() {
+    for zeros in [7, 8, 57, 63, 64, 65, 70, 71, 72, 127, 128, 129, 1_000] {
+        // A checksum that begins with zeros would be taken for more of them.
+        let mut log = LogWriter::new();
+        log.bytes.resize(7 + zeros, 0);
+        log.record(b"two");
+        log.bytes.resize(log.bytes.len() + zeros, 0);
+        log.record(b"");
+        let (seen, _) = read(&log.bytes);
+        assert_eq!(records(&seen), [&b"two"[..], b""], "{zeros} zeros");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(lengths in proptest::collection::vec(0usize..70_000, 0..12), step in 1usize..100_000) {

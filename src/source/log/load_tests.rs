@@ -169,7 +169,66 @@ fn the_record_names_the_run_and_not_the_file() {
     seen.sort();
     assert_eq!(seen, [("r1", 1_000), ("r2", 1_000), ("r3", 1_000)]);
     assert_eq!((receipt.joined, receipt.refused_files), (3, 1));
-    assert!(receipt.refused[0].reason.starts_with("holds run r2, which was read from"), "{:?}", receipt.refused);
+    let reason = "holds run r2, whose row was done before that showed; name it run-r2.wandb to have it joined";
+    assert_eq!(receipt.refused[0].reason, reason);
+    // What the reason says holds.
+    let x3 = root.path().join("run-20260102_030405-x3");
+    std::fs::rename(x3.join("run-x3.wandb"), x3.join("run-r2.wandb")).unwrap();
+    let (runs, receipt) = load(root.path()).unwrap();
+    assert_eq!((runs.len(), receipt.joined, receipt.refused_files), (3, 3, 0));
+}
+
+#[test]
+fn logs_with_swapped_ids_both_come_out() {
+    let root = tempfile::tempdir().unwrap();
+    let mistaken = |name: &str, id: &str, start, more: &[Vec<u8>]| {
+        let bytes = LogWriter::of(&[&[run(id, start, more)], &[exit(0, 1)][..]].concat());
+        put(root.path(), &format!("{start}/run-20260102_030405-{name}/run-{name}.wandb"), &bytes);
+    };
+    mistaken("aa", "bb", 1_000, &[]);
+    mistaken("bb", "aa", 2_000, &[]);
+    let names = |runs: &[Run]| {
+        let mut names: Vec<_> = runs.iter().map(Run::path).collect();
+        names.sort();
+        names
+    };
+    let (runs, receipt) = load(root.path()).unwrap();
+    assert_eq!((names(&runs), receipt.files, receipt.has_losses()), (vec!["-/-/aa".into(), "-/-/bb".into()], 2, false));
+    // Another folder of a swapped run is joined, and a file that held no run is in nobody's way.
+    mistaken("xx", "bb", 3_000, &[]);
+    put(root.path(), "9/run-20260102_030405-cc/run-cc.wandb", b"");
+    mistaken("yy", "cc", 4_000, &[]);
+    // Runs of one id in two projects are two.
+    mistaken("zz", "zz", 5_000, &[text(2, "team"), text(3, "p")]);
+    mistaken("ww", "zz", 6_000, &[text(2, "team"), text(3, "q")]);
+    let (runs, receipt) = load(root.path()).unwrap();
+    assert_eq!(names(&runs), ["-/-/aa", "-/-/bb", "-/-/cc", "team/p/zz", "team/q/zz"]);
+    assert_eq!((receipt.files, receipt.joined, receipt.has_losses()), (7, 1, false));
+}
+
+#[test]
+fn a_load_of_which_all_is_refused_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let mut records = vec![message(11, &[text(5, "0.31.0")]); 1_001];
+    records.push(run("other", 1_000, &[]));
+    put(root.path(), "run-20260102_030405-x1/run-x1.wandb", &LogWriter::of(&records));
+    let error = load(root.path()).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (ErrorKind::Format, "names its run too late, behind its first 1000 records")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_run_elsewhere_is_counted() {
+    let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    folder(root.path(), "r1", 1_000, &[]);
+    let far = folder(other.path(), "r2", 1_000, &[]);
+    let link = root.path().join("wandb/run-20260102_030405-r2");
+    std::os::unix::fs::symlink(far.parent().unwrap(), &link).unwrap();
+    let (runs, receipt) = load(root.path()).unwrap();
+    assert_eq!((runs.len(), receipt.skipped_links, receipt.links), (1, 1, vec![link]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Gaps in record numbers are believed up to here.
 const MOST_MISSING: u64 = u32::MAX as u64;
 /// Records in which [`peek`] looks for the run; writers put it second.
-const PEEKED: usize = 1_000;
+pub(super) const PEEKED: usize = 1_000;
 
 /// The memory of one thread: buffers and a fold.
 #[derive(Debug, Default)]
@@ -142,8 +142,10 @@ pub(super) struct Identity {
     pub(super) start: Option<Timestamp>,
 }
 
-/// The first run record's identity; empty if there is none, or the file cannot be read.
+/// The identity in the first run record that has an id, else in the first one; empty if there is none, or the file cannot be
+/// read.
 pub(super) fn peek(path: &Path, buffers: &mut Buffers) -> Identity {
+    let mut first = None;
     let Ok(file) = open(path) else { return Identity::default() };
     let mut frames = Frames::new(file, buffers);
     if !matches!(frames.start(), Ok(Start::Log)) {
@@ -156,13 +158,13 @@ pub(super) fn peek(path: &Path, buffers: &mut Buffers) -> Identity {
             && let Ok(run) = RunMessage::parse(body)
         {
             let text = |bytes| super::artifacts::owned(bytes, &mut 0);
-            return Identity {
-                id: text(run.id),
-                entity: text(run.entity),
-                project: text(run.project),
-                start: run.start,
-            };
+            let (id, entity, project) = (text(run.id), text(run.entity), text(run.project));
+            let identity = Identity { id, entity, project, start: run.start };
+            if identity.id.is_some() {
+                return identity;
+            }
+            first.get_or_insert(identity);
         }
     }
-    Identity::default()
+    first.unwrap_or_default()
 }

@@ -55,6 +55,34 @@ fn speed_of_one_long_log_and_of_many_short_ones() {
     show(&format!("{} short logs of {} bytes", rows / 10, short.len()), &many, ALL, Some(8));
 }
 
+/// Logs that nobody writes by chance: their time must grow with their bytes, and not with the square.
+#[test]
+fn speed_of_hostile_logs() {
+    let rows: i64 = std::env::var("RUNFRAME_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(500);
+    let root = tempfile::tempdir().unwrap();
+    let mut log = LogWriter::new();
+    log.record(&run("r1", 1_000, &[]));
+    (0..rows).for_each(|n| log.record(&summary(&[nested(&["a", &format!("x{n}")], "1")], &[])));
+    (0..rows).for_each(|_| log.record(&summary(&[nested(&["a"], "1"), nested(&["a", "x0"], "1")], &[])));
+    let flips = root.path().join("flips.wandb");
+    std::fs::write(&flips, &log.bytes).unwrap();
+    let traps = root.path().join("traps.wandb");
+    let mut log = LogWriter::new();
+    log.record(&run("r2", 1_000, &[]));
+    for _ in 0..rows * 10 {
+        log.bytes.extend([0x02, 0x3c].repeat(70));
+        log.chunk(1, b"");
+    }
+    std::fs::write(&traps, &log.bytes).unwrap();
+    for (what, path) in [("a leaf that turns into a branch and back", flips), ("chunk heads that overlap", traps)] {
+        let began = Instant::now();
+        let (_, receipt) = load_with(&[path], ALL).unwrap();
+        let (bytes, seconds) = (receipt.bytes as f64, began.elapsed().as_secs_f64());
+        let line = format!("{what}: {:.1} MB in {:.1} ms\n", bytes / 1e6, seconds * 1e3);
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+}
+
 #[test]
 fn speed_of_given_logs() {
     for path in std::env::var_os("RUNFRAME_LOGS").iter().flat_map(std::env::split_paths) {

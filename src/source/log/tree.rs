@@ -34,6 +34,10 @@ struct Entry {
     next_sibling: Node,
     name: (usize, usize),
     state: State,
+    /// True if it is in its parent's list. Only branches have a list; what is not in one is absent.
+    listed: bool,
+    /// The JSON object that named it last; see [`Tree::named_in`].
+    object: u32,
     start: usize,
     length: usize,
     capacity: usize,
@@ -48,6 +52,8 @@ impl Entry {
             next_sibling: NONE,
             name,
             state: State::Absent,
+            listed: false,
+            object: 0,
             start: 0,
             length: 0,
             capacity: 0,
@@ -63,7 +69,8 @@ fn glance(parent: Node, name: &[u8]) -> usize {
     (parent ^ name.len() << 3 ^ byte(0) << 1 ^ byte(name.len() / 2) << 2 ^ byte(last)) % RECENT
 }
 
-/// The tree. Children stay in the order in which they were first seen.
+/// The tree. Children are in the order in which they came to be there; one that is overwritten, or removed and set again,
+/// keeps its place until its parent is cleared.
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Entry>,
@@ -73,6 +80,8 @@ pub(super) struct Tree {
     hasher: DefaultHashBuilder,
     /// Nodes found before, by a glance at their names: a log's records repeat the same few keys.
     recent: [Node; RECENT],
+    /// JSON objects that were merged.
+    objects: u32,
 }
 
 impl Default for Tree {
@@ -84,6 +93,7 @@ impl Default for Tree {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             recent: [ROOT; RECENT],
+            objects: 0,
         };
         tree.clear();
         tree
@@ -148,11 +158,6 @@ impl Tree {
         let node = self.nodes.len();
         self.nodes.push(Entry::new(parent, (self.names.len(), name.len())));
         self.names.extend_from_slice(name);
-        match self.nodes[parent].last_child {
-            NONE => self.nodes[parent].first_child = node,
-            last => self.nodes[last].next_sibling = node,
-        }
-        self.nodes[parent].last_child = node;
         let Tree { nodes, names, index, hasher, .. } = self;
         index.insert_unique(hash, node, |node| {
             let entry = &nodes[*node];
@@ -188,10 +193,24 @@ impl Tree {
             self.clear_below(node);
         }
         self.nodes[node].state = State::Leaf;
+        self.enlist(node);
         let mut above = self.nodes[node].parent;
         while self.nodes[above].state != State::Branch {
             self.nodes[above].state = State::Branch;
+            self.enlist(above);
             above = self.nodes[above].parent;
+        }
+    }
+
+    /// Puts a node at the end of its parent's list, unless it is in it.
+    fn enlist(&mut self, node: Node) {
+        if std::mem::replace(&mut self.nodes[node].listed, true) {
+            return;
+        }
+        let parent = self.nodes[node].parent;
+        match std::mem::replace(&mut self.nodes[parent].last_child, node) {
+            NONE => self.nodes[parent].first_child = node,
+            last => self.nodes[last].next_sibling = node,
         }
     }
 
@@ -206,19 +225,35 @@ impl Tree {
         self.nodes[node].state = State::Absent;
     }
 
+    /// Empties the lists of a branch and of those below it. Each node that is walked was listed by a [`Tree::set`] since the
+    /// last time, so that clearing costs no more than setting did, however often it happens.
     fn clear_below(&mut self, node: Node) {
-        let mut open = vec![self.nodes[node].first_child];
-        while let Some(child) = open.pop() {
-            if child == NONE {
-                continue;
+        let mut open = vec![node];
+        while let Some(branch) = open.pop() {
+            let entry = &mut self.nodes[branch];
+            entry.last_child = NONE;
+            let mut at = std::mem::replace(&mut entry.first_child, NONE);
+            while at != NONE {
+                let child = &mut self.nodes[at];
+                if child.state == State::Branch {
+                    open.push(at);
+                }
+                child.state = State::Absent;
+                child.listed = false;
+                at = std::mem::replace(&mut child.next_sibling, NONE);
             }
-            let entry = &mut self.nodes[child];
-            open.push(entry.next_sibling);
-            if entry.state == State::Branch {
-                open.push(entry.first_child);
-            }
-            entry.state = State::Absent;
         }
+    }
+
+    /// Notes that the JSON object with this number names `node`; true if it did so before.
+    pub(super) fn named_in(&mut self, node: Node, object: u32) -> bool {
+        std::mem::replace(&mut self.nodes[node].object, object) == object
+    }
+
+    /// A number for a JSON object that none had before it; never 0.
+    pub(super) fn next_object(&mut self) -> u32 {
+        self.objects = self.objects.checked_add(1).unwrap_or(1);
+        self.objects
     }
 
     /// The value of a leaf.
@@ -301,6 +336,52 @@ mod tests {
             .collect();
         let expected = [("z", "five"), ("ay", "2"), ("ax", "4"), ("b", "3")];
         assert_eq!(shown, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn order_among_those_that_are_there() {
+        let mut tree = Tree::default();
+        let order = |tree: &Tree| leaves(tree).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        for path in [b"ax", b"ay", b"bz"] {
+            let node = at(&mut tree, path);
+            tree.set(node, b"1");
+        }
+        let (a, x) = (at(&mut tree, b"a"), at(&mut tree, b"ax"));
+        tree.remove(x);
+        tree.set(x, b"2");
+        assert_eq!(order(&tree), [b"ax", b"ay", b"bz"]);
+        tree.set(a, b"3");
+        for path in [b"ay", b"ax"] {
+            let node = at(&mut tree, path);
+            tree.set(node, b"4");
+        }
+        assert_eq!(order(&tree), [b"ay", b"ax", b"bz"]);
+    }
+
+    /// Nodes in the list below `node`: what clearing it walks.
+    fn listed(tree: &Tree, node: Node) -> usize {
+        let there = |at: Node| Some(at).filter(|at| *at != NONE);
+        let next = |at: &Node| there(tree.nodes[*at].next_sibling);
+        std::iter::successors(there(tree.nodes[node].first_child), next).count()
+    }
+
+    #[test]
+    fn clearing_walks_only_what_was_set_since() {
+        let mut tree = Tree::default();
+        let a = tree.child(ROOT, b"a");
+        let children: Vec<Node> = (0..1_000).map(|n| tree.child(a, format!("x{n}").as_bytes())).collect();
+        assert_eq!(listed(&tree, a), 0, "named and not there");
+        children.iter().for_each(|child| tree.set(*child, b"1"));
+        assert_eq!(listed(&tree, a), 1_000);
+        for _ in 0..3 {
+            tree.set(a, b"1");
+            assert_eq!(listed(&tree, a), 0);
+            tree.set(children[0], b"1");
+            tree.set(children[0], b"2");
+            assert_eq!(listed(&tree, a), 1);
+        }
+        tree.remove(a);
+        assert_eq!((listed(&tree, a), leaves(&tree).len()), (0, 0));
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use super::reading::{Identity, Scratch, peek, read};
 use crate::error::Error;
 use crate::record::{Receipt, Run, Timestamp, Wanted};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -71,6 +71,8 @@ pub(super) struct Outcome {
     pub(super) error: Option<Error>,
     /// Files that hold a run of another id than their unit's.
     pub(super) strays: Vec<PathBuf>,
+    /// Ids of units that gave no run.
+    pub(super) barren: Vec<String>,
 }
 
 /// How to read.
@@ -83,6 +85,14 @@ pub(super) struct How {
 impl Unit {
     /// Reads all files and appends the runs in them to `runs`.
     pub(super) fn read(&self, how: How, scratch: &mut Scratch, runs: &mut Vec<Run>, outcome: &mut Outcome) {
+        let before = runs.len();
+        self.read_files(how, scratch, runs, outcome);
+        if runs.len() == before {
+            outcome.barren.push(self.id.clone());
+        }
+    }
+
+    fn read_files(&self, how: How, scratch: &mut Scratch, runs: &mut Vec<Run>, outcome: &mut Outcome) {
         if let [file] = &self.files[..] {
             // The usual case: what the file holds shows while it is read.
             let mut single = Outcome::default();
@@ -108,6 +118,12 @@ impl Unit {
         }
     }
 
+    /// True if a file of this unit may hold the same run as that one: not if all belong to other projects.
+    fn may_hold(&self, id: &str, other: &Identity, buffers: &mut Buffers) -> bool {
+        let mut own = self.files.iter().map(|file| peek(file, buffers));
+        own.any(|own| own.id.as_deref().is_none_or(|own| own == id) && may_be_one(&own, other))
+    }
+
     fn fold(&self, files: &[&PathBuf], how: How, scratch: &mut Scratch, outcome: &mut Outcome) -> Option<Run> {
         scratch.fold.clear();
         for file in files {
@@ -131,6 +147,7 @@ impl Outcome {
     pub(super) fn add(&mut self, other: Outcome) {
         self.receipt.merge(other.receipt);
         self.strays.extend(other.strays);
+        self.barren.extend(other.barren);
         if self.error.is_none() {
             self.error = other.error;
         }
@@ -145,9 +162,7 @@ fn groups<'a>(mut files: Vec<(Identity, &'a PathBuf)>, receipt: &mut Receipt) ->
     type Member<'a> = (Option<Timestamp>, &'a PathBuf);
     let mut groups: Vec<(Identity, Vec<Member<'_>>)> = Vec::new();
     for (identity, file) in files {
-        let fits = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
-        let group =
-            groups.iter_mut().find(|(g, _)| fits(&g.entity, &identity.entity) && fits(&g.project, &identity.project));
+        let group = groups.iter_mut().find(|(known, _)| may_be_one(known, &identity));
         let start = identity.start;
         let Some((known, members)) = group else {
             groups.push((identity, vec![(start, file)]));
@@ -169,26 +184,44 @@ fn groups<'a>(mut files: Vec<(Identity, &'a PathBuf)>, receipt: &mut Receipt) ->
     groups.into_iter().map(|(_, members)| members.into_iter().map(|(_, file)| file).collect()).collect()
 }
 
+/// True unless entity or project are set in both and differ.
+fn may_be_one(a: &Identity, b: &Identity) -> bool {
+    let fits = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+    fits(&a.entity, &b.entity) && fits(&a.project, &b.project)
+}
+
 fn length(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |metadata| metadata.len())
 }
 
 /// Puts files that were found in a wrong unit into units of their own.
 ///
-/// Those whose run was read already are refused, so that no run comes twice.
+/// Those whose run is handed over already, without them, are refused, so that no run comes twice. Only looking into every
+/// file before the first run is handed over would find them in time; that takes a quarter longer for all, and such a file
+/// has got a wrong name and a folder with the same wrong name.
 pub(super) fn regroup(strays: &[PathBuf], known: &[Unit], outcome: &mut Outcome) -> Vec<Unit> {
-    let known: HashMap<&str, &Unit> = known.iter().map(|unit| (unit.id.as_str(), unit)).collect();
+    let barren: HashSet<String> = std::mem::take(&mut outcome.barren).into_iter().collect();
+    let done: HashMap<&str, &Unit> =
+        known.iter().filter(|unit| !barren.contains(&unit.id)).map(|unit| (unit.id.as_str(), unit)).collect();
     let mut buffers = Buffers::default();
     let mut units: Vec<Unit> = Vec::new();
+    let mut at: HashMap<String, usize> = HashMap::new();
     for file in strays {
-        let id = peek(file, &mut buffers).id.unwrap_or_else(|| stem(file));
-        if let Some(other) = known.get(id.as_str()).and_then(|unit| unit.files.first()) {
-            let reason = format!("holds run {id}, which was read from {}", other.display());
-            outcome.receipt.refuse(file, reason);
-        } else if let Some(unit) = units.iter_mut().find(|unit| unit.id == id) {
-            unit.files.push(file.clone());
-        } else {
-            units.push(Unit { id, files: vec![file.clone()] });
+        let identity = peek(file, &mut buffers);
+        let id = identity.id.clone().unwrap_or_else(|| stem(file));
+        if done.get(id.as_str()).is_some_and(|unit| unit.may_hold(&id, &identity, &mut buffers)) {
+            outcome.receipt.refuse(
+                file,
+                format!(
+                    "holds run {id}, whose row was done before that showed; name it run-{id}.wandb to have it joined"
+                ),
+            );
+            continue;
+        }
+        let at = *at.entry(id.clone()).or_insert(units.len());
+        match units.get_mut(at) {
+            Some(unit) => unit.files.push(file.clone()),
+            None => units.push(Unit { id, files: vec![file.clone()] }),
         }
     }
     units
