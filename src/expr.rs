@@ -32,7 +32,9 @@ mod compare;
 mod functions;
 mod lexer;
 mod literals;
+pub mod mongo;
 mod names;
+mod push;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,7 @@ mod value;
 mod walk;
 
 pub use functions::{FUNCTIONS, Function};
+pub use push::{Conjunct, Split, parse_partial_filter, push_down};
 pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
 
 use crate::error::{Error, ErrorKind, Result};
