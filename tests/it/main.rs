@@ -5,3 +5,4 @@ mod bundled;
 mod cli;
 mod log;
 mod output;
+mod push;
