@@ -25,6 +25,7 @@
 //! * **Null.** A comparison with a missing value is null, and a filter drops the row. `= null` is refused: write `is null`.
 //! * **NaN** is unequal to everything and neither above nor below anything, as in IEEE 754: `x > 0.5` is false for it, `x != 0.5` true.
 //!   Ask for it with `is_nan(x)`.
+//! * **Servers.** [`push_down`] splits a condition into what a W&B server evaluates and the rest; [`mongo`] reads W&B's own filters.
 
 mod arithmetic;
 mod cast;

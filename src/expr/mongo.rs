@@ -125,13 +125,10 @@ impl Mongo {
 
     /// The columns that the filter names and the table lacks: mistyped names, perhaps.
     pub fn missing(&self, schema: &Schema) -> Vec<String> {
-        let mut missing = Vec::new();
+        let mut missing: Vec<String> = Vec::new();
         self.filter.each_field(&mut |field| {
-            if let Some(column) = field.path().filter(|column| !local::exists(column, schema)) {
-                if !missing.iter().any(|known| known == column) {
-                    missing.push(column.to_owned());
-                }
-            }
+            let column = field.path().filter(|column| !local::exists(column, schema)).map(str::to_owned);
+            missing.extend(column.filter(|column| !missing.contains(column)));
         });
         missing
     }
@@ -161,7 +158,9 @@ fn group(json: &Json, place: &str, left: &mut usize) -> Result<Filter> {
             "$and" => Filter::All(list(value, &below, left)?),
             "$or" => Filter::Any(list(value, &below, left)?),
             "$nor" => Filter::None(list(value, &below, left)?),
-            _ if key.starts_with('$') => return Err(unknown_operator(key, place, &GROUPS, &TESTS, "stands below a field")),
+            _ if key.starts_with('$') => {
+                return Err(unknown_operator(key, place, &GROUPS, &TESTS, "stands below a field"));
+            }
             _ => tests(Field::parse(key, place)?, value, &below)?,
         });
     }
@@ -176,7 +175,11 @@ fn list(json: &Json, place: &str, left: &mut usize) -> Result<Vec<Filter>> {
         Json::Array(items) if !items.is_empty() => {
             items.iter().enumerate().map(|(at, item)| group(item, &format!("{place}[{at}]"), left)).collect()
         }
-        _ => Err(wrong(place, "it takes a list of filters", r#"for example {"$or": [{"state": "failed"}, {"state": "crashed"}]}"#)),
+        _ => Err(wrong(
+            place,
+            "it takes a list of filters",
+            r#"for example {"$or": [{"state": "failed"}, {"state": "crashed"}]}"#,
+        )),
     }
 }
 
@@ -234,7 +237,9 @@ fn test(operator: &str, operand: &Json, members: &Map<String, Json>, place: &str
 /// Null, a flag, a number or a text.
 fn scalar<'a>(json: &'a Json, place: &str) -> Result<&'a Json> {
     match json {
-        Json::Array(_) => Err(wrong(place, "a list is compared with nothing", r#"one of several values is {"$in": […]}"#)),
+        Json::Array(_) => {
+            Err(wrong(place, "a list is compared with nothing", r#"one of several values is {"$in": […]}"#))
+        }
         Json::Object(_) => Err(wrong(place, "an object is compared with nothing", "compare its members one by one")),
         _ => Ok(json),
     }
@@ -244,14 +249,22 @@ fn scalar<'a>(json: &'a Json, place: &str) -> Result<&'a Json> {
 fn ordered(json: &Json, operator: &str, place: &str) -> Result<Json> {
     match json {
         Json::Number(_) | Json::String(_) => Ok(json.clone()),
-        _ => Err(wrong(place, &format!("{operator} takes a number or a text"), "null, true and false are compared with $eq and $ne")),
+        _ => Err(wrong(
+            place,
+            &format!("{operator} takes a number or a text"),
+            "null, true and false are compared with $eq and $ne",
+        )),
     }
 }
 
 /// `known` may stand here, `elsewhere` somewhere else.
 fn unknown_operator(operator: &str, place: &str, known: &[&str], elsewhere: &[&str], where_to: &str) -> Error {
     if elsewhere.contains(&operator) {
-        return wrong(place, &format!("{operator} {where_to}"), r#"for example {"$or": [{"state": {"$eq": "failed"}}]}"#);
+        return wrong(
+            place,
+            &format!("{operator} {where_to}"),
+            r#"for example {"$or": [{"state": {"$eq": "failed"}}]}"#,
+        );
     }
     let cure = match operator {
         "$not" => "write $ne or $nin, or {\"$nor\": [{…}]}".to_owned(),

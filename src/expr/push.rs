@@ -119,7 +119,8 @@ pub fn parse_partial_filter(text: &str, schema: &Schema, now: Timestamp) -> Resu
 impl Split {
     fn of(conjuncts: Vec<Conjunct>, exact: bool, text: &str, spelled: &Spelled) -> Self {
         let sent: Vec<Json> = conjuncts.iter().filter_map(|part| part.pushed.clone()).collect();
-        let rest: Vec<&str> = conjuncts.iter().filter(|part| part.here.is_some()).map(|part| part.text.as_str()).collect();
+        let rest: Vec<&str> =
+            conjuncts.iter().filter(|part| part.here.is_some()).map(|part| part.text.as_str()).collect();
         Split {
             pushed: all_of(sent),
             pushed_text: conjuncts.iter().filter(|p| p.pushed.is_some()).map(|part| part.text.clone()).collect(),

@@ -222,7 +222,8 @@ impl Value {
 
 /// W&B's spellings of numbers that are not finite as numbers; other texts are null.
 fn spelled_numbers(text: Expr) -> Expr {
-    let spelled = |one: &str, other: &str| text.clone().eq(lit(one.to_owned())).or(text.clone().eq(lit(other.to_owned())));
+    let spelled =
+        |one: &str, other: &str| text.clone().eq(lit(one.to_owned())).or(text.clone().eq(lit(other.to_owned())));
     when(spelled("NaN", "nan"))
         .then(lit(f64::NAN))
         .when(spelled("Infinity", "Inf"))

@@ -91,6 +91,7 @@ fn cure(name: &str) -> String {
         return format!("W&B calls it {}", spellings.first().unwrap_or(&""));
     }
     let spellings = || NAMES.iter().flat_map(|(spellings, _)| spellings.iter().copied());
-    did_you_mean(name, spellings())
-        .unwrap_or_else(|| format!("fields: {}, config.KEY, summary_metrics.KEY", spellings().collect::<Vec<_>>().join(", ")))
+    did_you_mean(name, spellings()).unwrap_or_else(|| {
+        format!("fields: {}, config.KEY, summary_metrics.KEY", spellings().collect::<Vec<_>>().join(", "))
+    })
 }

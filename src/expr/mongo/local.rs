@@ -54,7 +54,8 @@ impl Columns {
         let mut found = Columns::default();
         match field {
             Field::History(key) => {
-                let message = format!("which keys a run logged is known to the server only, so {key} cannot be asked here");
+                let message =
+                    format!("which keys a run logged is known to the server only, so {key} cannot be asked here");
                 return Err(wrong(place, &message, "load from entity/project"));
             }
             Field::Fixed(column) => match schema.get(column) {
@@ -120,7 +121,9 @@ impl Columns {
                     None => plain,
                 })
             }
-            Json::Array(_) | Json::Object(_) => Err(wrong(place, "it is compared with nothing", "compare with a value")),
+            Json::Array(_) | Json::Object(_) => {
+                Err(wrong(place, "it is compared with nothing", "compare with a value"))
+            }
         }
     }
 

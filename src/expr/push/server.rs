@@ -91,7 +91,9 @@ impl Server<'_> {
             Ast::IsNull(inner) => self.null(inner, wanted),
             Ast::IsNotNull(inner) => self.null(inner, !wanted),
             Ast::Function(call) => self.tagged(call, wanted),
-            Ast::Like { .. } | Ast::ILike { .. } | Ast::RLike { .. } => Err("the server's patterns are of another dialect"),
+            Ast::Like { .. } | Ast::ILike { .. } | Ast::RLike { .. } => {
+                Err("the server's patterns are of another dialect")
+            }
             _ => Err("the server has nothing like it"),
         }
     }
@@ -231,7 +233,8 @@ fn unset(field: &str) -> Json {
 
 /// `column in (list)`.
 fn within(column: &str, list: &[Const], wanted: bool) -> Found {
-    let texts: Vec<&String> = list.iter().filter_map(|c| if let Const::Text(text) = c { Some(text) } else { None }).collect();
+    let texts: Vec<&String> =
+        list.iter().filter_map(|c| if let Const::Text(text) = c { Some(text) } else { None }).collect();
     let all_text = texts.len() == list.len();
     if let Some((_, field)) = TEXTS.iter().find(|(name, _)| *name == column) {
         return match (all_text && !texts.iter().any(|text| text.is_empty()), wanted) {

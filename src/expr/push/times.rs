@@ -14,7 +14,8 @@ const YEARS: std::ops::Range<i64> = -62_135_596_800 * SECOND..253_402_300_799 * 
 /// `field SIGN time`. A time that is shown cut to whole seconds lies up to a second below what the server compares, so
 /// that limits from above are moved to the next whole second and asked again here.
 pub(super) fn compare(field: &str, sign: Sign, constant: &Const) -> Found {
-    let micros = micros(constant).filter(|micros| YEARS.contains(micros)).ok_or("it does not compare with a fixed time")?;
+    let micros =
+        micros(constant).filter(|micros| YEARS.contains(micros)).ok_or("it does not compare with a fixed time")?;
     let whole = micros.rem_euclid(SECOND) == 0;
     let up = (micros.div_euclid(SECOND) + i64::from(!whole)) * SECOND;
     let next = (micros.div_euclid(SECOND) + 1) * SECOND;

@@ -6,8 +6,15 @@ use serde_json::{Value, json};
 const SIGNS: [&str; 6] = ["=", "!=", "<", "<=", ">", ">="];
 const NUMBERS: [&str; 6] = ["0.5", "1", "-3", "0", "2.0", "1e-3"];
 const PATHS: [&str; 9] = [
-    "config.lr", "summary.lr", "config.acc", "summary.acc", "summary_metrics.acc", "summary.val/loss", "\"summary.val loss\"",
-    "config.a.b", "summary.a.b",
+    "config.lr",
+    "summary.lr",
+    "config.acc",
+    "summary.acc",
+    "summary_metrics.acc",
+    "summary.val/loss",
+    "\"summary.val loss\"",
+    "config.a.b",
+    "summary.a.b",
 ];
 
 /// A condition on fields, config and summary.
@@ -31,7 +38,14 @@ fn leaf(dice: &mut Dice) -> String {
         2 => time(dice),
         3 | 4 => number(dice),
         5 => other(dice),
-        _ => (*dice.pick(&["contains(tags, 'a')", "len(tags) = 0", "not contains(tags, 'b')", "contains(tags, 'zz')", "runtime > 100"])).to_owned(),
+        _ => (*dice.pick(&[
+            "contains(tags, 'a')",
+            "len(tags) = 0",
+            "not contains(tags, 'b')",
+            "contains(tags, 'zz')",
+            "runtime > 100",
+        ]))
+        .to_owned(),
     }
 }
 
@@ -118,7 +132,15 @@ fn test(dice: &mut Dice) -> Value {
     let order = *dice.pick(&["$gt", "$gte", "$lt", "$lte"]);
     let equal = *dice.pick(&["$eq", "$ne"]);
     let among = *dice.pick(&["$in", "$nin"]);
-    let path = *dice.pick(&["config.lr", "config.acc.value", "summary_metrics.acc", "summary_metrics.val/loss", "config.flag", "summary_metrics.lr", "config.nope"]);
+    let path = *dice.pick(&[
+        "config.lr",
+        "config.acc.value",
+        "summary_metrics.acc",
+        "summary_metrics.val/loss",
+        "config.flag",
+        "summary_metrics.lr",
+        "config.nope",
+    ]);
     let number: Value = serde_json::from_str(dice.pick::<&str>(&NUMBERS)).unwrap();
     let (field, texts) = dice.pick(&TEXTS);
     let (one, other) = (*dice.pick(texts), *dice.pick(texts));
@@ -134,7 +156,9 @@ fn test(dice: &mut Dice) -> Value {
         7 => json!({ *field: { order: one } }),
         8 => json!({ *dice.pick(&["created_at", "heartbeat_at"]): { order: dice.pick(&TIMES) } }),
         9 => json!({ "tags": { *dice.pick(&["$eq", "$ne"]): "a" } }),
-        10 => json!({ *dice.pick(&["config.opt", "summary_metrics.opt.x", "summary_metrics.opt", "state", "tags"]): { "$regex": dice.pick(&["^a", "^s", "^fin"]) } }),
+        10 => {
+            json!({ *dice.pick(&["config.opt", "summary_metrics.opt.x", "summary_metrics.opt", "state", "tags"]): { "$regex": dice.pick(&["^a", "^s", "^fin"]) } })
+        }
         _ => json!({ *dice.pick(&["state", "heartbeat_at", "config.opt"]): { "$exists": dice.roll(2) == 0 } }),
     }
 }

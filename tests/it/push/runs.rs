@@ -116,7 +116,8 @@ impl Record {
                 text => json!(text),
             };
         }
-        document["tags"] = if self.odd && self.tags.as_ref().is_some_and(Vec::is_empty) { Value::Null } else { json!(self.tags) };
+        document["tags"] =
+            if self.odd && self.tags.as_ref().is_some_and(Vec::is_empty) { Value::Null } else { json!(self.tags) };
         document
     }
 }
@@ -177,7 +178,9 @@ pub fn records(dice: &mut Dice, mixed: bool) -> Vec<Record> {
         heartbeat: dice.maybe(&TIMES),
         cut,
         zone: dice.roll(2) == 0,
-        tags: dice.maybe(&[vec![], vec!["a"], vec!["a", "b"], vec!["b"]]).map(|tags| tags.into_iter().map(str::to_owned).collect()),
+        tags: dice
+            .maybe(&[vec![], vec!["a"], vec!["a", "b"], vec!["b"]])
+            .map(|tags| tags.into_iter().map(str::to_owned).collect()),
         odd,
         config: object(dice, mixed, true, spare),
         summary: object(dice, mixed, false, spare),

@@ -34,7 +34,9 @@ fn holds(filter: &Value, document: &Value, temper: Temper) -> bool {
                 let found = find(document, field);
                 let time = ["created_at", "heartbeat_at"].contains(&field);
                 match test.as_object() {
-                    Some(tests) => tests.iter().all(|(operator, operand)| passes(found, operator, operand, time, temper)),
+                    Some(tests) => {
+                        tests.iter().all(|(operator, operand)| passes(found, operator, operand, time, temper))
+                    }
                     None => passes(found, "$eq", test, time, temper),
                 }
             }
@@ -66,7 +68,8 @@ fn passes(found: Option<&Value>, operator: &str, operand: &Value, time: bool, te
     let ordered = |wanted: &[Ordering]| {
         known.is_some_and(|value| {
             elements(value, temper, |value| {
-                value.is_boolean() == operand.is_boolean() && order(value, operand, time).is_some_and(|order| wanted.contains(&order))
+                value.is_boolean() == operand.is_boolean()
+                    && order(value, operand, time).is_some_and(|order| wanted.contains(&order))
             })
         })
     };
@@ -82,7 +85,9 @@ fn passes(found: Option<&Value>, operator: &str, operand: &Value, time: bool, te
         "$exists" => known.is_some() == operand.as_bool().unwrap(),
         // Patterns in these tests are a plain beginning.
         "$regex" => known.is_some_and(|value| {
-            elements(value, temper, |v| v.as_str().is_some_and(|v| v.starts_with(operand.as_str().unwrap().trim_start_matches('^'))))
+            elements(value, temper, |v| {
+                v.as_str().is_some_and(|v| v.starts_with(operand.as_str().unwrap().trim_start_matches('^')))
+            })
         }),
         other => panic!("{other}"),
     }
