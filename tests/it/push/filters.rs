@@ -18,7 +18,7 @@ const PATHS: [&str; 9] = [
 ];
 
 /// A condition on fields, config and summary.
-pub fn condition(dice: &mut Dice) -> String {
+pub(super) fn condition(dice: &mut Dice) -> String {
     let terms: Vec<String> = (0..=dice.roll(3)).map(|_| term(dice, 2)).collect();
     terms.join(*dice.pick(&[" and ", " AND ", "\n and "]))
 }
@@ -119,7 +119,7 @@ fn other(dice: &mut Dice) -> String {
 }
 
 /// A filter in JSON.
-pub fn query(dice: &mut Dice, depth: usize) -> Value {
+pub(super) fn query(dice: &mut Dice, depth: usize) -> Value {
     match if depth == 0 { 9 } else { dice.roll(8) } {
         0 => json!({ "$and": [query(dice, depth - 1), query(dice, depth - 1)] }),
         1 => json!({ "$or": [query(dice, depth - 1), query(dice, depth - 1)] }),

@@ -4,47 +4,47 @@ use runframe::{Document, Run, Timestamp, User};
 use serde_json::{Map, Value, json};
 
 /// Random numbers from a seed.
-pub struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66_D1CE_4E5B)
     }
 
-    pub fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % sides
     }
 
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.roll(items.len())]
     }
 
-    pub fn maybe<T: Clone>(&mut self, items: &[T]) -> Option<T> {
+    pub(super) fn maybe<T: Clone>(&mut self, items: &[T]) -> Option<T> {
         (self.roll(4) > 0).then(|| self.pick(items).clone())
     }
 }
 
 /// One run at the server.
 #[derive(Debug, Clone)]
-pub struct Record {
-    pub name: String,
-    pub texts: Vec<(&'static str, Option<String>)>,
+pub(super) struct Record {
+    pub(super) name: String,
+    pub(super) texts: Vec<(&'static str, Option<String>)>,
     /// The server's times, and how much of them it shows.
-    pub created: Option<&'static str>,
-    pub heartbeat: Option<&'static str>,
+    pub(super) created: Option<&'static str>,
+    pub(super) heartbeat: Option<&'static str>,
     cut: bool,
     zone: bool,
-    pub tags: Option<Vec<String>>,
+    pub(super) tags: Option<Vec<String>>,
     /// The server holds "" for what it shows as null, and null for no tags.
     odd: bool,
-    pub config: Map<String, Value>,
-    pub summary: Map<String, Value>,
+    pub(super) config: Map<String, Value>,
+    pub(super) summary: Map<String, Value>,
 }
 
-pub const TIMES: [&str; 7] = [
+pub(super) const TIMES: [&str; 7] = [
     "2026-01-01T00:00:00Z",
     "2026-01-01T00:00:00.500000Z",
     "2026-01-01T23:59:59.999999Z",
@@ -53,7 +53,7 @@ pub const TIMES: [&str; 7] = [
     "2026-01-04T10:20:30Z",
     "2025-12-31T23:59:59.250000Z",
 ];
-pub const TEXTS: [(&str, [&str; 3]); 7] = [
+pub(super) const TEXTS: [(&str, [&str; 3]); 7] = [
     ("display_name", ["fluffy-1", "Fluffy-1", "x y"]),
     ("state", ["finished", "running", "crashed"]),
     ("username", ["ada", "Ada", "bob"]),
@@ -69,7 +69,7 @@ impl Record {
     }
 
     /// The server holds what it shows.
-    pub fn show_all(&mut self) {
+    pub(super) fn show_all(&mut self) {
         (self.cut, self.odd) = (false, false);
     }
 
@@ -79,7 +79,7 @@ impl Record {
     }
 
     /// The run as the server shows it.
-    pub fn run(&self) -> Run {
+    pub(super) fn run(&self) -> Run {
         Run {
             name: self.name.clone(),
             display_name: self.text("display_name"),
@@ -104,7 +104,7 @@ impl Record {
     }
 
     /// The run as the server holds it.
-    pub fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         let mut document = json!({
             "name": self.name, "created_at": self.created, "heartbeat_at": self.heartbeat,
             "config": self.wrapped(), "summary_metrics": self.summary,
@@ -168,7 +168,7 @@ fn object(dice: &mut Dice, mixed: bool, config: bool, spare: usize) -> Map<Strin
 }
 
 /// A few runs; `mixed`: their paths hold values of several kinds.
-pub fn records(dice: &mut Dice, mixed: bool) -> Vec<Record> {
+pub(super) fn records(dice: &mut Dice, mixed: bool) -> Vec<Record> {
     let spare = dice.roll(KEYS.len());
     let (cut, odd) = (dice.roll(2) == 0, dice.roll(2) == 0);
     let record = |at: usize, dice: &mut Dice| Record {

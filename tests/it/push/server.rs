@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 /// How a server takes the questions that Mongo's manual and SQL answer differently.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Temper {
+pub(super) enum Temper {
     /// `$ne` and `$nin` keep missing values; a list matches by its elements.
     Mongo,
     /// `$ne` and `$nin` drop missing values; lists match nothing.
@@ -15,11 +15,11 @@ pub enum Temper {
 }
 
 impl Temper {
-    pub const ALL: [Temper; 2] = [Temper::Mongo, Temper::Sql];
+    pub(super) const ALL: [Temper; 2] = [Temper::Mongo, Temper::Sql];
 }
 
 /// Whether the server keeps the run.
-pub fn keeps(filter: &Value, record: &Record, temper: Temper) -> bool {
+pub(super) fn keeps(filter: &Value, record: &Record, temper: Temper) -> bool {
     holds(filter, &record.document(), temper)
 }
 
