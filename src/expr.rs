@@ -25,6 +25,7 @@
 //! * **Null.** A comparison with a missing value is null, and a filter drops the row. `= null` is refused: write `is null`.
 //! * **NaN** is unequal to everything and neither above nor below anything, as in IEEE 754: `x > 0.5` is false for it, `x != 0.5` true.
 //!   Ask for it with `is_nan(x)`.
+//! * **Servers.** [`push_down`] splits a condition into what a W&B server evaluates and the rest; [`mongo`] reads W&B's own filters.
 
 mod arithmetic;
 mod cast;
@@ -32,7 +33,9 @@ mod compare;
 mod functions;
 mod lexer;
 mod literals;
+pub mod mongo;
 mod names;
+mod push;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -41,6 +44,7 @@ mod value;
 mod walk;
 
 pub use functions::{FUNCTIONS, Function};
+pub use push::{Conjunct, Split, parse_partial_filter, push_down};
 pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
 
 use crate::error::{Error, ErrorKind, Result};

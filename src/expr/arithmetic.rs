@@ -41,6 +41,8 @@ pub(super) fn combine(left: Value, op: &Op, right: Value, names: &Names<'_>) -> 
         }
         _ => Ok(value),
     };
+    let lacking = |value: Value| if names.partial { value.of_kind_or_null(Kind::Number, names) } else { Ok(value) };
+    let (left, right) = (lacking(left)?, lacking(right)?);
     let kinds = (left.kind(), right.kind());
     let (left, right) = (time(left, kinds.1)?, time(right, kinds.0)?);
     let at = left.at;

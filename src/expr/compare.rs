@@ -24,7 +24,7 @@ pub(super) enum Sign {
 pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) -> Result<Expr> {
     if sign != Sign::Same {
         for (side, other) in [(&left, &right), (&right, &left)] {
-            if side.kind() == Kind::Null {
+            if side.kind() == Kind::Null && !names.may_lack(side.column.as_deref()) {
                 let name = other.column.as_deref().unwrap_or("…");
                 return Err(side.mismatch(
                     "a comparison with null is never true",
@@ -33,7 +33,13 @@ pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) 
             }
         }
     }
-    let (left, right) = fit(left, right, names)?;
+    let lacking = names.may_lack(left.column.as_deref()) || names.may_lack(right.column.as_deref());
+    let (left, right) = match fit(left, right, names) {
+        Ok((left, right)) if left.kind() != Kind::Null || right.kind() != Kind::Null => (left, right),
+        // In a partial table, two columns of different kinds have no run that holds a value in both.
+        Err(_) | Ok(_) if lacking => return Ok(lit(NULL).cast(DataType::Boolean)),
+        fitted => fitted?,
+    };
     if left.kind() == Kind::Bool && !matches!(sign, Sign::Eq | Sign::NotEq | Sign::Same) {
         return Err(left.mismatch("true and false have no order", "compare with = or !="));
     }
@@ -43,10 +49,10 @@ pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) 
 /// Makes two values comparable, or says why they are not.
 fn fit(left: Value, right: Value, names: &Names<'_>) -> Result<(Value, Value)> {
     let (left, right) = match (left.constant.is_some(), right.constant.is_some()) {
-        (false, true) => (left.of_kind(right.kind(), names)?, right),
+        (false, true) => (left.of_kind_or_null(right.kind(), names)?, right),
         (true, false) => {
             let kind = left.kind();
-            (left, right.of_kind(kind, names)?)
+            (left, right.of_kind_or_null(kind, names)?)
         }
         _ => (left, right),
     };
@@ -148,7 +154,7 @@ pub(super) fn is_in(value: Value, list: Vec<Value>, names: &Names<'_>) -> Result
     for item in list {
         // What is no plain constant is compared on its own.
         if item.constant.is_none() || value.constant.is_some() {
-            let column = value.clone().of_kind(item.kind(), names)?.column;
+            let column = value.clone().of_kind_or_null(item.kind(), names)?.column;
             parts.push((column, compare(value.clone(), Sign::Eq, item, names)?));
             continue;
         }
@@ -158,7 +164,7 @@ pub(super) fn is_in(value: Value, list: Vec<Value>, names: &Names<'_>) -> Result
         }
     }
     for (kind, group) in groups {
-        let side = value.clone().of_kind(kind, names)?;
+        let side = value.clone().of_kind_or_null(kind, names)?;
         parts.push((side.column.clone(), one_of(side, group, names)?));
     }
     // Columns of several kinds of one path: at most one holds a value, the others are null and must not hide it.
@@ -303,7 +309,7 @@ pub(super) fn regex(value: Value, pattern: Value, ignore_case: bool, names: &Nam
 }
 
 fn text_side(value: Value, what: &str, names: &Names<'_>) -> Result<Value> {
-    let value = value.of_kind(Kind::Text, names)?;
+    let value = value.of_kind_or_null(Kind::Text, names)?;
     if value.kind() == Kind::Text {
         return Ok(value);
     }

@@ -8,8 +8,16 @@ use polars::prelude::{DataType, Schema};
 /// The columns of a table and their aliases.
 pub(super) struct Names<'a> {
     pub(super) schema: &'a Schema,
+    /// The table lacks runs that the server left out: flattened columns that it does not have are null. The schema holds
+    /// them with the type Null.
+    pub(super) partial: bool,
     /// Every spelling that may stand bare in a text.
     bare: Vec<String>,
+}
+
+/// True for the columns made from config and summary.
+pub(super) fn is_flattened(column: &str) -> bool {
+    column.starts_with("config.") || column.starts_with("summary.")
 }
 
 /// True for characters that go on with a word.
@@ -34,7 +42,12 @@ impl<'a> Names<'a> {
             bare.extend(field.aliases.iter().map(|alias| (*alias).to_owned()));
         }
         bare.retain(|name| !name.is_empty() && !name.contains(needs_quotes));
-        Names { schema, bare }
+        Names { schema, partial: false, bare }
+    }
+
+    /// True if `column` comes from config or summary, so that it depends on the runs whether it exists, and its kind.
+    pub(super) fn may_lack(&self, column: Option<&str>) -> bool {
+        self.partial && column.is_some_and(is_flattened)
     }
 
     /// The length of the longest column name or alias that `text` spells at its start.

@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod lists;
+mod push;
 
 use crate::ops::frames::{Version, artifacts, names, times};
 use crate::record::Timestamp;

@@ -117,7 +117,7 @@ impl Value {
     /// The column `name`; times of any unit and zone become `Datetime[μs, UTC]`, those without a zone are UTC.
     pub(super) fn column(name: &str, names: &Names<'_>, at: usize) -> Result<Self> {
         let Some(dtype) = names.schema.get(name) else { return Err(names.unknown(name, None)) };
-        let expr = Expr::Column(name.into());
+        let expr = if *dtype == DataType::Null { lit(NULL) } else { Expr::Column(name.into()) };
         let (expr, dtype) = match dtype {
             DataType::Datetime(..) if *dtype != TIME => (expr.cast(TIME), TIME),
             other => (expr, other.clone()),
@@ -169,9 +169,32 @@ impl Value {
         }
     }
 
+    /// As [`Value::of_kind`]; where the runs of a partial table hold no value of this kind, null.
+    pub(super) fn of_kind_or_null(self, kind: Kind, names: &Names<'_>) -> Result<Self> {
+        let value = self.of_kind(kind, names)?;
+        if value.kind() == kind || !names.may_lack(value.column.as_deref()) {
+            return Ok(value);
+        }
+        let dtype = match kind {
+            Kind::Number => DataType::Float64,
+            Kind::Text => DataType::String,
+            Kind::Bool => DataType::Boolean,
+            Kind::List => DataType::List(Box::new(DataType::String)),
+            _ => return Ok(value),
+        };
+        // Beside numbers in runs that are not here, config's "NaN" and its like are numbers.
+        let expr = match (kind, value.kind()) {
+            (Kind::Number, Kind::Text) => spelled_numbers(value.expr),
+            _ => lit(NULL).cast(dtype.clone()),
+        };
+        // Another name, so that the kinds of one path do not pass for one column.
+        let column = value.column.map(|column| format!("{column}:{kind:?}"));
+        Ok(Value { expr, dtype, column, ..value })
+    }
+
     /// The value as a condition.
     pub(super) fn condition(self, what: &str, names: &Names<'_>) -> Result<Expr> {
-        let value = self.of_kind(Kind::Bool, names)?;
+        let value = self.of_kind_or_null(Kind::Bool, names)?;
         match value.kind() {
             Kind::Bool => Ok(value.expr),
             Kind::Null => Ok(value.expr.cast(DataType::Boolean)),
@@ -195,6 +218,19 @@ impl Value {
     pub(super) fn mismatch(&self, message: &str, cure: &str) -> Error {
         fault(self.at, message, cure)
     }
+}
+
+/// W&B's spellings of numbers that are not finite as numbers; other texts are null.
+fn spelled_numbers(text: Expr) -> Expr {
+    let spelled =
+        |one: &str, other: &str| text.clone().eq(lit(one.to_owned())).or(text.clone().eq(lit(other.to_owned())));
+    when(spelled("NaN", "nan"))
+        .then(lit(f64::NAN))
+        .when(spelled("Infinity", "Inf"))
+        .then(lit(f64::INFINITY))
+        .when(spelled("-Infinity", "-Inf"))
+        .then(lit(f64::NEG_INFINITY))
+        .otherwise(lit(NULL).cast(DataType::Float64))
 }
 
 fn scalar(dtype: DataType, value: AnyValue<'static>) -> Expr {

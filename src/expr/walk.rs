@@ -373,7 +373,7 @@ fn shorten(text: &str) -> String {
 
 /// The kind that the value must have for `what`.
 pub(super) fn expect(value: Value, kind: Kind, what: &str, names: &Names<'_>) -> Result<Value> {
-    let value = value.of_kind(kind, names)?;
+    let value = value.of_kind_or_null(kind, names)?;
     let got = value.kind();
     if got == kind || got == Kind::Null {
         return Ok(value);

@@ -7,3 +7,4 @@ mod cli;
 mod log;
 mod output;
 mod stored;
+mod push;
