@@ -30,6 +30,8 @@
 mod arithmetic;
 mod cast;
 mod compare;
+mod context;
+mod exact;
 mod functions;
 mod lexer;
 mod literals;
@@ -43,22 +45,24 @@ mod time;
 mod value;
 mod walk;
 
+pub use context::Context;
 pub use functions::{FUNCTIONS, Function};
 pub use push::{Conjunct, Split, parse_partial_filter, push_down};
 pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Timestamp;
 use names::Names;
 use polars::prelude::{Expr, Schema};
 use sqlparser::ast::Expr as Ast;
 use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 use value::Value;
 use walk::Walker;
 
-/// Parses a condition on the columns of `schema`: a Boolean expression. `now` is what `now()` means.
+/// Parses a condition on the columns of `schema`: a Boolean expression. `context` says what `now()` means, and the zone of days;
+/// a [`Timestamp`](crate::Timestamp) alone stands for UTC.
 ///
 /// # Errors
 /// Text that does not parse, unknown names, parts that do not fit together, or a result that is not Boolean: with the
@@ -73,9 +77,9 @@ use walk::Walker;
 /// assert_eq!(error.to_string(), "byte 0: unknown column config.lrr (did you mean config.lr?)");
 /// # Ok::<(), PolarsError>(())
 /// ```
-pub fn parse_filter(text: &str, schema: &Schema, now: Timestamp) -> Result<Expr> {
-    let names = Names::new(schema);
-    value_of(text, 0, &names, now)?.condition("a filter", &names)
+pub fn parse_filter(text: &str, schema: &Schema, context: impl Into<Context>) -> Result<Expr> {
+    let names = Names::new(schema).within(context.into());
+    value_of(text, 0, &names)?.condition("a filter", &names)
 }
 
 /// The line of `text` in which `error` lies and a caret below the place; `None` if the error names no place in it.
@@ -99,9 +103,9 @@ pub fn point_at(text: &str, error: &Error) -> Option<String> {
 }
 
 /// Parses and checks `text` from byte `start` on.
-fn value_of(text: &str, start: usize, names: &Names<'_>, now: Timestamp) -> Result<Value> {
+fn value_of(text: &str, start: usize, names: &Names<'_>) -> Result<Value> {
     let tree = tree_of(text, start, names)?;
-    Walker { names, text, now, depth: 0 }.value(&tree)
+    Walker { names, text, depth: 0 }.value(&tree)
 }
 
 /// Parses `text` from byte `start` on.
@@ -110,7 +114,7 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
     if tokens.is_empty() {
         return Err(fault(start, "the expression is empty", "for example config.lr > 0.01"));
     }
-    let wrong = |error: ParserError| parse_fault(text, &error);
+    let wrong = |error: ParserError| parse_fault(text, start, &error, names);
     // Above what the lexer lets through: at its own limit the parser takes keywords for names.
     let mut parser = Parser::new(&GenericDialect {}).with_recursion_limit(8192).with_tokens_with_locations(tokens);
     let tree = parser.parse_expr().map_err(wrong)?;
@@ -127,7 +131,7 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
 }
 
 /// The parser's error in our words, with the offset that our spans carry as the column.
-fn parse_fault(text: &str, error: &ParserError) -> Error {
+fn parse_fault(text: &str, start: usize, error: &ParserError, names: &Names<'_>) -> Error {
     let message = match error {
         ParserError::RecursionLimitExceeded => return fault(0, "nested too deeply", "use fewer parentheses"),
         ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
@@ -136,7 +140,25 @@ fn parse_fault(text: &str, error: &ParserError) -> Error {
     let at = column.parse::<usize>().map_or(text.len(), |column| column.saturating_sub(1));
     let what = what.trim_start_matches("Expected: ").replace(", found: EOF", " at the end");
     let what = what.replace(", found: ", " instead of ").replace('"', "");
-    fault(at, &format!("expected {what}"), "see the expression language in the README")
+    if let Some(cure) = lexer::lex(text, start, names).ok().and_then(|tokens| element_cure(text, &tokens, at)) {
+        return fault(at, "in takes values in parentheses", &cure);
+    }
+    fault(at, &format!("expected {what}"), "see docs/expressions.md")
+}
+
+/// For `'x' in list`: how to ask whether the list at byte `at` holds what stands before `in`.
+fn element_cure(text: &str, tokens: &[TokenWithSpan], at: usize) -> Option<String> {
+    let list = tokens.iter().position(|token| token.span.start.column == at as u64 + 1)?;
+    let word = |back: usize, keyword: Keyword| {
+        matches!(&tokens.get(list.checked_sub(back)?)?.token, Token::Word(word) if word.keyword == keyword && word.quote_style.is_none()).then_some(())
+    };
+    word(1, Keyword::IN)?;
+    let not = word(2, Keyword::NOT).is_some();
+    let (value, list) = (tokens.get(list.checked_sub(if not { 3 } else { 2 })?)?, tokens.get(list)?);
+    let part =
+        |token: &TokenWithSpan| text.get(token.span.start.column as usize - 1..token.span.end.column as usize - 1);
+    matches!(list.token, Token::Word(_)).then_some(())?;
+    Some(format!("write {}contains({}, {})", if not { "not " } else { "" }, part(list)?, part(value)?))
 }
 
 fn spelled(token: &Token) -> String {

@@ -6,9 +6,8 @@ mod spelled;
 mod times;
 
 use super::names::Names;
-use super::{lexer, tree_of, value_of};
+use super::{Context, lexer, tree_of, value_of};
 use crate::error::Result;
-use crate::record::Timestamp;
 use polars::prelude::{DataType, Expr, Schema};
 use serde_json::{Value as Json, json};
 use spelled::Spelled;
@@ -37,7 +36,7 @@ pub struct Split {
     /// The conditions to evaluate here on what the server sends, with [`parse_partial_filter`].
     pub rest: Option<String>,
     /// True if the rest means the same on the runs that the server sends as on all runs. False if it asks for something
-    /// that depends on the kinds of values in other runs, such as `config.x is null` of a path with numbers and texts.
+    /// that depends on the kinds of values in other runs, such as `config.x like 'a%'` of a path with numbers and texts.
     pub exact: bool,
     /// The whole condition: evaluating it all here never changes the answer, and guards against a server that sends too much.
     pub recheck: String,
@@ -47,7 +46,8 @@ pub struct Split {
     pub conjuncts: Vec<Conjunct>,
 }
 
-/// Splits a condition into what W&B's server evaluates and the rest. No schema is needed. `now` is what `now()` means.
+/// Splits a condition into what W&B's server evaluates and the rest. No schema is needed. `context` is as for
+/// [`parse_filter`](super::parse_filter).
 ///
 /// Conditions joined by `and` are split one by one. One whose answer at the server may hold too many runs is sent to
 /// narrow the load and stays in the rest; one whose answer might lack a run is not sent.
@@ -63,9 +63,9 @@ pub struct Split {
 /// assert_eq!(split.rest.as_deref(), Some("summary.acc is not null"));
 /// # Ok::<(), runframe::Error>(())
 /// ```
-pub fn push_down(text: &str, now: Timestamp) -> Result<Split> {
+pub fn push_down(text: &str, context: impl Into<Context>) -> Result<Split> {
     let spelled = Spelled::of(text);
-    let names = Names::new(&spelled.schema);
+    let names = Names::new(&spelled.schema).within(context.into());
     tree_of(text, 0, &names)?;
     let tokens = lexer::lex(text, 0, &names)?;
     check_names(&tokens, text, &names)?;
@@ -79,7 +79,7 @@ pub fn push_down(text: &str, now: Timestamp) -> Result<Split> {
         let doubt = spelled.doubtful.iter().any(|at| place.contains(at));
         let (pushed, here) = match doubt {
             true => (None, Some("a name in it may be a column or a division")),
-            false => server::push(&tree, &names, now),
+            false => server::push(&tree, &names),
         };
         exact &= here.is_none() || (!doubt && kinds::independent(&tree, &names));
         conjuncts.push(Conjunct { text: text.get(range).unwrap_or(text).to_owned(), pushed, here });
@@ -104,16 +104,16 @@ pub fn push_down(text: &str, now: Timestamp) -> Result<Split> {
 /// assert_eq!(runs.lazy().filter(filter).collect()?.height(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn parse_partial_filter(text: &str, schema: &Schema, now: Timestamp) -> Result<Expr> {
+pub fn parse_partial_filter(text: &str, schema: &Schema, context: impl Into<Context>) -> Result<Expr> {
     let mut schema = schema.clone();
     for name in Spelled::of(text).found {
         if !schema.contains(&name) {
             schema.with_column(name.into(), DataType::Null);
         }
     }
-    let mut names = Names::new(&schema);
+    let mut names = Names::new(&schema).within(context.into());
     names.partial = true;
-    value_of(text, 0, &names, now)?.condition("a filter", &names)
+    value_of(text, 0, &names)?.condition("a filter", &names)
 }
 
 impl Split {
@@ -137,13 +137,13 @@ impl Split {
     /// ```
     /// use runframe::{Timestamp, expr};
     ///
-    /// let split = expr::push_down("state = 'finished' and summary.acc is not null", Timestamp::now())?;
+    /// let split = expr::push_down("state = 'finished' and config.opt like 'a%'", Timestamp::now())?;
     /// assert_eq!(split.explain(), "\
     /// 1. the server keeps the runs with {\"state\":\"finished\"}
     ///      state = 'finished'
     /// 2. of these, here are kept the runs with
-    ///      summary.acc is not null
-    ///        here, because it depends on the kinds of all runs' values
+    ///      config.opt like 'a%'
+    ///        here, because the server's patterns are of another dialect
     /// note: what is evaluated here sees only the runs that the server sends; their values decide which kind of column a path is
     /// ");
     /// # Ok::<(), runframe::Error>(())

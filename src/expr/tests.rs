@@ -2,8 +2,10 @@
 
 mod answers;
 mod faults;
+mod kinds;
 mod lists;
 mod push;
+mod zones;
 
 use crate::ops::frames::{Version, artifacts, names, times};
 use crate::record::Timestamp;

@@ -15,6 +15,8 @@ pub(super) enum Const {
     Bool(bool),
     Int(i64),
     Float(f64),
+    /// An integer beyond Int64.
+    Digits(String),
     Text(String),
     Time(Timestamp),
     Date(i32),
@@ -93,7 +95,7 @@ pub(super) struct Value {
 }
 
 pub(super) const TIME: DataType = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
-const SPAN: DataType = DataType::Duration(TimeUnit::Microseconds);
+pub(super) const SPAN: DataType = DataType::Duration(TimeUnit::Microseconds);
 
 impl Value {
     pub(super) fn new(expr: Expr, dtype: DataType, at: usize) -> Self {
@@ -106,6 +108,7 @@ impl Value {
             Const::Bool(value) => (lit(*value), DataType::Boolean),
             Const::Int(value) => (lit(*value), DataType::Int64),
             Const::Float(value) => (lit(*value), DataType::Float64),
+            Const::Digits(value) => (lit(value.parse().unwrap_or(f64::NAN)), DataType::Float64),
             Const::Text(value) => (lit(value.clone()), DataType::String),
             Const::Time(value) => (time_lit(*value), TIME),
             Const::Date(days) => (scalar(DataType::Date, AnyValue::Date(*days)), DataType::Date),
@@ -149,10 +152,11 @@ impl Value {
             (Some(Const::Text(text)), _) => format!("'{text}'"),
             (Some(Const::Int(value)), _) => value.to_string(),
             (Some(Const::Float(value)), _) => value.to_string(),
+            (Some(Const::Digits(value)), _) => value.clone(),
             (Some(Const::Bool(value)), _) => value.to_string(),
             (Some(Const::Null), _) => "null".to_owned(),
-            (_, Some(column)) => format!("{column} ({})", self.dtype),
-            _ => format!("a value of type {}", self.dtype),
+            (_, Some(column)) => format!("{column} ({})", type_name(&self.dtype)),
+            _ => format!("a value of type {}", type_name(&self.dtype)),
         }
     }
 
@@ -192,6 +196,22 @@ impl Value {
         Ok(Value { expr, dtype, column, ..value })
     }
 
+    /// True where the value is null; a path that has several kinds is null where the columns of all of them are.
+    pub(super) fn absent(self, names: &Names<'_>) -> Result<Expr> {
+        let Some(column) = &self.column else { return Ok(self.expr.is_null()) };
+        let all = names.kinds(column).into_iter().map(|name| Ok(Value::column(&name, names, self.at)?.expr.is_null()));
+        Ok(super::walk::balanced(all.collect::<Result<Vec<Expr>>>()?, Expr::and))
+    }
+
+    /// A date as the time at which it begins: a written one in UTC, any other in the zone of the context.
+    pub(super) fn begin(self, names: &Names<'_>) -> Self {
+        if self.kind() != Kind::Date {
+            return self;
+        }
+        let expr = if self.constant.is_some() { self.expr.cast(TIME) } else { names.context.midnight(self.expr) };
+        Value { expr, dtype: TIME, ..self }
+    }
+
     /// The value as a condition.
     pub(super) fn condition(self, what: &str, names: &Names<'_>) -> Result<Expr> {
         let value = self.of_kind_or_null(Kind::Bool, names)?;
@@ -217,6 +237,17 @@ impl Value {
     /// An error at this value.
     pub(super) fn mismatch(&self, message: &str, cure: &str) -> Error {
         fault(self.at, message, cure)
+    }
+}
+
+/// The types' names as in the documentation.
+fn type_name(dtype: &DataType) -> String {
+    match dtype {
+        DataType::Datetime(TimeUnit::Microseconds, Some(zone)) => format!("Datetime[μs, {zone}]"),
+        DataType::Duration(TimeUnit::Microseconds) => "Duration[μs]".to_owned(),
+        DataType::List(inner) => format!("List({})", type_name(inner)),
+        DataType::Struct(_) => "Struct".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -279,7 +310,7 @@ pub(super) fn unify(values: Vec<Value>, names: &Names<'_>) -> Result<(Vec<Value>
         return Err(fault_of(
             ErrorKind::Expression,
             Some(odd.at),
-            &format!("{} is of another type than {dtype}", odd.called()),
+            &format!("{} is of another type than {}", odd.called(), type_name(&dtype)),
             "all results must be of one type",
         ));
     }

@@ -6,5 +6,5 @@ mod bundled;
 mod cli;
 mod log;
 mod output;
-mod stored;
 mod push;
+mod stored;

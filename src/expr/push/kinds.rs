@@ -1,7 +1,7 @@
 //! Whether a condition means the same however many other runs there are, whose values decide the kinds of columns.
 
 use super::super::compare::Sign;
-use super::super::names::{Names, is_flattened};
+use super::super::names::{Names, is_flattened, is_whole_path};
 use super::server::{chain, plain_text, sign_of};
 use sqlparser::ast::{
     BinaryOperator as Op, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
@@ -14,7 +14,8 @@ const STACK: usize = 16 * 1024 * 1024;
 const MAX_DEPTH: usize = 64;
 const NUMBERS: [&str; 8] = ["abs", "round", "floor", "ceil", "sqrt", "ln", "log10", "exp"];
 
-/// True if other runs cannot change for which runs the condition is true. Integers beyond 2^53 are not looked at.
+/// True if other runs cannot change for which runs the condition is true. Integers beyond 2^53 in arithmetic, and beyond
+/// Int64 anywhere, are not looked at.
 pub(super) fn independent(tree: &Ast, names: &Names<'_>) -> bool {
     stacker::maybe_grow(STACK, STACK, || Kinds { names }.same(tree, true, 0))
 }
@@ -53,6 +54,11 @@ impl Kinds<'_> {
         self.names.resolve(name).is_some_and(|column| is_flattened(&column))
     }
 
+    /// True for all columns of a path; which of them is called `PATH:string` depends on the runs.
+    fn whole(&self, name: &str) -> bool {
+        self.names.resolve(name).is_some_and(|column| is_whole_path(&column))
+    }
+
     fn leaf(&self, tree: &Ast, positive: bool) -> bool {
         match tree {
             Ast::BinaryOp { left, op, right } => {
@@ -71,6 +77,7 @@ impl Kinds<'_> {
                 (list.iter().all(is_number) && self.numeric(expr, 0))
                     || (positive && !negated && self.is_path(expr) && list.iter().all(plain))
             }
+            Ast::IsNull(inner) | Ast::IsNotNull(inner) => self.is_path(inner),
             Ast::Function(call) => argument(call, &["is_nan"]).is_some_and(|inner| self.numeric(inner, 0)),
             _ => false,
         }
@@ -79,7 +86,7 @@ impl Kinds<'_> {
     fn is_path(&self, tree: &Ast) -> bool {
         match tree {
             Ast::Nested(inner) => self.is_path(inner),
-            Ast::Identifier(name) => self.flattened(&name.value),
+            Ast::Identifier(name) => self.whole(&name.value),
             _ => false,
         }
     }
@@ -92,7 +99,7 @@ impl Kinds<'_> {
         match tree {
             Ast::Nested(inner) => self.numeric(inner, depth + 1),
             Ast::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => self.numeric(expr, depth + 1),
-            Ast::Identifier(name) => self.flattened(&name.value) || name.value == "runtime",
+            Ast::Identifier(name) => self.whole(&name.value) || name.value == "runtime",
             Ast::BinaryOp { left, op: Op::Plus | Op::Minus | Op::Multiply | Op::Divide, right } => {
                 self.numeric(left, depth + 1) && self.numeric(right, depth + 1)
             }

@@ -1,11 +1,10 @@
 //! One condition in W&B's Mongo JSON, if the server's answer is sure to hold every run that the condition keeps.
 
 use super::super::compare::Sign;
-use super::super::names::Names;
+use super::super::names::{Names, is_flattened, is_whole_path};
 use super::super::value::{Const, Value};
 use super::super::walk::Walker;
 use super::times;
-use crate::record::Timestamp;
 use polars::prelude::Schema;
 use serde_json::{Value as Json, json};
 use sqlparser::ast::{
@@ -40,9 +39,9 @@ const UNSET: Reason = "the server may also send runs without a value";
 const KINDS: Reason = "it depends on the kinds of all runs' values";
 
 /// What to send for the condition, and why it is evaluated here.
-pub(super) fn push(tree: &Ast, names: &Names<'_>, now: Timestamp) -> (Option<Json>, Option<Reason>) {
+pub(super) fn push(tree: &Ast, names: &Names<'_>) -> (Option<Json>, Option<Reason>) {
     let none = Schema::default();
-    let server = Server { names, none: &Names::new(&none), now };
+    let server = Server { names, none: &Names::new(&none).within(names.context.clone()) };
     match server.truth(tree, true, 0) {
         Ok((json, here)) => (Some(json), here),
         Err(reason) => (None, Some(reason)),
@@ -53,7 +52,6 @@ struct Server<'a> {
     names: &'a Names<'a>,
     /// No names: what parses with them is constant.
     none: &'a Names<'a>,
-    now: Timestamp,
 }
 
 impl Server<'_> {
@@ -74,7 +72,7 @@ impl Server<'_> {
                 let sign = sign_of(op).ok_or("the server has no such operator")?;
                 match (self.column(left), self.column(right)) {
                     (Some(column), None) => self.compare(&column, sign, &self.constant(right)?, wanted),
-                    (None, Some(column)) => self.compare(&column, turned(sign), &self.constant(left)?, wanted),
+                    (None, Some(column)) => self.compare(&column, sign.turned(), &self.constant(left)?, wanted),
                     _ => Err("the server compares fields with fixed values only"),
                 }
             }
@@ -108,7 +106,7 @@ impl Server<'_> {
     }
 
     fn constant(&self, tree: &Ast) -> Result<Const, Reason> {
-        let value = Walker { names: self.none, text: "", now: self.now, depth: 0 }.value(tree);
+        let value = Walker { names: self.none, text: "", depth: 0 }.value(tree);
         value.ok().and_then(|value: Value| value.constant).ok_or("the server compares fields with fixed values only")
     }
 
@@ -147,14 +145,15 @@ impl Server<'_> {
 
     fn null(&self, inner: &Ast, wanted: bool) -> Found {
         let column = self.column(inner).ok_or("the server has nothing like it")?;
+        if is_flattened(&column) && !is_whole_path(&column) {
+            return Err(KINDS);
+        }
         if !wanted {
-            let flattened = super::super::names::is_flattened(&column);
-            return Err(if flattened { KINDS } else { "how the server excludes null is not documented" });
+            return Err("how the server excludes null is not documented");
         }
         match TEXTS.iter().find(|(name, _)| *name == column && OPTIONAL.contains(name)) {
             Some((_, field)) => Ok((unset(field), Some(UNSET))),
             None if column == "heartbeat_at" => Ok((json!({ "heartbeat_at": null }), None)),
-            None if super::super::names::is_flattened(&column) => Err(KINDS),
             None => Err("the server may hold something else for null"),
         }
     }
@@ -291,7 +290,7 @@ fn number(constant: &Const) -> Result<Json, Reason> {
     match constant {
         Const::Int(number) if (-EXACT + 1..EXACT).contains(number) => Ok(json!(number)),
         Const::Float(number) if number.is_finite() && number.abs() < EXACT as f64 => Ok(json!(number)),
-        Const::Int(_) | Const::Float(_) => Err("beyond 2^53 integers and floats differ"),
+        Const::Int(_) | Const::Float(_) | Const::Digits(_) => Err("beyond 2^53 integers and floats differ"),
         _ => Err("it depends on the kinds of all runs' values"),
     }
 }
@@ -315,17 +314,6 @@ pub(super) fn sign_of(op: &Op) -> Option<Sign> {
         Op::GtEq => Sign::GtEq,
         _ => return None,
     })
-}
-
-/// The sign with its sides exchanged.
-fn turned(sign: Sign) -> Sign {
-    match sign {
-        Sign::Lt => Sign::Gt,
-        Sign::LtEq => Sign::GtEq,
-        Sign::Gt => Sign::Lt,
-        Sign::GtEq => Sign::LtEq,
-        same => same,
-    }
 }
 
 /// The sign that is true where this one is false.

@@ -83,7 +83,7 @@ fn paths_narrow_the_load() {
         ),
         (
             "(state = 'a' and config.x is null) or name = 'b'",
-            r#"~{"$or":[{"state":"a"},{"name":"b"}]} | (state = 'a' and config.x is null) or name = 'b'"#,
+            r#"{"$or":[{"state":"a"},{"name":"b"}]} | (state = 'a' and config.x is null) or name = 'b'"#,
         ),
     ]);
 }
@@ -92,10 +92,12 @@ fn paths_narrow_the_load() {
 fn the_rest_stays_here() {
     let here = [
         "config.opt like 'a%'",
-        "config.lr is null",
+        "config.lr:string is null",
+        "config.lr:string = 'a'",
+        "config.lr:number > 1",
+        "config.lr is not distinct from null",
         "config.opt != 'a'",
         "lower(config.opt) = 'a'",
-        "config.a.b.c is not null",
         "config.lr > summary.acc",
         "summary.val/2 > 1",
         "summary.val/name > 1",
@@ -107,6 +109,9 @@ fn the_rest_stays_here() {
         assert_eq!(split(text), format!("~- | {text}"));
     }
     let same = [
+        "config.lr is null",
+        "config.a.b.c is not null",
+        "not (config.lr is null)",
         "state like 'f%'",
         "state < 'g'",
         "state is not null",
@@ -135,7 +140,7 @@ fn what_cannot_be_right_is_said_before_any_request() {
     check(&[
         ("stat = 'x'", "byte 0: unknown column stat (did you mean state?)"),
         ("state = 'x' and lr > 1", "byte 16: unknown column lr (the schema verb lists all columns)"),
-        ("state =", "byte 7: expected an expression at the end (see the expression language in the README)"),
+        ("state =", "byte 7: expected an expression at the end (see docs/expressions.md)"),
         ("", "byte 0: the expression is empty (for example config.lr > 0.01)"),
     ]);
 }
@@ -205,14 +210,14 @@ fn what_the_runs_lack_is_null() {
 
 #[test]
 fn explanations() {
-    let text = "state = 'finished' and config.lr > 0.1 and config.opt is null";
+    let text = "state = 'finished' and config.lr > 0.1 and config.opt:string is null";
     let wanted = r#"1. the server keeps the runs with {"$and":[{"state":"finished"},{"$or":[{"config.lr.value":{"$gt":0.1}},{"config.lr.value":{"$in":["Infinity","Inf"]}}]}]}
      state = 'finished'
      config.lr > 0.1   (asked again here)
 2. of these, here are kept the runs with
      config.lr > 0.1
        here, because the server also matches lists that hold such a value
-     config.opt is null
+     config.opt:string is null
        here, because it depends on the kinds of all runs' values
 note: what is evaluated here sees only the runs that the server sends; their values decide which kind of column a path is
 "#;

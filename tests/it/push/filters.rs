@@ -103,7 +103,7 @@ fn number(dice: &mut Dice) -> String {
 fn other(dice: &mut Dice) -> String {
     let path = *dice.pick(&["config.lr", "summary.acc", "config.opt", "config.flag", "summary.flag"]);
     let texts = ["adam", "sgd", "Adam", "1", "NaN"];
-    match dice.roll(12) {
+    match dice.roll(15) {
         0 => format!("{path} is null"),
         1 => format!("{path} is not null"),
         2 => format!("is_nan({})", dice.pick(&["summary.acc", "summary.lr"])),
@@ -114,6 +114,19 @@ fn other(dice: &mut Dice) -> String {
         7 => "config.lr > summary.acc".to_owned(),
         8 => "upper(config.opt) = 'ADAM'".to_owned(),
         9 => "summary.acc/2 > 0.1".to_owned(),
+        10 => {
+            let path = *dice.pick(&["config.big", "summary.big"]);
+            let number = *dice.pick(&["9007199254740993", "9007199254740992", "0.5", "-9007199254740993", "3"]);
+            match dice.roll(3) {
+                0 => format!("{path} in ({number}, 9007199254740995)"),
+                1 => format!("{path} is null"),
+                _ => format!("{path} {} {number}", dice.pick(&SIGNS)),
+            }
+        }
+        11 => {
+            (*dice.pick(&["contains(config.lr, 2)", "len(config.acc) = 2", "contains(config.flag, 'ad')"])).to_owned()
+        }
+        12 => format!("config.flag:string {}", dice.pick(&["is null", "= 'adam'"])),
         _ => format!("{} = '{}'", dice.pick(&["config.opt", "summary.opt"]), dice.pick(&texts)),
     }
 }

@@ -155,6 +155,13 @@ fn object(dice: &mut Dice, mixed: bool, config: bool, spare: usize) -> Map<Strin
         let kind = if *key == "opt" && kind != 1 { 1 } else { kind };
         object.insert((*key).to_owned(), value(dice, kind, config));
     }
+    // Integers that floats cannot hold, beside floats or not.
+    if dice.roll(2) == 0 {
+        let big = [json!(9_007_199_254_740_993_i64), json!(0.5), json!(-9_007_199_254_740_993_i64), json!(3)]
+            [dice.roll(4)]
+        .clone();
+        object.insert("big".to_owned(), if mixed && dice.roll(4) == 0 { json!("adam") } else { big });
+    }
     // `a.b` nested, as a flat key, or both.
     let number = json!(dice.roll(4));
     let both = dice.roll(5);
