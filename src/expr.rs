@@ -12,6 +12,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! `docs/expressions.md` is its page, with an example of everything. In short:
+//!
 //! * **Names.** A bare name takes the longest column (or alias) that the text spells: `summary.val/loss` is that column if
 //!   there is one, else a division. SQL's keywords are names too, but for `and or not in is null true false like ilike rlike
 //!   regexp between escape case when then else end cast as interval asc desc distinct from`. Other names are quoted: `"summary.val loss"`.
@@ -21,7 +23,10 @@
 //!   (`~*` without case), `is null`, `is true`, `is distinct from`, `case when`, `cast(x as double)`, `x::double`. `/` never truncates.
 //! * **Functions.** [`FUNCTIONS`].
 //! * **Kinds.** Where a path has values of several kinds, a comparison takes the column of the literal's kind:
-//!   `config.opt = 'adam'` asks `config.opt:string` if `config.opt` holds numbers.
+//!   `config.opt = 'adam'` asks `config.opt:string` if `config.opt` holds numbers. `config.opt is null` asks all of them. Fixed
+//!   numbers are compared exactly, also with the digits that `config.opt:json` keeps.
+//! * **Overflow.** Integer `+ - *` beyond Int64 is null.
+//! * **Zones.** Days and hours are counted in the [`Context`]'s zone; literals without a zone are UTC.
 //! * **Null.** A comparison with a missing value is null, and a filter drops the row. `= null` is refused: write `is null`.
 //! * **NaN** is unequal to everything and neither above nor below anything, as in IEEE 754: `x > 0.5` is false for it, `x != 0.5` true.
 //!   Ask for it with `is_nan(x)`.
