@@ -2,7 +2,6 @@
 
 mod answers;
 mod faults;
-mod kinds;
 mod lists;
 mod push;
 mod zones;

@@ -1,5 +1,7 @@
 //! `docs/expressions.md`: it names every function, and each of its examples keeps as many of the bundled runs as it says.
 
+mod kinds;
+
 use crate::bundled::examples;
 use runframe::expr::{self, Context, FUNCTIONS};
 use runframe::polars::prelude::*;

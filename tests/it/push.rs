@@ -112,7 +112,7 @@ fn the_server_then_the_rest_is_the_whole() {
 
 fn check(seed: u64, count: &mut Count) {
     let mut dice = Dice::new(seed);
-    let mixed = seed % 2 == 0;
+    let mixed = seed.is_multiple_of(2);
     let records = records(&mut dice, mixed);
     let table = frame(&records.iter().collect::<Vec<&Record>>());
     let conditions: Vec<String> = (0..EACH).map(|_| condition(&mut dice)).collect();
@@ -165,7 +165,7 @@ fn filters_in_json_mean_here_what_they_mean_there() {
     let (mut cases, mut some) = (0, 0);
     for seed in 0..seeds() {
         let mut dice = Dice::new(10_000 + seed);
-        let mut records = records(&mut dice, seed % 2 == 0);
+        let mut records = records(&mut dice, seed.is_multiple_of(2));
         records.iter_mut().for_each(Record::show_all);
         let all: Vec<&Record> = records.iter().collect();
         let table = frame(&all);

@@ -1,10 +1,13 @@
 //! Paths with values of several kinds, numbers that no column of numbers holds, and sums that no integer holds.
 
-use super::super::{Context, parse_filter, parse_partial_filter};
-use super::now;
-use crate::frame::RunFrame;
-use crate::ops::frames::names;
-use crate::record::{Document, Run};
+use runframe::expr::{parse_filter, parse_partial_filter};
+use runframe::polars::prelude::*;
+use runframe::{Document, Run, RunFrame, Timestamp};
+
+fn names(frame: &DataFrame, keep: Expr) -> Result<Vec<String>, PolarsError> {
+    let kept = frame.clone().lazy().filter(keep).collect()?;
+    Ok(kept.column("name")?.str()?.iter().flatten().map(str::to_owned).collect())
+}
 
 /// Values at one path, one run each, called 1, 2, …
 fn frame(values: &[&str]) -> RunFrame {
@@ -19,7 +22,7 @@ fn frame(values: &[&str]) -> RunFrame {
 fn check(values: &[&str], table: &[(&str, &str)]) {
     let frame = frame(values).collect().unwrap();
     let kept = |text: &str| {
-        let keep = parse_filter(text, frame.schema(), Context::new(now())).map_err(|error| error.to_string())?;
+        let keep = parse_filter(text, frame.schema(), Timestamp::now()).map_err(|error| error.to_string())?;
         names(&frame, keep).map(|names| names.concat()).map_err(|error| error.to_string())
     };
     for (text, wanted) in table {
@@ -167,10 +170,11 @@ fn a_part_of_the_runs_gives_the_same() {
     {
         let frame = frame(&values).collect().unwrap();
         for text in ["config.x = 9007199254740993", "config.x > 5", "config.x in (9007199254740993, 4.5)"] {
-            let keep = parse_partial_filter(text, frame.schema(), now()).unwrap();
+            let keep = parse_partial_filter(text, frame.schema(), Timestamp::now()).unwrap();
             assert_eq!(names(&frame, keep).unwrap().concat(), wanted, "{text} {values:?}");
         }
-        let keep = parse_partial_filter("config.x is null or config.no is not null", frame.schema(), now()).unwrap();
+        let keep = parse_partial_filter("config.x is null or config.no is not null", frame.schema(), Timestamp::now())
+            .unwrap();
         assert!(names(&frame, keep).unwrap().is_empty());
     }
 }
