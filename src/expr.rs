@@ -12,6 +12,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! `docs/expressions.md` is its page, with an example of everything. In short:
+//!
 //! * **Names.** A bare name takes the longest column (or alias) that the text spells: `summary.val/loss` is that column if
 //!   there is one, else a division. SQL's keywords are names too, but for `and or not in is null true false like ilike rlike
 //!   regexp between escape case when then else end cast as interval asc desc distinct from`. Other names are quoted: `"summary.val loss"`.
@@ -21,18 +23,26 @@
 //!   (`~*` without case), `is null`, `is true`, `is distinct from`, `case when`, `cast(x as double)`, `x::double`. `/` never truncates.
 //! * **Functions.** [`FUNCTIONS`].
 //! * **Kinds.** Where a path has values of several kinds, a comparison takes the column of the literal's kind:
-//!   `config.opt = 'adam'` asks `config.opt:string` if `config.opt` holds numbers.
+//!   `config.opt = 'adam'` asks `config.opt:string` if `config.opt` holds numbers. `config.opt is null` asks all of them. Fixed
+//!   numbers are compared exactly, also with the digits that `config.opt:json` keeps.
+//! * **Overflow.** Integer `+ - *` beyond Int64 is null.
+//! * **Zones.** Days and hours are counted in the [`Context`]'s zone; literals without a zone are UTC.
 //! * **Null.** A comparison with a missing value is null, and a filter drops the row. `= null` is refused: write `is null`.
 //! * **NaN** is unequal to everything and neither above nor below anything, as in IEEE 754: `x > 0.5` is false for it, `x != 0.5` true.
 //!   Ask for it with `is_nan(x)`.
+//! * **Servers.** [`push_down`] splits a condition into what a W&B server evaluates and the rest; [`mongo`] reads W&B's own filters.
 
 mod arithmetic;
 mod cast;
 mod compare;
+mod context;
+mod exact;
 mod functions;
 mod lexer;
 mod literals;
+pub mod mongo;
 mod names;
+mod push;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -40,21 +50,24 @@ mod time;
 mod value;
 mod walk;
 
+pub use context::Context;
 pub use functions::{FUNCTIONS, Function};
+pub use push::{Conjunct, Split, parse_partial_filter, push_down};
 pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Timestamp;
 use names::Names;
 use polars::prelude::{Expr, Schema};
 use sqlparser::ast::Expr as Ast;
 use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 use value::Value;
 use walk::Walker;
 
-/// Parses a condition on the columns of `schema`: a Boolean expression. `now` is what `now()` means.
+/// Parses a condition on the columns of `schema`: a Boolean expression. `context` says what `now()` means, and the zone of days;
+/// a [`Timestamp`](crate::Timestamp) alone stands for UTC.
 ///
 /// # Errors
 /// Text that does not parse, unknown names, parts that do not fit together, or a result that is not Boolean: with the
@@ -69,9 +82,9 @@ use walk::Walker;
 /// assert_eq!(error.to_string(), "byte 0: unknown column config.lrr (did you mean config.lr?)");
 /// # Ok::<(), PolarsError>(())
 /// ```
-pub fn parse_filter(text: &str, schema: &Schema, now: Timestamp) -> Result<Expr> {
-    let names = Names::new(schema);
-    value_of(text, 0, &names, now)?.condition("a filter", &names)
+pub fn parse_filter(text: &str, schema: &Schema, context: impl Into<Context>) -> Result<Expr> {
+    let names = Names::new(schema).within(context.into());
+    value_of(text, 0, &names)?.condition("a filter", &names)
 }
 
 /// The line of `text` in which `error` lies and a caret below the place; `None` if the error names no place in it.
@@ -95,9 +108,9 @@ pub fn point_at(text: &str, error: &Error) -> Option<String> {
 }
 
 /// Parses and checks `text` from byte `start` on.
-fn value_of(text: &str, start: usize, names: &Names<'_>, now: Timestamp) -> Result<Value> {
+fn value_of(text: &str, start: usize, names: &Names<'_>) -> Result<Value> {
     let tree = tree_of(text, start, names)?;
-    Walker { names, text, now, depth: 0 }.value(&tree)
+    Walker { names, text, depth: 0 }.value(&tree)
 }
 
 /// Parses `text` from byte `start` on.
@@ -106,7 +119,7 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
     if tokens.is_empty() {
         return Err(fault(start, "the expression is empty", "for example config.lr > 0.01"));
     }
-    let wrong = |error: ParserError| parse_fault(text, &error);
+    let wrong = |error: ParserError| parse_fault(text, start, &error, names);
     // Above what the lexer lets through: at its own limit the parser takes keywords for names.
     let mut parser = Parser::new(&GenericDialect {}).with_recursion_limit(8192).with_tokens_with_locations(tokens);
     let tree = parser.parse_expr().map_err(wrong)?;
@@ -123,7 +136,7 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
 }
 
 /// The parser's error in our words, with the offset that our spans carry as the column.
-fn parse_fault(text: &str, error: &ParserError) -> Error {
+fn parse_fault(text: &str, start: usize, error: &ParserError, names: &Names<'_>) -> Error {
     let message = match error {
         ParserError::RecursionLimitExceeded => return fault(0, "nested too deeply", "use fewer parentheses"),
         ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
@@ -132,7 +145,25 @@ fn parse_fault(text: &str, error: &ParserError) -> Error {
     let at = column.parse::<usize>().map_or(text.len(), |column| column.saturating_sub(1));
     let what = what.trim_start_matches("Expected: ").replace(", found: EOF", " at the end");
     let what = what.replace(", found: ", " instead of ").replace('"', "");
-    fault(at, &format!("expected {what}"), "see the expression language in the README")
+    if let Some(cure) = lexer::lex(text, start, names).ok().and_then(|tokens| element_cure(text, &tokens, at)) {
+        return fault(at, "in takes values in parentheses", &cure);
+    }
+    fault(at, &format!("expected {what}"), "see docs/expressions.md")
+}
+
+/// For `'x' in list`: how to ask whether the list at byte `at` holds what stands before `in`.
+fn element_cure(text: &str, tokens: &[TokenWithSpan], at: usize) -> Option<String> {
+    let list = tokens.iter().position(|token| token.span.start.column == at as u64 + 1)?;
+    let word = |back: usize, keyword: Keyword| {
+        matches!(&tokens.get(list.checked_sub(back)?)?.token, Token::Word(word) if word.keyword == keyword && word.quote_style.is_none()).then_some(())
+    };
+    word(1, Keyword::IN)?;
+    let not = word(2, Keyword::NOT).is_some();
+    let (value, list) = (tokens.get(list.checked_sub(if not { 3 } else { 2 })?)?, tokens.get(list)?);
+    let part =
+        |token: &TokenWithSpan| text.get(token.span.start.column as usize - 1..token.span.end.column as usize - 1);
+    matches!(list.token, Token::Word(_)).then_some(())?;
+    Some(format!("write {}contains({}, {})", if not { "not " } else { "" }, part(list)?, part(value)?))
 }
 
 fn spelled(token: &Token) -> String {

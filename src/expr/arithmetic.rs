@@ -2,8 +2,7 @@
 
 use super::fault;
 use super::names::Names;
-use super::time::Span;
-use super::value::{Const, Kind, TIME, Value};
+use super::value::{Const, Kind, SPAN, TIME, Value};
 use crate::error::{Error, Result};
 use polars::prelude::*;
 use sqlparser::ast::BinaryOperator as Op;
@@ -11,9 +10,12 @@ use sqlparser::ast::BinaryOperator as Op;
 /// `-value`.
 pub(super) fn negate(value: Value, at: usize) -> Result<Value> {
     let constant = match &value.constant {
-        // -9223372036854775808 is a float by the time it gets here.
+        Some(Const::Int(i64::MIN)) => Some(Const::Digits("9223372036854775808".to_owned())),
         Some(Const::Int(number)) => number.checked_neg().map(Const::Int),
-        Some(Const::Float(number)) if *number == 9_223_372_036_854_775_808.0 => Some(Const::Int(i64::MIN)),
+        Some(Const::Digits(digits)) => Some(match digits.strip_prefix('-') {
+            Some(positive) => Const::Digits(positive.to_owned()),
+            None => format!("-{digits}").parse().map_or_else(|_| Const::Digits(format!("-{digits}")), Const::Int),
+        }),
         Some(Const::Float(number)) => Some(Const::Float(-number)),
         Some(Const::Span(span)) => span.negate().map(Const::Span),
         _ => None,
@@ -21,7 +23,9 @@ pub(super) fn negate(value: Value, at: usize) -> Result<Value> {
     match (constant, value.kind()) {
         (Some(constant), _) => Ok(Value::constant(constant, at)),
         (None, Kind::Number) if value.is_float() => Ok(Value::new(lit(0.0) - value.expr, DataType::Float64, at)),
-        (None, Kind::Number | Kind::Null) => Ok(Value::new(lit(0i64) - value.expr, DataType::Int64, at)),
+        (None, Kind::Number | Kind::Null) => {
+            Ok(Value::new(checked(lit(0i64), value.expr, i64::checked_sub), DataType::Int64, at))
+        }
         _ => Err(value.mismatch(
             &format!("- needs a number, but {} is {}", value.called(), value.kind().words()),
             "numbers and intervals can be negative",
@@ -41,17 +45,19 @@ pub(super) fn combine(left: Value, op: &Op, right: Value, names: &Names<'_>) -> 
         }
         _ => Ok(value),
     };
+    let lacking = |value: Value| if names.partial { value.of_kind_or_null(Kind::Number, names) } else { Ok(value) };
+    let (left, right) = (lacking(left)?, lacking(right)?);
     let kinds = (left.kind(), right.kind());
     let (left, right) = (time(left, kinds.1)?, time(right, kinds.0)?);
     let at = left.at;
     match (left.kind(), op, right.kind()) {
         (Kind::Number | Kind::Null, _, Kind::Number | Kind::Null) => Ok(numbers(left, op, right)),
-        (Kind::Time | Kind::Date, Op::Plus, Kind::Span) => shift(left, right, false),
-        (Kind::Time | Kind::Date, Op::Minus, Kind::Span) => shift(left, right, true),
-        (Kind::Span, Op::Plus, Kind::Time | Kind::Date) => shift(right, left, false),
+        (Kind::Time | Kind::Date, Op::Plus, Kind::Span) => shift(left.begin(names), right, false),
+        (Kind::Time | Kind::Date, Op::Minus, Kind::Span) => shift(left.begin(names), right, true),
+        (Kind::Span, Op::Plus, Kind::Time | Kind::Date) => shift(right.begin(names), left, false),
         (Kind::Time | Kind::Date, Op::Minus, Kind::Time | Kind::Date) => {
-            let expr = left.expr.cast(TIME) - right.expr.cast(TIME);
-            Ok(Value::new(expr, DataType::Duration(TimeUnit::Microseconds), at))
+            let (left, right) = (left.begin(names), right.begin(names));
+            Ok(Value::new(checked(left.expr, right.expr, i64::checked_sub).cast(SPAN), SPAN, at))
         }
         (Kind::Span, Op::Plus | Op::Minus, Kind::Span) => spans(left, op, right),
         _ => Err(misfit(&left, op, &right)),
@@ -68,7 +74,7 @@ fn misfit(left: &Value, op: &Op, right: &Value) -> Error {
     fault(left.at, &message, cure)
 }
 
-/// Integers stay integers but for `/`, and wrap beyond 64 bits; `%` has the sign of its left side, as in SQL; dividing by 0
+/// Integers stay integers but for `/`, and are null beyond 64 bits; `%` has the sign of its left side, as in SQL; dividing by 0
 /// gives ±infinity or NaN, an integer `% 0` null.
 fn numbers(left: Value, op: &Op, right: Value) -> Value {
     let at = left.at;
@@ -76,6 +82,9 @@ fn numbers(left: Value, op: &Op, right: Value) -> Value {
     let dtype = if float { DataType::Float64 } else { DataType::Int64 };
     let (a, b) = (left.expr.cast(dtype.clone()), right.expr.cast(dtype.clone()));
     let expr = match op {
+        Op::Plus if !float => checked(a, b, i64::checked_add),
+        Op::Minus if !float => checked(a, b, i64::checked_sub),
+        Op::Multiply if !float => checked(a, b, i64::checked_mul),
         Op::Plus => a + b,
         Op::Minus => a - b,
         Op::Multiply => a * b,
@@ -83,6 +92,16 @@ fn numbers(left: Value, op: &Op, right: Value) -> Value {
         _ => a.map_many(remainder, &[b], |_, fields| Ok(fields[0].clone())),
     };
     Value::new(expr, dtype, at)
+}
+
+/// What `make` gives of two columns as integers; null where that is beyond 64 bits.
+fn checked(a: Expr, b: Expr, make: fn(i64, i64) -> Option<i64>) -> Expr {
+    let apply = move |columns: &mut [Column]| {
+        let both = |a: Option<i64>, b: Option<i64>| make(a?, b?);
+        let out: Int64Chunked = arity::broadcast_binary_elementwise(columns[0].i64()?, columns[1].i64()?, both);
+        Ok(out.into_column())
+    };
+    a.cast(DataType::Int64).map_many(apply, &[b.cast(DataType::Int64)], |_, fields| Ok(fields[0].clone()))
 }
 
 /// The remainder of two columns of one type, Int64 or Float64.
@@ -104,7 +123,8 @@ fn shift(time: Value, span: Value, back: bool) -> Result<Value> {
     let bad = || fault(at, "the time is out of range", "use a shorter interval");
     let Some(Const::Span(fixed)) = span.constant else {
         let (time, span) = (time.expr.cast(TIME), span.expr);
-        return Ok(Value::new(if back { time - span } else { time + span }, TIME, at));
+        let moved = checked(time, span, if back { i64::checked_sub } else { i64::checked_add });
+        return Ok(Value::new(moved.cast(TIME), TIME, at));
     };
     let fixed = if back { fixed.negate().ok_or_else(bad)? } else { fixed };
     if let Some(Const::Time(time)) = time.constant {
@@ -115,7 +135,7 @@ fn shift(time: Value, span: Value, back: bool) -> Result<Value> {
         expr = expr.dt().offset_by(lit(fixed.polars()));
     }
     if fixed.micros != 0 {
-        expr = expr + Value::constant(Const::Span(Span { months: 0, micros: fixed.micros }), at).expr;
+        expr = checked(expr, lit(fixed.micros), i64::checked_add).cast(TIME);
     }
     Ok(Value::new(expr, TIME, at))
 }
@@ -132,8 +152,8 @@ fn spans(left: Value, op: &Op, right: Value) -> Result<Value> {
     if months(&left) || months(&right) {
         return Err(fault(at, "months have no fixed length", "use days: interval '30 days'"));
     }
-    let expr = if *op == Op::Minus { left.expr - right.expr } else { left.expr + right.expr };
-    Ok(Value::new(expr, left.dtype, at))
+    let make = if *op == Op::Minus { i64::checked_sub } else { i64::checked_add };
+    Ok(Value::new(checked(left.expr.cast(SPAN), right.expr.cast(SPAN), make).cast(SPAN), SPAN, at))
 }
 
 /// `left || right`: text; null if either is.

@@ -17,11 +17,8 @@ pub(super) fn cast(value: Value, to: &Sql, names: &Names<'_>) -> Result<Value> {
         Sql::BigInt(_) | Sql::Int(_) | Sql::Integer(_) | Sql::Int8(_) | Sql::Int64 => to_number(value, DataType::Int64),
         Sql::Varchar(_) | Sql::Nvarchar(_) | Sql::Char(_) | Sql::Text | Sql::String(_) => to_text(value, names),
         Sql::Boolean | Sql::Bool => to_bool(value),
-        Sql::Timestamp(..) | Sql::TimestampNtz(_) | Sql::Datetime(_) => to_time(value),
-        Sql::Date => {
-            let time = to_time(value)?;
-            Ok(Value::new(time.expr.dt().date(), DataType::Date, time.at))
-        }
+        Sql::Timestamp(..) | Sql::TimestampNtz(_) | Sql::Datetime(_) => to_time(value, names),
+        Sql::Date => to_date(value, names),
         other => Err(fault(
             value.at,
             &format!("cannot cast to {other}"),
@@ -89,19 +86,46 @@ fn to_bool(value: Value) -> Result<Value> {
 }
 
 /// Text is read as a UTC time, numbers as seconds since 1970.
-pub(super) fn to_time(value: Value) -> Result<Value> {
+fn to_time(value: Value, names: &Names<'_>) -> Result<Value> {
     let at = value.at;
     if let Some(text) = value.text() {
         return Ok(Value::constant(Const::Time(super::time::parse_time(text, at)?), at));
     }
     let expr = match value.kind() {
         Kind::Time => return Ok(value),
-        Kind::Date | Kind::Null => value.expr.cast(TIME),
+        Kind::Date => return Ok(value.begin(names)),
+        Kind::Null => value.expr.cast(TIME),
         Kind::Number => (value.expr.cast(DataType::Float64) * lit(1e6)).cast(DataType::Int64).cast(TIME),
         Kind::Text => value.expr.map(read_times, |_, field| Ok(Field::new(field.name().clone(), TIME))),
         _ => return Err(refuse(&value, "a time")),
     };
     Ok(Value::new(expr, TIME, at))
+}
+
+/// The day in the context's zone; text that is a date is that date in any zone.
+fn to_date(value: Value, names: &Names<'_>) -> Result<Value> {
+    let at = value.at;
+    if let Some(days) = value.text().and_then(|text| super::time::parse_date(text, at).ok()) {
+        return Ok(Value::constant(Const::Date(days), at));
+    }
+    let written = (value.kind() == Kind::Text && value.constant.is_none())
+        .then(|| value.expr.clone().map(read_dates, |_, field| Ok(Field::new(field.name().clone(), DataType::Date))));
+    if value.kind() == Kind::Date {
+        return Ok(value);
+    }
+    let day = names.context.local(to_time(value, names)?.expr).dt().date();
+    let expr = match written {
+        Some(written) => coalesce(&[written, day]),
+        None => day,
+    };
+    Ok(Value::new(expr, DataType::Date, at))
+}
+
+fn read_dates(column: Column) -> PolarsResult<Column> {
+    let texts = column.as_materialized_series().str()?.clone();
+    let days: Int32Chunked =
+        texts.iter().map(|text| text.and_then(|text| super::time::parse_date(text, 0).ok())).collect();
+    days.with_name(texts.name().clone()).into_column().cast(&DataType::Date)
 }
 
 fn read_times(column: Column) -> PolarsResult<Column> {

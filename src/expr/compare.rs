@@ -1,9 +1,10 @@
 //! Comparisons: `=`, `<`, `between`, `in`, `like`, regular expressions; kinds by literal, and NaN as in IEEE 754.
 
+use super::exact;
 use super::fault;
 use super::names::Names;
 use super::time::{parse_date, parse_time};
-use super::value::{Const, Kind, TIME, Value};
+use super::value::{Const, Kind, Value};
 use crate::error::Result;
 use polars::prelude::*;
 
@@ -20,11 +21,24 @@ pub(super) enum Sign {
     Same,
 }
 
+impl Sign {
+    /// The sign with its sides exchanged.
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Sign::Lt => Sign::Gt,
+            Sign::LtEq => Sign::GtEq,
+            Sign::Gt => Sign::Lt,
+            Sign::GtEq => Sign::LtEq,
+            same => same,
+        }
+    }
+}
+
 /// `left SIGN right` as a Boolean expression.
 pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) -> Result<Expr> {
     if sign != Sign::Same {
         for (side, other) in [(&left, &right), (&right, &left)] {
-            if side.kind() == Kind::Null {
+            if side.kind() == Kind::Null && !names.may_lack(side.column.as_deref()) {
                 let name = other.column.as_deref().unwrap_or("…");
                 return Err(side.mismatch(
                     "a comparison with null is never true",
@@ -33,20 +47,40 @@ pub(super) fn compare(left: Value, sign: Sign, right: Value, names: &Names<'_>) 
             }
         }
     }
-    let (left, right) = fit(left, right, names)?;
+    if sign == Sign::Same {
+        match (left.kind(), right.kind()) {
+            (_, Kind::Null) if right.constant.is_some() => return left.absent(names),
+            (Kind::Null, _) if left.constant.is_some() => return right.absent(names),
+            _ => {}
+        }
+    }
+    let digits = left.column.as_deref().or(right.column.as_deref()).and_then(|column| names.digits(column));
+    let lacking = names.may_lack(left.column.as_deref()) || names.may_lack(right.column.as_deref());
+    let (left, right) = match fit(left, right, names) {
+        Ok((left, right)) if left.kind() != Kind::Null || right.kind() != Kind::Null => (left, right),
+        // In a partial table, two columns of different kinds have no run that holds a value in both.
+        Err(_) | Ok(_) if lacking => return Ok(lit(NULL).cast(DataType::Boolean)),
+        fitted => fitted?,
+    };
     if left.kind() == Kind::Bool && !matches!(sign, Sign::Eq | Sign::NotEq | Sign::Same) {
         return Err(left.mismatch("true and false have no order", "compare with = or !="));
     }
-    Ok(guarded(left, sign, right))
+    Ok(match (left.constant.clone(), right.constant.clone()) {
+        (None, Some(constant)) if left.kind() == Kind::Number => exact::compare(left, sign, &constant, digits),
+        (Some(constant), None) if right.kind() == Kind::Number => {
+            exact::compare(right, sign.turned(), &constant, digits)
+        }
+        _ => guarded(left, sign, right),
+    })
 }
 
 /// Makes two values comparable, or says why they are not.
 fn fit(left: Value, right: Value, names: &Names<'_>) -> Result<(Value, Value)> {
     let (left, right) = match (left.constant.is_some(), right.constant.is_some()) {
-        (false, true) => (left.of_kind(right.kind(), names)?, right),
+        (false, true) => (left.of_kind_or_null(right.kind(), names)?, right),
         (true, false) => {
             let kind = left.kind();
-            (left, right.of_kind(kind, names)?)
+            (left, right.of_kind_or_null(kind, names)?)
         }
         _ => (left, right),
     };
@@ -56,14 +90,9 @@ fn fit(left: Value, right: Value, names: &Names<'_>) -> Result<(Value, Value)> {
         (Number, Number) | (Text, Text) | (Bool, Bool) | (Time, Time) | (Date, Date) => Ok((left, right)),
         (Span, Span) => Ok((whole_span(left)?, whole_span(right)?)),
         (Null, _) | (_, Null) => Ok((left, right)),
-        (Time, Date) => Ok((left, to_time(right))),
-        (Date, Time) => Ok((to_time(left), right)),
+        (Time, Date) | (Date, Time) => Ok((left.begin(names), right.begin(names))),
         _ => Err(unlike(&left, &right)),
     }
-}
-
-fn to_time(value: Value) -> Value {
-    Value { expr: value.expr.cast(TIME), dtype: TIME, ..value }
 }
 
 /// Text beside a time or a date is read as one.
@@ -95,12 +124,12 @@ fn whole_span(value: Value) -> Result<Value> {
 
 fn unlike(left: &Value, right: &Value) -> crate::error::Error {
     let message = format!("cannot compare {} with {}", left.called(), right.called());
-    let number = |text: &Value| text.text().is_some_and(|text| text.parse::<f64>().is_ok());
+    let number = |value: &Value| value.text().and_then(|text| text.parse::<f64>().ok());
     let (lists, texts) = ([left, right].map(|v| v.kind() == Kind::List), [left, right].map(number));
     let cure = match (left.kind(), right.kind()) {
         _ if lists[0] || lists[1] => "for lists: contains(list, value), len(list) > 0".to_owned(),
-        (Kind::Number, Kind::Text) if texts[1] => format!("write {} without quotes", right.text().unwrap_or_default()),
-        (Kind::Text, Kind::Number) if texts[0] => format!("write {} without quotes", left.text().unwrap_or_default()),
+        (Kind::Number, Kind::Text) if texts[1].is_some() => bare(left, right, texts[1]),
+        (Kind::Text, Kind::Number) if texts[0].is_some() => bare(right, left, texts[0]),
         (Kind::Struct, _) | (_, Kind::Struct) => "take a field of it, such as .version".to_owned(),
         (Kind::Text, _) if left.constant.is_none() => format!("it is text: write {} in single quotes", right.called()),
         (_, Kind::Text) if right.constant.is_none() => format!("it is text: write {} in single quotes", left.called()),
@@ -110,9 +139,19 @@ fn unlike(left: &Value, right: &Value) -> crate::error::Error {
     fault(right.at, &message, &cure)
 }
 
+/// How to write the number that stands in a text beside numbers.
+fn bare(beside: &Value, text: &Value, number: Option<f64>) -> String {
+    let text = text.text().unwrap_or_default();
+    match number {
+        Some(number) if number.is_nan() => format!("write is_nan({})", beside.column.as_deref().unwrap_or("…")),
+        Some(number) if number.is_infinite() => format!("write cast('{text}' as double)"),
+        _ => format!("write {text} without quotes"),
+    }
+}
+
 /// The comparison with NaN as in IEEE 754: it is unequal to everything and neither above nor below anything.
 /// Polars alone takes NaN for the greatest number and for equal to itself.
-fn guarded(left: Value, sign: Sign, right: Value) -> Expr {
+pub(super) fn guarded(left: Value, sign: Sign, right: Value) -> Expr {
     let nan = |value: &Value| match value.constant {
         Some(Const::Float(number)) => number.is_nan(),
         _ => value.is_float(),
@@ -138,17 +177,20 @@ pub(super) fn between(value: Value, low: Value, high: Value, names: &Names<'_>) 
     Ok(above.and(compare(value, Sign::LtEq, high, names)?))
 }
 
-/// `value in (list)`; literals of several kinds ask the columns of those kinds.
-pub(super) fn is_in(value: Value, list: Vec<Value>, names: &Names<'_>) -> Result<Expr> {
-    if let Some(null) = list.iter().find(|item| item.kind() == Kind::Null) {
-        return Err(null.mismatch("a comparison with null is never true", "write … in (…) or … is null"));
+/// `value in (list)`; literals of several kinds ask the columns of those kinds. `negated` is for the error only.
+pub(super) fn is_in(value: Value, list: Vec<Value>, negated: bool, names: &Names<'_>) -> Result<Expr> {
+    let partial = |item: &Value| names.may_lack(item.column.as_deref());
+    if let Some(null) = list.iter().find(|item| item.kind() == Kind::Null && !partial(item)) {
+        let name = value.column.as_deref().unwrap_or("…");
+        let cure = if negated { format!("and {name} is not null") } else { format!("or {name} is null") };
+        return Err(null.mismatch("null is never equal to anything", &format!("leave it out and write: {cure}")));
     }
     let mut parts: Vec<(Option<String>, Expr)> = Vec::new();
     let mut groups: Vec<(Kind, Vec<Value>)> = Vec::new();
     for item in list {
         // What is no plain constant is compared on its own.
         if item.constant.is_none() || value.constant.is_some() {
-            let column = value.clone().of_kind(item.kind(), names)?.column;
+            let column = value.clone().of_kind_or_null(item.kind(), names)?.column;
             parts.push((column, compare(value.clone(), Sign::Eq, item, names)?));
             continue;
         }
@@ -157,9 +199,10 @@ pub(super) fn is_in(value: Value, list: Vec<Value>, names: &Names<'_>) -> Result
             None => groups.push((item.kind(), vec![item])),
         }
     }
+    let digits = value.column.as_deref().and_then(|column| names.digits(column));
     for (kind, group) in groups {
-        let side = value.clone().of_kind(kind, names)?;
-        parts.push((side.column.clone(), one_of(side, group, names)?));
+        let side = value.clone().of_kind_or_null(kind, names)?;
+        parts.push((side.column.clone(), one_of(side, group, digits.clone(), names)?));
     }
     // Columns of several kinds of one path: at most one holds a value, the others are null and must not hide it.
     let several = parts.iter().any(|(column, _)| *column != parts[0].0);
@@ -168,7 +211,7 @@ pub(super) fn is_in(value: Value, list: Vec<Value>, names: &Names<'_>) -> Result
 }
 
 /// `value in (constants of one kind)`.
-fn one_of(value: Value, group: Vec<Value>, names: &Names<'_>) -> Result<Expr> {
+fn one_of(value: Value, group: Vec<Value>, digits: Option<Expr>, names: &Names<'_>) -> Result<Expr> {
     let mut constants = Vec::with_capacity(group.len());
     let mut fitted = value.clone();
     for item in group {
@@ -176,20 +219,8 @@ fn one_of(value: Value, group: Vec<Value>, names: &Names<'_>) -> Result<Expr> {
         fitted = left;
         constants.extend(right.constant.clone());
     }
-    let has_float = fitted.is_float() || constants.iter().any(|c| matches!(c, Const::Float(_)));
     let series = match fitted.kind() {
-        Kind::Number if has_float => {
-            let floats = constants.iter().filter_map(|c| match c {
-                Const::Int(value) => Some(*value as f64),
-                Const::Float(value) => Some(*value),
-                _ => None,
-            });
-            Series::new("in".into(), floats.collect::<Vec<f64>>())
-        }
-        Kind::Number => Series::new(
-            "in".into(),
-            constants.iter().filter_map(|c| if let Const::Int(i) = c { Some(*i) } else { None }).collect::<Vec<i64>>(),
-        ),
+        Kind::Number => return Ok(exact::one_of(fitted, constants, digits)),
         Kind::Text => Series::new(
             "in".into(),
             constants
@@ -205,8 +236,7 @@ fn one_of(value: Value, group: Vec<Value>, names: &Names<'_>) -> Result<Expr> {
             return Ok(super::walk::balanced(equal.collect::<Result<Vec<Expr>>>()?, Expr::or));
         }
     };
-    let expr = if series.dtype() == &fitted.dtype { fitted.expr } else { fitted.expr.cast(series.dtype().clone()) };
-    Ok(expr.is_in(lit(series).implode(true), false))
+    Ok(fitted.expr.is_in(lit(series).implode(true), false))
 }
 
 /// `value like pattern`: `%` is any text, `_` one character; `escape` takes away their meaning.
@@ -303,7 +333,7 @@ pub(super) fn regex(value: Value, pattern: Value, ignore_case: bool, names: &Nam
 }
 
 fn text_side(value: Value, what: &str, names: &Names<'_>) -> Result<Value> {
-    let value = value.of_kind(Kind::Text, names)?;
+    let value = value.of_kind_or_null(Kind::Text, names)?;
     if value.kind() == Kind::Text {
         return Ok(value);
     }

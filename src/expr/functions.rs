@@ -1,13 +1,12 @@
 //! The functions of the expression language: one table of name, arguments, result and meaning.
 
-use super::fault;
 use super::names::Names;
-use super::time::parse_span;
+use super::time::{parse_date, parse_span, parse_time};
 use super::value::{Const, Kind, TIME, Value, unify};
 use super::walk::{Walker, expect};
+use super::{Context, fault};
 use crate::error::{Error, Result, did_you_mean};
 use crate::ops::run;
-use crate::record::Timestamp;
 use polars::lazy::dsl;
 use polars::prelude::*;
 use std::time::Duration;
@@ -32,7 +31,6 @@ struct Call<'a> {
     at: usize,
     name: &'static str,
     names: &'a Names<'a>,
-    now: Timestamp,
 }
 
 const MANY: usize = 64;
@@ -56,7 +54,7 @@ functions! {
     "starts_with" 2..=2 "starts_with(text, text) → boolean" "whether the text begins so" |c| c.part(|x, y| x.str().starts_with(y));
     "ends_with" 2..=2 "ends_with(text, text) → boolean" "whether the text ends so" |c| c.part(|x, y| x.str().ends_with(y));
     "replace" 3..=3 "replace(text, part, by) → text" "every occurrence of the part replaced" replace;
-    "abs" 1..=1 "abs(number) → number" "without sign" |c| c.number(Expr::abs);
+    "abs" 1..=1 "abs(number) → number" "without sign" abs;
     "round" 1..=2 "round(number, digits = 0) → number" "rounded, halves away from zero" round;
     "floor" 1..=1 "floor(number) → number" "the next integer below" |c| c.number(Expr::floor);
     "ceil" 1..=1 "ceil(number) → number" "the next integer above" |c| c.number(Expr::ceil);
@@ -68,12 +66,12 @@ functions! {
     "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| dsl::min_horizontal(values));
     "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| dsl::max_horizontal(values));
     "coalesce" 1..=MANY "coalesce(value, …) → value" "the first that is not null" first_known;
-    "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.now), c.at));
-    "date" 1..=1 "date(time) → date" "its day, in UTC" |c| c.time(|x| x.dt().date(), DataType::Date);
-    "year" 1..=1 "year(time) → integer" "its year, in UTC" |c| c.time(|x| x.dt().year(), DataType::Int64);
-    "month" 1..=1 "month(time) → integer" "its month, 1 to 12, in UTC" |c| c.time(|x| x.dt().month(), DataType::Int64);
-    "day" 1..=1 "day(time) → integer" "its day of the month, 1 to 31, in UTC" |c| c.time(|x| x.dt().day(), DataType::Int64);
-    "hour" 1..=1 "hour(time) → integer" "its hour, 0 to 23, in UTC" |c| c.time(|x| x.dt().hour(), DataType::Int64);
+    "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.names.context.now), c.at));
+    "date" 1..=1 "date(time) → date" "its day, in UTC or the zone of --tz" |c| c.time(|x| x.dt().date(), DataType::Date);
+    "year" 1..=1 "year(time) → integer" "its year, in the same zone" |c| c.time(|x| x.dt().year(), DataType::Int64);
+    "month" 1..=1 "month(time) → integer" "its month, 1 to 12" |c| c.time(|x| x.dt().month(), DataType::Int64);
+    "day" 1..=1 "day(time) → integer" "its day of the month, 1 to 31" |c| c.time(|x| x.dt().day(), DataType::Int64);
+    "hour" 1..=1 "hour(time) → integer" "its hour, 0 to 23" |c| c.time(|x| x.dt().hour(), DataType::Int64);
     "minute" 1..=1 "minute(time) → integer" "its minute, 0 to 59" |c| c.time(|x| x.dt().minute(), DataType::Int64);
     "is_active" 0..=1 "is_active(window = '5m') → boolean" "whether the last heartbeat came within the window before now" is_active;
     "logged" 1..=1 "logged('name:alias') → artifact version" "the version that the run logged; without alias the highest of that name; null if none" |c| artifact(c, "logged_artifacts");
@@ -106,7 +104,7 @@ pub(super) fn call(
             &format!("it is {}", function.signature),
         ));
     }
-    (function.make)(Call { arguments, at, names: walker.names, now: walker.now, name: function.name })
+    (function.make)(Call { arguments, at, names: walker.names, name: function.name })
 }
 
 impl Call<'_> {
@@ -142,14 +140,19 @@ impl Call<'_> {
         Ok(Value::new(expr, DataType::Float64, self.at))
     }
 
+    /// A part of a time, as clocks in the context's zone show it. Text that is a date is that date in any zone.
     fn time(mut self, make: fn(Expr) -> Expr, dtype: DataType) -> Result<Value> {
-        let time = self.next();
-        let time = match time.kind() {
-            Kind::Date => Value { expr: time.expr.cast(TIME), dtype: TIME, ..time },
-            Kind::Text if time.constant.is_some() => super::cast::to_time(time)?,
-            _ => expect(time, Kind::Time, self.name, self.names)?,
+        let mut time = self.next();
+        if let Some(text) = time.text() {
+            let day = parse_date(text, time.at).map(Const::Date);
+            let constant = day.or_else(|_| parse_time(text, time.at).map(Const::Time))?;
+            time = Value::constant(constant, time.at);
+        }
+        let clock = match time.kind() {
+            Kind::Date => Context::naive(time.expr),
+            _ => self.names.context.local(expect(time, Kind::Time, self.name, self.names)?.expr.cast(TIME)),
         };
-        Ok(Value::new(make(time.expr).cast(dtype.clone()), dtype, self.at))
+        Ok(Value::new(make(clock).cast(dtype.clone()), dtype, self.at))
     }
 
     /// The smallest or largest; nulls are passed over, NaN counts only if there is nothing else.
@@ -176,29 +179,56 @@ impl Call<'_> {
 
 fn length(mut c: Call<'_>) -> Result<Value> {
     let value = c.next();
-    let expr = match value.kind() {
-        Kind::List => value.expr.list().len(),
-        _ => match value.clone().of_kind(Kind::List, c.names)? {
-            list if list.kind() == Kind::List => list.expr.list().len(),
-            _ => expect(value, Kind::Text, c.name, c.names)?.expr.str().len_chars(),
-        },
+    let (text, list) = text_and_list(&value, c.names)?;
+    let lengths = [text.map(|text| text.expr.str().len_chars()), list.map(|list| list.expr.list().len())];
+    let mut lengths: Vec<Expr> = lengths.into_iter().flatten().map(|length| length.cast(DataType::Int64)).collect();
+    if lengths.is_empty() {
+        lengths.push(expect(value, Kind::Text, c.name, c.names)?.expr.str().len_chars().cast(DataType::Int64));
+    }
+    Ok(Value::new(coalesce(&lengths), DataType::Int64, c.at))
+}
+
+/// The value's columns of texts and of lists, as far as its path has them; a run has a value in one of them at most.
+fn text_and_list(value: &Value, names: &Names<'_>) -> Result<(Option<Value>, Option<Value>)> {
+    let of = |kind: Kind| value.clone().of_kind(kind, names).map(|value| Some(value).filter(|v| v.kind() == kind));
+    Ok((of(Kind::Text)?, of(Kind::List)?))
+}
+
+/// Without sign; the lowest integer has no opposite, and becomes null.
+fn abs(mut c: Call<'_>) -> Result<Value> {
+    let number = c.next_of(Kind::Number)?;
+    let size = number.expr.clone().abs();
+    let expr = match number.is_float() {
+        true => size,
+        false => when(size.clone().lt(lit(0))).then(lit(NULL)).otherwise(size),
     };
-    Ok(Value::new(expr.cast(DataType::Int64), DataType::Int64, c.at))
+    Ok(Value::new(expr, number.dtype, c.at))
 }
 
 fn contains(mut c: Call<'_>) -> Result<Value> {
     let (value, wanted) = (c.next(), c.next());
-    let value = match value.kind() {
-        Kind::Text | Kind::List => value,
-        _ => {
-            let text = value.clone().of_kind(Kind::Text, c.names)?;
-            if text.kind() == Kind::Text { text } else { value.of_kind(Kind::List, c.names)? }
-        }
+    let (text, list) = text_and_list(&value, c.names)?;
+    // A path with texts and lists: what is looked for tells which of them can hold it.
+    let element = |list: &Value| if let DataType::List(inner) = &list.dtype { Kind::of(inner) } else { Kind::Other };
+    let found = match (text, list) {
+        (Some(text), Some(list)) => match (wanted.kind() == Kind::Text, element(&list) == wanted.kind()) {
+            (true, true) => coalesce(&[part_of(text, wanted.clone(), &c)?, element_of(list, wanted, &c)?]),
+            (false, true) => element_of(list, wanted, &c)?,
+            _ => part_of(text, wanted, &c)?,
+        },
+        (None, Some(list)) => element_of(list, wanted, &c)?,
+        (text, None) => part_of(text.unwrap_or(value), wanted, &c)?,
     };
-    let DataType::List(inner) = &value.dtype else {
-        let (text, part) = (expect(value, Kind::Text, c.name, c.names)?, expect(wanted, Kind::Text, c.name, c.names)?);
-        return Ok(Value::new(text.expr.str().contains_literal(part.expr), DataType::Boolean, c.at));
-    };
+    Ok(Value::new(found, DataType::Boolean, c.at))
+}
+
+fn part_of(text: Value, part: Value, c: &Call<'_>) -> Result<Expr> {
+    let (text, part) = (expect(text, Kind::Text, c.name, c.names)?, expect(part, Kind::Text, c.name, c.names)?);
+    Ok(text.expr.str().contains_literal(part.expr))
+}
+
+fn element_of(value: Value, wanted: Value, c: &Call<'_>) -> Result<Expr> {
+    let DataType::List(inner) = &value.dtype else { return Ok(lit(NULL).cast(DataType::Boolean)) };
     let kind = Kind::of(inner);
     if kind == Kind::Struct {
         return Err(value.mismatch(
@@ -213,7 +243,7 @@ fn contains(mut c: Call<'_>) -> Result<Value> {
         (**inner).clone()
     };
     let list = value.expr.cast(DataType::List(Box::new(inner.clone())));
-    Ok(Value::new(list.list().contains(wanted.expr.cast(inner), false), DataType::Boolean, c.at))
+    Ok(list.list().contains(wanted.expr.cast(inner), false))
 }
 
 fn replace(mut c: Call<'_>) -> Result<Value> {
@@ -251,7 +281,7 @@ fn first_known(c: Call<'_>) -> Result<Value> {
 }
 
 fn is_active(mut c: Call<'_>) -> Result<Value> {
-    let now = c.now;
+    let now = c.names.context.now;
     let micros = match c.arguments.is_empty() {
         true => 300_000_000,
         false => {

@@ -7,7 +7,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
 /// Words that are never column names unless quoted. All other words may be names, SQL keywords or not.
-const KEYWORDS: &[&str] = &[
+pub(super) const KEYWORDS: &[&str] = &[
     "AND", "OR", "NOT", "IN", "IS", "NULL", "TRUE", "FALSE", "LIKE", "ILIKE", "RLIKE", "REGEXP", "BETWEEN", "ESCAPE",
     "CASE", "WHEN", "THEN", "ELSE", "END", "CAST", "TRY_CAST", "AS", "INTERVAL", "ASC", "DESC", "DISTINCT", "FROM",
 ];
@@ -255,7 +255,7 @@ fn word(text: &str) -> Option<usize> {
 }
 
 /// The length of the words joined by `.` and `:` at the start of `text`: what an unknown column is called in the error.
-fn dotted(text: &str) -> usize {
+pub(super) fn dotted(text: &str) -> usize {
     let mut end = word(text).unwrap_or_default();
     while text[end..].starts_with(['.', ':']) {
         let next = &text[end + 1..];

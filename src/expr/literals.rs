@@ -11,6 +11,7 @@ pub(super) fn literal(value: &ast::Value, place: usize) -> Result<Value> {
     let constant = match value {
         ast::Value::Number(digits, _) => match (digits.parse::<i64>(), digits.parse::<f64>()) {
             (Ok(number), _) => Const::Int(number),
+            _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => Const::Digits(digits.clone()),
             (_, Ok(number)) => Const::Float(number),
             _ => return Err(fault(place, &format!("bad number {digits}"), "for example 0.01 or 1e-3")),
         },

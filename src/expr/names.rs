@@ -1,15 +1,30 @@
 //! Column names as people spell them: aliases, the longest match, globs, and the nearest names for errors.
 
-use super::fault_of;
-use crate::columns::{FIELDS, resolve_alias};
+use super::{Context, fault_of};
+use crate::columns::{FIELDS, Kind, resolve_alias};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
-use polars::prelude::{DataType, Schema};
+use crate::record::Timestamp;
+use polars::prelude::{DataType, Expr, Schema};
 
-/// The columns of a table and their aliases.
+/// The columns of a table and their aliases, and what is known besides them.
 pub(super) struct Names<'a> {
     pub(super) schema: &'a Schema,
+    /// The table lacks runs that the server left out: flattened columns that it does not have are null. The schema holds
+    /// them with the type Null.
+    pub(super) partial: bool,
+    pub(super) context: Context,
     /// Every spelling that may stand bare in a text.
     bare: Vec<String>,
+}
+
+/// True for the columns made from config and summary.
+pub(super) fn is_flattened(column: &str) -> bool {
+    column.starts_with("config.") || column.starts_with("summary.")
+}
+
+/// True for columns made from config and summary whose name has no kind at its end: such a name stands for all kinds.
+pub(super) fn is_whole_path(column: &str) -> bool {
+    is_flattened(column) && Kind::split(column).1.is_none()
 }
 
 /// True for characters that go on with a word.
@@ -34,7 +49,30 @@ impl<'a> Names<'a> {
             bare.extend(field.aliases.iter().map(|alias| (*alias).to_owned()));
         }
         bare.retain(|name| !name.is_empty() && !name.contains(needs_quotes));
-        Names { schema, bare }
+        Names { schema, partial: false, context: Context::new(Timestamp::from_micros(0)), bare }
+    }
+
+    pub(super) fn within(self, context: Context) -> Self {
+        Names { context, ..self }
+    }
+
+    /// True if `column` comes from config or summary, so that it depends on the runs whether it exists, and its kind.
+    pub(super) fn may_lack(&self, column: Option<&str>) -> bool {
+        self.partial && column.is_some_and(is_flattened)
+    }
+
+    /// The columns that hold the values of the column's path: it, and those of other kinds where its name stands for all.
+    pub(super) fn kinds(&self, column: &str) -> Vec<String> {
+        let suffixes = Kind::ALL.into_iter().filter(|_| is_whole_path(column));
+        let others = suffixes.map(|kind| format!("{column}:{kind}")).filter(|name| self.schema.contains(name));
+        std::iter::once(column.to_owned()).chain(others).collect()
+    }
+
+    /// The column with the numbers that the path's column of numbers cannot hold, as digits.
+    pub(super) fn digits(&self, column: &str) -> Option<Expr> {
+        let name = format!("{column}:{}", Kind::Json);
+        let is_text = self.schema.get(&name) == Some(&DataType::String);
+        (is_whole_path(column) && is_text).then(|| Expr::Column(name.into()))
     }
 
     /// The length of the longest column name or alias that `text` spells at its start.
@@ -90,6 +128,11 @@ impl<'a> Names<'a> {
         };
         if let Some(field) = FIELDS.iter().find(|field| field.name == name || field.aliases.contains(&name.as_str())) {
             return error.hint(format!("{} was not loaded", field.name));
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "nan" => return error.hint("ask is_nan(…): NaN is equal to nothing"),
+            "inf" | "infinity" => return error.hint("write cast('inf' as double)"),
+            _ => {}
         }
         match did_you_mean(&name, self.spellings()) {
             Some(hint) => error.hint(hint),

@@ -2,10 +2,10 @@
 
 use super::names::{Names, needs_quotes};
 use super::value::Value;
-use super::{fault, fault_of, lexer, tree_of, value_of};
+use super::{Context, fault, fault_of, lexer, tree_of, value_of};
 use crate::columns::FIELDS;
 use crate::error::{ErrorKind, Result};
-use crate::record::{Timestamp, Wanted};
+use crate::record::Wanted;
 use polars::prelude::{Expr, NULL, Schema, lit};
 use std::collections::HashSet;
 
@@ -35,8 +35,8 @@ pub struct SortKey {
 /// assert_eq!(out.get_column_names(), ["name", "summary.acc", "summary.loss", "hours"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn parse_select(text: &str, schema: &Schema, now: Timestamp) -> Result<Vec<Expr>> {
-    let names = Names::new(schema);
+pub fn parse_select(text: &str, schema: &Schema, context: impl Into<Context>) -> Result<Vec<Expr>> {
+    let names = Names::new(schema).within(context.into());
     let mut taken: HashSet<String> = HashSet::new();
     let mut columns = Vec::new();
     for (item, at) in items(text)? {
@@ -49,7 +49,7 @@ pub fn parse_select(text: &str, schema: &Schema, now: Timestamp) -> Result<Vec<E
                 }
             }
             None => {
-                let (expr, name) = named(&item, text, at, &names, now)?;
+                let (expr, name) = named(&item, text, at, &names)?;
                 if !taken.insert(name.clone()) {
                     return Err(fault(
                         at,
@@ -108,8 +108,8 @@ pub fn expand_columns<S: AsRef<str>>(patterns: &[S], schema: &Schema) -> Result<
 /// assert!(keys[0].descending && !keys[1].descending);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn parse_sort(text: &str, schema: &Schema, now: Timestamp) -> Result<Vec<SortKey>> {
-    let names = Names::new(schema);
+pub fn parse_sort(text: &str, schema: &Schema, context: impl Into<Context>) -> Result<Vec<SortKey>> {
+    let names = Names::new(schema).within(context.into());
     let mut keys = Vec::new();
     for (item, at) in items(text)? {
         let sign = item.starts_with(['-', '+']);
@@ -126,7 +126,7 @@ pub fn parse_sort(text: &str, schema: &Schema, now: Timestamp) -> Result<Vec<Sor
             Some(found) => {
                 found.into_iter().map(|column| Value::column(&column, &names, at)).collect::<Result<Vec<Value>>>()?
             }
-            None => vec![value_of(&text[..at + key.len()], at, &names, now)?],
+            None => vec![value_of(&text[..at + key.len()], at, &names)?],
         };
         for value in values {
             let expr = if value.is_float() { value.expr.fill_nan(lit(NULL)) } else { value.expr };
@@ -246,9 +246,9 @@ fn unquoted(item: &str) -> Option<String> {
 }
 
 /// `expr as name`, or an expression that is called by its text.
-fn named(item: &str, text: &str, at: usize, names: &Names<'_>, now: Timestamp) -> Result<(Expr, String)> {
+fn named(item: &str, text: &str, at: usize, names: &Names<'_>) -> Result<(Expr, String)> {
     let (body, name) = split_alias(item);
-    let expr = value_of(&text[..at + body.len()], at, names, now)?.expr;
+    let expr = value_of(&text[..at + body.len()], at, names)?.expr;
     Ok((expr, name.unwrap_or_else(|| item.to_owned())))
 }
 

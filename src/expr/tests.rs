@@ -3,6 +3,8 @@
 mod answers;
 mod faults;
 mod lists;
+mod push;
+mod zones;
 
 use crate::ops::frames::{Version, artifacts, names, times};
 use crate::record::Timestamp;

@@ -15,6 +15,8 @@ pub(super) enum Const {
     Bool(bool),
     Int(i64),
     Float(f64),
+    /// An integer beyond Int64.
+    Digits(String),
     Text(String),
     Time(Timestamp),
     Date(i32),
@@ -93,7 +95,7 @@ pub(super) struct Value {
 }
 
 pub(super) const TIME: DataType = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
-const SPAN: DataType = DataType::Duration(TimeUnit::Microseconds);
+pub(super) const SPAN: DataType = DataType::Duration(TimeUnit::Microseconds);
 
 impl Value {
     pub(super) fn new(expr: Expr, dtype: DataType, at: usize) -> Self {
@@ -106,6 +108,7 @@ impl Value {
             Const::Bool(value) => (lit(*value), DataType::Boolean),
             Const::Int(value) => (lit(*value), DataType::Int64),
             Const::Float(value) => (lit(*value), DataType::Float64),
+            Const::Digits(value) => (lit(value.parse().unwrap_or(f64::NAN)), DataType::Float64),
             Const::Text(value) => (lit(value.clone()), DataType::String),
             Const::Time(value) => (time_lit(*value), TIME),
             Const::Date(days) => (scalar(DataType::Date, AnyValue::Date(*days)), DataType::Date),
@@ -117,7 +120,7 @@ impl Value {
     /// The column `name`; times of any unit and zone become `Datetime[μs, UTC]`, those without a zone are UTC.
     pub(super) fn column(name: &str, names: &Names<'_>, at: usize) -> Result<Self> {
         let Some(dtype) = names.schema.get(name) else { return Err(names.unknown(name, None)) };
-        let expr = Expr::Column(name.into());
+        let expr = if *dtype == DataType::Null { lit(NULL) } else { Expr::Column(name.into()) };
         let (expr, dtype) = match dtype {
             DataType::Datetime(..) if *dtype != TIME => (expr.cast(TIME), TIME),
             other => (expr, other.clone()),
@@ -149,10 +152,11 @@ impl Value {
             (Some(Const::Text(text)), _) => format!("'{text}'"),
             (Some(Const::Int(value)), _) => value.to_string(),
             (Some(Const::Float(value)), _) => value.to_string(),
+            (Some(Const::Digits(value)), _) => value.clone(),
             (Some(Const::Bool(value)), _) => value.to_string(),
             (Some(Const::Null), _) => "null".to_owned(),
-            (_, Some(column)) => format!("{column} ({})", self.dtype),
-            _ => format!("a value of type {}", self.dtype),
+            (_, Some(column)) => format!("{column} ({})", type_name(&self.dtype)),
+            _ => format!("a value of type {}", type_name(&self.dtype)),
         }
     }
 
@@ -169,9 +173,48 @@ impl Value {
         }
     }
 
+    /// As [`Value::of_kind`]; where the runs of a partial table hold no value of this kind, null.
+    pub(super) fn of_kind_or_null(self, kind: Kind, names: &Names<'_>) -> Result<Self> {
+        let value = self.of_kind(kind, names)?;
+        if value.kind() == kind || !names.may_lack(value.column.as_deref()) {
+            return Ok(value);
+        }
+        let dtype = match kind {
+            Kind::Number => DataType::Float64,
+            Kind::Text => DataType::String,
+            Kind::Bool => DataType::Boolean,
+            Kind::List => DataType::List(Box::new(DataType::String)),
+            _ => return Ok(value),
+        };
+        // Beside numbers in runs that are not here, config's "NaN" and its like are numbers.
+        let expr = match (kind, value.kind()) {
+            (Kind::Number, Kind::Text) => spelled_numbers(value.expr),
+            _ => lit(NULL).cast(dtype.clone()),
+        };
+        // Another name, so that the kinds of one path do not pass for one column.
+        let column = value.column.map(|column| format!("{column}:{kind:?}"));
+        Ok(Value { expr, dtype, column, ..value })
+    }
+
+    /// True where the value is null; a path that has several kinds is null where the columns of all of them are.
+    pub(super) fn absent(self, names: &Names<'_>) -> Result<Expr> {
+        let Some(column) = &self.column else { return Ok(self.expr.is_null()) };
+        let all = names.kinds(column).into_iter().map(|name| Ok(Value::column(&name, names, self.at)?.expr.is_null()));
+        Ok(super::walk::balanced(all.collect::<Result<Vec<Expr>>>()?, Expr::and))
+    }
+
+    /// A date as the time at which it begins: a written one in UTC, any other in the zone of the context.
+    pub(super) fn begin(self, names: &Names<'_>) -> Self {
+        if self.kind() != Kind::Date {
+            return self;
+        }
+        let expr = if self.constant.is_some() { self.expr.cast(TIME) } else { names.context.midnight(self.expr) };
+        Value { expr, dtype: TIME, ..self }
+    }
+
     /// The value as a condition.
     pub(super) fn condition(self, what: &str, names: &Names<'_>) -> Result<Expr> {
-        let value = self.of_kind(Kind::Bool, names)?;
+        let value = self.of_kind_or_null(Kind::Bool, names)?;
         match value.kind() {
             Kind::Bool => Ok(value.expr),
             Kind::Null => Ok(value.expr.cast(DataType::Boolean)),
@@ -195,6 +238,30 @@ impl Value {
     pub(super) fn mismatch(&self, message: &str, cure: &str) -> Error {
         fault(self.at, message, cure)
     }
+}
+
+/// The types' names as in the documentation.
+fn type_name(dtype: &DataType) -> String {
+    match dtype {
+        DataType::Datetime(TimeUnit::Microseconds, Some(zone)) => format!("Datetime[μs, {zone}]"),
+        DataType::Duration(TimeUnit::Microseconds) => "Duration[μs]".to_owned(),
+        DataType::List(inner) => format!("List({})", type_name(inner)),
+        DataType::Struct(_) => "Struct".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// W&B's spellings of numbers that are not finite as numbers; other texts are null.
+fn spelled_numbers(text: Expr) -> Expr {
+    let spelled =
+        |one: &str, other: &str| text.clone().eq(lit(one.to_owned())).or(text.clone().eq(lit(other.to_owned())));
+    when(spelled("NaN", "nan"))
+        .then(lit(f64::NAN))
+        .when(spelled("Infinity", "Inf"))
+        .then(lit(f64::INFINITY))
+        .when(spelled("-Infinity", "-Inf"))
+        .then(lit(f64::NEG_INFINITY))
+        .otherwise(lit(NULL).cast(DataType::Float64))
 }
 
 fn scalar(dtype: DataType, value: AnyValue<'static>) -> Expr {
@@ -243,7 +310,7 @@ pub(super) fn unify(values: Vec<Value>, names: &Names<'_>) -> Result<(Vec<Value>
         return Err(fault_of(
             ErrorKind::Expression,
             Some(odd.at),
-            &format!("{} is of another type than {dtype}", odd.called()),
+            &format!("{} is of another type than {}", odd.called(), type_name(&dtype)),
             "all results must be of one type",
         ));
     }

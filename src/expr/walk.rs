@@ -7,7 +7,6 @@ use super::time::parse_span;
 use super::value::{Const, Kind, Value, unify};
 use super::{arithmetic, cast, fault, functions};
 use crate::error::Result;
-use crate::record::Timestamp;
 use polars::prelude::{DataType, Expr, lit, when};
 use sqlparser::ast::{
     self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
@@ -28,7 +27,6 @@ pub(super) struct Walker<'a> {
     pub(super) names: &'a Names<'a>,
     /// The user's text, for errors.
     pub(super) text: &'a str,
-    pub(super) now: Timestamp,
     pub(super) depth: usize,
 }
 
@@ -80,8 +78,8 @@ impl Walker<'_> {
             Ast::Interval(interval) => self.interval(interval, place)?,
             Ast::UnaryOp { op, expr } => self.unary(*op, expr, place)?,
             Ast::BinaryOp { left, op, right } => self.binary(tree, left, op, right)?,
-            Ast::IsNull(inner) => truth(self.value(inner)?.expr.is_null()),
-            Ast::IsNotNull(inner) => truth(self.value(inner)?.expr.is_not_null()),
+            Ast::IsNull(inner) => truth(self.value(inner)?.absent(self.names)?),
+            Ast::IsNotNull(inner) => truth(self.value(inner)?.absent(self.names)?.not()),
             Ast::IsTrue(inner) => truth(self.condition(inner, "is true")?.fill_null(lit(false))),
             Ast::IsNotTrue(inner) => truth(self.condition(inner, "is not true")?.fill_null(lit(false)).not()),
             Ast::IsFalse(inner) => truth(self.condition(inner, "is false")?.not().fill_null(lit(false))),
@@ -91,7 +89,7 @@ impl Walker<'_> {
             Ast::InList { expr, list, negated } => {
                 let list = list.iter().map(|item| self.value(item)).collect::<Result<Vec<Value>>>()?;
                 let value = self.value(expr)?;
-                truth(negate(compare::is_in(value, list, self.names)?, *negated))
+                truth(negate(compare::is_in(value, list, *negated, self.names)?, *negated))
             }
             Ast::Between { expr, negated, low, high } => {
                 let (value, low, high) = (self.value(expr)?, self.value(low)?, self.value(high)?);
@@ -115,7 +113,7 @@ impl Walker<'_> {
                 return Err(fault(
                     place,
                     &format!("{} is not understood here", shorten(&other.to_string())),
-                    "see the expression language in the README",
+                    "see docs/expressions.md",
                 ));
             }
         })
@@ -230,8 +228,23 @@ impl Walker<'_> {
     }
 
     fn pair(&mut self, left: &Ast, sign: Sign, right: &Ast) -> Result<Expr> {
+        self.no_nan(left, right)?;
+        self.no_nan(right, left)?;
         let (left, right) = (self.value(left)?, self.value(right)?);
         compare::compare(left, sign, right, self.names)
+    }
+
+    /// NaN is no literal, because nothing is equal to it.
+    fn no_nan(&self, side: &Ast, other: &Ast) -> Result<()> {
+        match side {
+            Ast::Identifier(name)
+                if name.value.eq_ignore_ascii_case("nan") && self.names.resolve(&name.value).is_none() =>
+            {
+                let other = if let Ast::Identifier(name) = other { &name.value } else { "…" };
+                Err(fault(at(side), "NaN is equal to nothing, itself included", &format!("write is_nan({other})")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn like(
@@ -373,7 +386,7 @@ fn shorten(text: &str) -> String {
 
 /// The kind that the value must have for `what`.
 pub(super) fn expect(value: Value, kind: Kind, what: &str, names: &Names<'_>) -> Result<Value> {
-    let value = value.of_kind(kind, names)?;
+    let value = value.of_kind_or_null(kind, names)?;
     let got = value.kind();
     if got == kind || got == Kind::Null {
         return Ok(value);

@@ -210,11 +210,10 @@ fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Res
 fn declare(columns: &mut Columns, path: &str, column: &Column, kind: Option<Kind>, json: bool, has_sisters: bool) {
     let telling = kind.is_some() || json || has_sisters;
     match leaf_type_of(column.dtype()) {
-        Some(LeafType::String) | None if !telling => {
-            if column.null_count() == column.len() && !column.is_empty() {
-                columns.push_value(0, path, Leaf::Null);
-            }
+        Some(LeafType::String) | None if !telling && column.null_count() == column.len() && !column.is_empty() => {
+            columns.push_value(0, path, Leaf::Null);
         }
+        Some(LeafType::String) if !telling => {}
         Some(dtype) => {
             let json = if json { Kind::Json } else { kind_of(column.dtype()) };
             columns.declare(path, kind.unwrap_or(json), dtype);

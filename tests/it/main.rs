@@ -4,10 +4,12 @@
 mod bad_input;
 mod bundled;
 mod cli;
+mod expressions;
 mod log;
 mod output;
 mod pull;
 mod server;
+mod push;
 mod stored;
 #[path = "../server/mod.rs"]
 mod wandb;

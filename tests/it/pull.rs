@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const PROJECT: &str = "acme/fleet";
 
 fn server(runs: usize) -> Server {
-    Server::start(World::generate(&Recipe::small(runs)), Switches::default())
+    Server::start(World::generate(&Recipe { artifacts: 5, gaps: true, ..Recipe::small(runs) }), Switches::default())
 }
 
 /// The key that the stand-in server expects.

@@ -2,12 +2,12 @@
 
 use crate::plan::{Output, Query};
 use polars::prelude::*;
-use runframe::expr::{self, SortKey};
+use runframe::expr::{self, Context, SortKey};
 use runframe::{Error, ErrorKind, Result, RunFrame, Timestamp, sink};
 
 /// Writes what the query finds.
 pub(crate) fn run(query: &Query, frame: &RunFrame, output: &Output) -> Result<()> {
-    let mut table = table(query, frame, Timestamp::now())?;
+    let mut table = table(query, frame, context(output)?)?;
     if output.format == sink::Format::Table && query.select.is_empty() {
         table = table.select(sink::telling_first(&table))?;
     }
@@ -17,17 +17,24 @@ pub(crate) fn run(query: &Query, frame: &RunFrame, output: &Output) -> Result<()
     sink::write_file(&table, &output.path, output.format, &options)
 }
 
-fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
+/// The present, and the zone that times are shown in, for days and hours.
+pub(crate) fn context(output: &Output) -> Result<Context> {
+    let context = Context::new(Timestamp::now());
+    output.options.zone.map_or(Ok(context.clone()), |zone| context.in_zone(zone.name()))
+}
+
+fn table(query: &Query, frame: &RunFrame, context: impl Into<Context>) -> Result<DataFrame> {
+    let context = &context.into();
     // Everything is parsed before anything is computed, so that a typo costs no wait.
     let schema = frame.schema();
-    let mut lazy = filtered(frame, &query.filters, now)?;
+    let mut lazy = filtered(frame, &query.filters, context)?;
     let keys = match query.sort.is_empty() {
         true => Vec::new(),
-        false => pointed("--sort", &query.sort.join(","), |text| expr::parse_sort(text, schema, now))?,
+        false => pointed("--sort", &query.sort.join(","), |text| expr::parse_sort(text, schema, context))?,
     };
     let selected = match query.select.is_empty() {
         true => None,
-        false => Some(pointed("--select", &query.select.join(","), |text| expr::parse_select(text, schema, now))?),
+        false => Some(pointed("--select", &query.select.join(","), |text| expr::parse_select(text, schema, context))?),
     };
     if !keys.is_empty() {
         lazy = sorted(lazy, keys)?;
@@ -40,7 +47,7 @@ fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
     }
     if !query.drop.is_empty() {
         let schema = lazy.collect_schema()?;
-        let dropped = columns("--drop", &query.drop, &schema, now)?;
+        let dropped = columns("--drop", &query.drop, &schema)?;
         let kept = schema.iter_names().filter(|name| !dropped.iter().any(|dropped| *dropped == name.as_str()));
         let kept: Vec<Expr> = kept.map(|name| col(name.clone())).collect();
         if kept.is_empty() {
@@ -53,17 +60,17 @@ fn table(query: &Query, frame: &RunFrame, now: Timestamp) -> Result<DataFrame> {
 }
 
 /// The runs for which every filter is true.
-pub(crate) fn filtered(frame: &RunFrame, filters: &[String], now: Timestamp) -> Result<LazyFrame> {
+pub(crate) fn filtered(frame: &RunFrame, filters: &[String], context: &Context) -> Result<LazyFrame> {
     let mut lazy = frame.lazy();
     for filter in filters {
-        lazy = lazy.filter(pointed("--where", filter, |text| expr::parse_filter(text, frame.schema(), now))?);
+        lazy = lazy.filter(pointed("--where", filter, |text| expr::parse_filter(text, frame.schema(), context))?);
     }
     Ok(lazy)
 }
 
 /// The columns that lists of names and globs mean.
-pub(crate) fn columns(flag: &str, lists: &[String], schema: &Schema, now: Timestamp) -> Result<Vec<String>> {
-    let found = pointed(flag, &lists.join(","), |text| expr::parse_select(text, schema, now))?;
+pub(crate) fn columns(flag: &str, lists: &[String], schema: &Schema) -> Result<Vec<String>> {
+    let found = pointed(flag, &lists.join(","), |text| expr::parse_select(text, schema, Timestamp::now()))?;
     let name = |expr: Expr| match expr {
         Expr::Column(name) => Ok(name.into_string()),
         _ => Err(Error::new(ErrorKind::Usage, format!("{flag} takes names of columns, not expressions"))),

@@ -1,10 +1,10 @@
 //! `schema`: what every column holds.
 
 use crate::plan::{Output, Schema};
-use crate::query::{columns, filtered};
+use crate::query::{columns, context, filtered};
 use polars::prelude::*;
 use runframe::sink::{self, Format};
-use runframe::{Conflict, FIELDS, Kind, Result, RunFrame, Timestamp};
+use runframe::{Conflict, FIELDS, Kind, Result, RunFrame};
 use std::collections::HashMap;
 
 /// Columns that are dense at the same time.
@@ -37,12 +37,11 @@ struct Facts {
 }
 
 fn facts(plan: &Schema, frame: &RunFrame, output: &Output) -> Result<Vec<Facts>> {
-    let now = Timestamp::now();
     let names = match plan.select.is_empty() {
         true => frame.schema().iter_names().map(|name| name.to_string()).collect(),
-        false => columns("--select", &plan.select, frame.schema(), now)?,
+        false => columns("--select", &plan.select, frame.schema())?,
     };
-    let lazy = filtered(frame, &plan.filters, now)?;
+    let lazy = filtered(frame, &plan.filters, &context(output)?)?;
     let notes = notes(&frame.conflicts()?);
     let mut options = output.options.clone();
     options.precision = options.precision.or((output.format == Format::Table).then_some(DIGITS));

@@ -33,42 +33,60 @@ fn unknown_names() {
 #[test]
 fn types_that_do_not_fit() {
     check(&[
-        ("config.epochs = 'x'", "byte 16: cannot compare config.epochs (i64) with 'x' (it is a number)"),
-        ("config.epochs = '3'", "byte 16: cannot compare config.epochs (i64) with '3' (write 3 without quotes)"),
-        ("state = 3", "byte 8: cannot compare state (str) with 3 (it is text: write 3 in single quotes)"),
+        ("config.epochs = 'x'", "byte 16: cannot compare config.epochs (Int64) with 'x' (it is a number)"),
+        ("config.epochs = '3'", "byte 16: cannot compare config.epochs (Int64) with '3' (write 3 without quotes)"),
+        ("state = 3", "byte 8: cannot compare state (String) with 3 (it is text: write 3 in single quotes)"),
         (
             "tags = 'a'",
-            "byte 7: cannot compare tags (list[str]) with 'a' (for lists: contains(list, value), len(list) > 0)",
+            "byte 7: cannot compare tags (List(String)) with 'a' (for lists: contains(list, value), len(list) > 0)",
         ),
-        ("config.flag > 1", "byte 14: cannot compare config.flag (bool) with 1 (it is true or false)"),
-        ("config.lr", "byte 0: a filter must be true or false, but config.lr (f64) is a number (compare it: … > 0)"),
+        ("config.flag > 1", "byte 14: cannot compare config.flag (Boolean) with 1 (it is true or false)"),
+        (
+            "config.lr",
+            "byte 0: a filter must be true or false, but config.lr (Float64) is a number (compare it: … > 0)",
+        ),
         (
             "config.lr + 1",
-            "byte 0: a filter must be true or false, but a value of type f64 is a number (compare it: … > 0)",
+            "byte 0: a filter must be true or false, but a value of type Float64 is a number (compare it: … > 0)",
         ),
         (
             "config.flag and state",
-            "byte 16: each side of and must be true or false, but state (str) is text (compare it: … = 'text')",
+            "byte 16: each side of and must be true or false, but state (String) is text (compare it: … = 'text')",
         ),
         (
             "not config.epochs",
-            "byte 4: not must be true or false, but config.epochs (i64) is a number (compare it: … > 0)",
+            "byte 4: not must be true or false, but config.epochs (Int64) is a number (compare it: … > 0)",
         ),
         ("state = null", "byte 8: a comparison with null is never true (write state is null, or state is not null)"),
-        ("state in ('x', null)", "byte 15: a comparison with null is never true (write … in (…) or … is null)"),
+        ("state in ('x', null)", "byte 15: null is never equal to anything (leave it out and write: or state is null)"),
+        (
+            "state not in ('x', null)",
+            "byte 19: null is never equal to anything (leave it out and write: and state is not null)",
+        ),
+        ("config.lr = nan", "byte 12: NaN is equal to nothing, itself included (write is_nan(config.lr))"),
+        ("NaN != config.lr", "byte 0: NaN is equal to nothing, itself included (write is_nan(config.lr))"),
+        ("config.lr in (nan)", "byte 14: unknown column nan (ask is_nan(…): NaN is equal to nothing)"),
+        ("config.lr < inf", "byte 12: unknown column inf (write cast('inf' as double))"),
+        ("config.lr = 'NaN'", "byte 12: cannot compare config.lr (Float64) with 'NaN' (write is_nan(config.lr))"),
+        (
+            "config.lr < 'Infinity'",
+            "byte 12: cannot compare config.lr (Float64) with 'Infinity' (write cast('Infinity' as double))",
+        ),
+        ("'b' in tags", "byte 7: in takes values in parentheses (write contains(tags, 'b'))"),
+        ("true and 'b' not in tags", "byte 20: in takes values in parentheses (write not contains(tags, 'b'))"),
         (
             "lower(config.lr) = 'x'",
-            "byte 6: lower needs text, but config.lr (f64) is a number (check the column with the schema verb)",
+            "byte 6: lower needs text, but config.lr (Float64) is a number (check the column with the schema verb)",
         ),
         (
             "config.lr like '1%'",
-            "byte 0: like needs text, but config.lr (f64) is a number (cast(… as varchar) makes text)",
+            "byte 0: like needs text, but config.lr (Float64) is a number (cast(… as varchar) makes text)",
         ),
         ("config.flag < true", "byte 0: true and false have no order (compare with = or !=)"),
-        ("state + 1 = 2", "byte 0: + does not go with state (str) and 1 (|| joins text)"),
+        ("state + 1 = 2", "byte 0: + does not go with state (String) and 1 (|| joins text)"),
         (
             "created_at > now() - 7",
-            "byte 13: - does not go with a value of type datetime[μs, UTC] and 7 (add an interval: now() - interval '7 days')",
+            "byte 13: - does not go with a value of type Datetime[μs, UTC] and 7 (add an interval: now() - interval '7 days')",
         ),
         (
             "round(config.lr, config.a) > 1",
@@ -81,15 +99,15 @@ fn types_that_do_not_fit() {
         ),
         (
             "cast(tags as double) > 1",
-            "byte 5: tags (list[str]) is a list and cannot become a number (check the column with the schema verb)",
+            "byte 5: tags (List(String)) is a list and cannot become a number (check the column with the schema verb)",
         ),
         (
             "logged('model')",
-            "byte 0: a filter must be true or false, but a value of type struct[9] is an artifact version (ask: … is not null)",
+            "byte 0: a filter must be true or false, but a value of type Struct is an artifact version (ask: … is not null)",
         ),
         (
             "contains(logged_artifacts, 'x')",
-            "byte 9: logged_artifacts (list[struct[9]]) is a list of artifact versions (ask logged('name:alias') is not null)",
+            "byte 9: logged_artifacts (List(Struct)) is a list of artifact versions (ask logged('name:alias') is not null)",
         ),
         (
             "logged(name) is null",
@@ -131,9 +149,9 @@ fn texts_that_do_not_parse() {
     check(&[
         ("", "byte 0: the expression is empty (for example config.lr > 0.01)"),
         ("  ", "byte 0: the expression is empty (for example config.lr > 0.01)"),
-        ("config.lr >", "byte 11: expected an expression at the end (see the expression language in the README)"),
-        ("config.lr > )", "byte 12: expected an expression instead of ) (see the expression language in the README)"),
-        ("(config.lr > 1", "byte 14: expected ) at the end (see the expression language in the README)"),
+        ("config.lr >", "byte 11: expected an expression at the end (see docs/expressions.md)"),
+        ("config.lr > )", "byte 12: expected an expression instead of ) (see docs/expressions.md)"),
+        ("(config.lr > 1", "byte 14: expected ) at the end (see docs/expressions.md)"),
         (
             "config.lr > 1 config.a",
             "byte 14: config.a is not expected here (an operator such as and, or, =, > is missing before it)",

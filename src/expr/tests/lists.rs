@@ -48,10 +48,7 @@ fn selections_that_are_wrong() {
     assert_eq!(fault("name,,state"), "byte 5: an empty column name (leave out the extra comma)");
     assert_eq!(fault(""), "byte 0: no column is given (for example name, summary.*)");
     assert_eq!(fault("name as x, state as x"), "byte 11: two columns are called x (give one another name: … as name)");
-    assert_eq!(
-        fault("name, 1 + as x"),
-        "byte 9: expected an expression at the end (see the expression language in the README)"
-    );
+    assert_eq!(fault("name, 1 + as x"), "byte 9: expected an expression at the end (see docs/expressions.md)");
 }
 
 #[test]
