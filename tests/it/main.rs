@@ -8,8 +8,8 @@ mod expressions;
 mod log;
 mod output;
 mod pull;
-mod server;
 mod push;
+mod server;
 mod stored;
 #[path = "../server/mod.rs"]
 mod wandb;
