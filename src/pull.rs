@@ -206,12 +206,11 @@ impl Pull {
         manifest: Value,
         done: impl FnOnce(&RunFrame, Receipt) -> Pulled,
     ) -> Result<Pulled> {
-        let mut options = Options::default();
-        options.metadata = frame.metadata();
+        let mut metadata = frame.metadata();
         if !manifest.is_null() {
-            options.metadata.push((KEY.to_owned(), manifest.to_string()));
+            metadata.push((KEY.to_owned(), manifest.to_string()));
         }
-        options.json_columns = frame.json_columns().to_vec();
+        let options = Options { metadata, ..Options::default() };
         let by = ["entity", "project", "created_at", "name"];
         let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
         let table = frame.collect()?.sort(by, order)?;

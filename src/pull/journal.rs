@@ -51,8 +51,7 @@ impl Journal {
         copy.merge(columns);
         let frame = RunFrame::from_columns(copy, Receipt::default())?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut options = Options::default();
-        options.metadata = frame.metadata();
+        let options = Options { metadata: frame.metadata(), ..Options::default() };
         sink::write_file(&frame.collect()?, &self.dir.join(format!("{number:06}.parquet")), Format::Parquet, &options)
     }
 

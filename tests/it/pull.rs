@@ -209,3 +209,43 @@ fn wrong_keys_and_dead_servers_have_their_exit_codes() {
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!file.exists());
 }
+
+#[test]
+fn filters_are_split_between_server_and_here() {
+    let server = server(150);
+    let (_dir, file) = target();
+    pull(&server, &file, &[]);
+    let query = |source: &str, filter: &str| {
+        let output = command(&server)
+            .args(["query", source, "-q", "-s", "name", "--sort", "name", "-w", filter])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{filter}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for filter in [
+        "state = 'finished' and runtime > 100",
+        "job_type in ('train', 'eval') or name like '%a%'",
+        "not state = 'running'",
+    ] {
+        server.forget_requests();
+        assert_eq!(query(PROJECT, filter), query(file.to_str().unwrap(), filter), "{filter}");
+        let sent: Vec<String> = server.requests().iter().map(|request| request.variables.to_string()).collect();
+        assert_eq!(sent.iter().any(|text| text.contains("finished")), filter.starts_with("state"), "{sent:?}");
+    }
+    let mongo = r#"{"state": "finished"}"#;
+    let by_mongo = |source: &str| {
+        command(&server)
+            .args(["query", source, "-q", "-s", "name", "--sort", "name", "--filter", mongo])
+            .output()
+            .unwrap()
+            .stdout
+    };
+    assert_eq!(by_mongo(PROJECT), by_mongo(file.to_str().unwrap()));
+    let told = command(&server)
+        .args(["query", PROJECT, "-w", "state = 'finished' and runtime > 100", "--explain"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains(r#""state""#) && told.contains("runtime > 100"), "{told}");
+}

@@ -120,7 +120,7 @@ pub(crate) struct Pull {
     /// Load everything anew, whatever the file holds.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Only runs that match this filter on the server: W&B's own Mongo JSON.
+    /// Only runs that match this filter on the server, in W&B's own language: Mongo's JSON.
     #[arg(long, value_name = "JSON")]
     pub(crate) filter: Option<String>,
     /// Requests under way at once.
@@ -204,6 +204,12 @@ pub(crate) struct Rows {
     /// Only runs for which this is true, as in SQL's WHERE; repeatable: all must be.
     #[arg(short = 'w', long = "where", value_name = "EXPR", allow_hyphen_values = true, value_parser = no_flag)]
     pub(crate) filters: Vec<String>,
+    /// Only runs that match this filter in W&B's own language, Mongo's JSON; servers evaluate it themselves.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) filter: Option<String>,
+    /// Say which part of --where a server evaluates and which is evaluated here, and stop.
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 #[derive(Debug, Args)]

@@ -77,7 +77,7 @@ impl Chat {
             // Only silence for so long means that the load is still going on.
             let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PATIENCE) else { return };
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("reading {wide_bar} {pos}/{len} {eta}");
+            let style = ProgressStyle::with_template("reading {wide_bar} {pos}/{len}, {per_sec}, {eta} left");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
                 bar.set_length(progress.total());

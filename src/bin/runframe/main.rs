@@ -52,13 +52,13 @@ fn main() -> ExitCode {
 fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
     let (strict, receipt) = match verb {
         plan::Verb::Query(query, load, output) => {
-            (load.strict, load::with(&load, chat, |frame| query::run(&query, frame, &output))?)
+            (load.strict, load::with(&load, chat, |loaded| query::run(&query, loaded, &output))?)
         }
         plan::Verb::Schema(schema, load, output) => {
-            (load.strict, load::with(&load, chat, |frame| schema::run(&schema, frame, &output))?)
+            (load.strict, load::with(&load, chat, |loaded| schema::run(&schema, loaded, &output))?)
         }
         plan::Verb::Show(show, load, output) => {
-            (load.strict, load::with(&load, chat, |frame| show::run(&show, frame, &output))?)
+            (load.strict, load::with(&load, chat, |loaded| show::run(&show, &loaded.frame, &output))?)
         }
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),

@@ -57,6 +57,24 @@ pub(crate) struct Load {
     pub(crate) all: Wanted,
     pub(crate) strict: bool,
     pub(crate) receipt: Option<PathBuf>,
+    pub(crate) rows: Rows,
+}
+
+/// Which runs are wanted, where that is told before loading.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rows {
+    /// The conditions of --where; all must be true.
+    pub(crate) filters: Vec<String>,
+    /// Mongo's JSON.
+    pub(crate) filter: Option<String>,
+    /// Tell how the conditions are split, and do nothing.
+    pub(crate) explain: bool,
+}
+
+impl Rows {
+    fn typed(typed: &args::Rows) -> Self {
+        Rows { filters: typed.filters.clone(), filter: typed.filter.clone(), explain: typed.explain }
+    }
 }
 
 /// Where data goes and how.
@@ -72,6 +90,7 @@ pub(crate) struct Output {
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     pub(crate) filters: Vec<String>,
+    pub(crate) filter: Option<String>,
     pub(crate) select: Vec<String>,
     pub(crate) drop: Vec<String>,
     pub(crate) sort: Vec<String>,
@@ -91,6 +110,7 @@ pub(crate) struct Pull {
 #[derive(Debug)]
 pub(crate) struct Schema {
     pub(crate) filters: Vec<String>,
+    pub(crate) filter: Option<String>,
     pub(crate) select: Vec<String>,
 }
 
@@ -126,35 +146,38 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             options.timeout = typed.timeout.map(Duration::from_secs);
             let wanted = Wanted { raw: typed.raw, ..Wanted::default() };
             let pull = Pull { output: typed.output, full: typed.full, filter: typed.filter, options };
-            Verb::Pull(pull, load(typed.sources.sources, typed.load, wanted))
+            Verb::Pull(pull, load(typed.sources.sources, typed.load, wanted, Rows::default()))
         }
         args::Verb::Query(typed) => {
             let out = out(typed.output, None, typed.limit)?;
+            let rows = Rows::typed(&typed.rows);
             let query = Query {
                 filters: typed.rows.filters,
+                filter: typed.rows.filter,
                 select: typed.select,
                 drop: typed.drop,
                 sort: typed.sort,
                 limit: typed.limit,
             };
             let wanted = query_wanted(&query, typed.raw);
-            Verb::Query(query, load(typed.sources.sources, typed.load, wanted), out)
+            Verb::Query(query, load(typed.sources.sources, typed.load, wanted, rows), out)
         }
         args::Verb::Schema(typed) => {
             let mut out = out(typed.output, None, None)?;
             // A list of columns with a hole is of no use.
             out.options.rows = None;
-            let schema = Schema { filters: typed.rows.filters, select: typed.select };
+            let rows = Rows::typed(&typed.rows);
+            let schema = Schema { filters: typed.rows.filters, filter: typed.rows.filter, select: typed.select };
             let wanted = match schema.select.is_empty() {
                 true => Wanted::default(),
-                false => mentioned(schema.select.iter().chain(&schema.filters)),
+                false => mentioned(schema.select.iter().chain(&schema.filters).chain(&schema.filter)),
             };
-            Verb::Schema(schema, load(typed.sources.sources, typed.load, wanted), out)
+            Verb::Schema(schema, load(typed.sources.sources, typed.load, wanted, rows), out)
         }
         args::Verb::Show(typed) => {
             let out = out(typed.output, Some(Format::Table), None)?;
             let show = Show { source: typed.source.clone(), run: typed.run };
-            Verb::Show(show, load(vec![typed.source], typed.load, Wanted::default()), out)
+            Verb::Show(show, load(vec![typed.source], typed.load, Wanted::default(), Rows::default()), out)
         }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
@@ -195,17 +218,17 @@ fn output(
     Ok(Output { path, format, options })
 }
 
-fn load(sources: Vec<String>, typed: args::Load, wanted: Wanted) -> Load {
+fn load(sources: Vec<String>, typed: args::Load, wanted: Wanted, rows: Rows) -> Load {
     let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
     let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
-    Load { sources, wanted: allowed(wanted), all, strict: typed.strict, receipt: typed.receipt }
+    Load { sources, wanted: allowed(wanted), all, strict: typed.strict, receipt: typed.receipt, rows }
 }
 
 /// What a query reads: everything, unless --select leaves parts out that nothing else mentions.
 fn query_wanted(query: &Query, raw: bool) -> Wanted {
     let wanted = match query.select.is_empty() {
         true => Wanted::default(),
-        false => mentioned(query.select.iter().chain(&query.filters).chain(&query.sort)),
+        false => mentioned(query.select.iter().chain(&query.filters).chain(&query.filter).chain(&query.sort)),
     };
     Wanted { raw: wanted.raw || raw, ..wanted }
 }

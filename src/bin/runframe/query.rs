@@ -1,13 +1,15 @@
 //! `query`: the run table, filtered, sorted, cut, with the columns that were asked for.
 
+use crate::load::Loaded;
 use crate::plan::{Output, Query};
 use polars::prelude::*;
 use runframe::expr::{self, Context, SortKey};
-use runframe::{Error, ErrorKind, Result, RunFrame, Timestamp, sink};
+use runframe::{Error, ErrorKind, Result, Timestamp, sink};
 
 /// Writes what the query finds.
-pub(crate) fn run(query: &Query, frame: &RunFrame, output: &Output) -> Result<()> {
-    let mut table = table(query, frame, context(output)?)?;
+pub(crate) fn run(query: &Query, loaded: &Loaded, output: &Output) -> Result<()> {
+    let frame = &loaded.frame;
+    let mut table = table(query, loaded, context(output)?)?;
     if output.format == sink::Format::Table && query.select.is_empty() {
         table = table.select(sink::telling_first(&table))?;
     }
@@ -23,11 +25,11 @@ pub(crate) fn context(output: &Output) -> Result<Context> {
     output.options.zone.map_or(Ok(context.clone()), |zone| context.in_zone(zone.name()))
 }
 
-fn table(query: &Query, frame: &RunFrame, context: impl Into<Context>) -> Result<DataFrame> {
-    let context = &context.into();
+fn table(query: &Query, loaded: &Loaded, context: impl Into<Context>) -> Result<DataFrame> {
+    let (context, frame) = (&context.into(), &loaded.frame);
     // Everything is parsed before anything is computed, so that a typo costs no wait.
     let schema = frame.schema();
-    let mut lazy = filtered(frame, &query.filters, context)?;
+    let mut lazy = filtered(loaded, &query.filters, query.filter.as_deref(), context)?;
     let keys = match query.sort.is_empty() {
         true => Vec::new(),
         false => pointed("--sort", &query.sort.join(","), |text| expr::parse_sort(text, schema, context))?,
@@ -59,11 +61,26 @@ fn table(query: &Query, frame: &RunFrame, context: impl Into<Context>) -> Result
     Ok(lazy.collect()?)
 }
 
-/// The runs for which every filter is true.
-pub(crate) fn filtered(frame: &RunFrame, filters: &[String], context: &Context) -> Result<LazyFrame> {
-    let mut lazy = frame.lazy();
+/// The runs for which every filter is true. What a server evaluated is evaluated again, all but --filter.
+pub(crate) fn filtered(
+    loaded: &Loaded,
+    filters: &[String],
+    mongo: Option<&str>,
+    context: &Context,
+) -> Result<LazyFrame> {
+    let schema = loaded.frame.schema();
+    let mut lazy = loaded.frame.lazy();
     for filter in filters {
-        lazy = lazy.filter(pointed("--where", filter, |text| expr::parse_filter(text, frame.schema(), context))?);
+        // Of the runs that a server sends, none need have a key that others have.
+        let partly = loaded.narrowed && expr::push_down(filter, context).is_ok_and(|split| split.pushed.is_some());
+        let parse = |text: &str| match partly {
+            true => expr::parse_partial_filter(text, schema, context),
+            false => expr::parse_filter(text, schema, context),
+        };
+        lazy = lazy.filter(pointed("--where", filter, parse)?);
+    }
+    if let (Some(json), false) = (mongo, loaded.narrowed) {
+        lazy = lazy.filter(pointed("--filter", json, |text| expr::mongo::parse(text)?.to_expr(schema))?);
     }
     Ok(lazy)
 }
@@ -79,7 +96,7 @@ pub(crate) fn columns(flag: &str, lists: &[String], schema: &Schema) -> Result<V
 }
 
 /// What `parse` makes of the text; an error shows the text and where in it the fault lies.
-fn pointed<T>(flag: &str, text: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+pub(crate) fn pointed<T>(flag: &str, text: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     parse(text).map_err(|error| {
         let Some(pointer) = expr::point_at(text, &error) else { return error };
         let (line, caret) = pointer.split_once('\n').unwrap_or((&pointer, ""));
@@ -112,15 +129,17 @@ fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runframe::{Document, Run};
+    use runframe::{Document, Run, RunFrame};
 
-    fn frame() -> RunFrame {
+    fn frame() -> Loaded {
         let run = |name: &str, acc: &str| Run {
             name: name.into(),
             summary: Some(Document::plain(format!("{{\"acc\": {acc}}}"))),
             ..Run::default()
         };
-        RunFrame::from_runs([run("a", "0.5"), run("b", "\"NaN\""), run("c", "null"), run("d", "0.9")]).unwrap()
+        let frame =
+            RunFrame::from_runs([run("a", "0.5"), run("b", "\"NaN\""), run("c", "null"), run("d", "0.9")]).unwrap();
+        Loaded { frame, narrowed: false }
     }
 
     fn names(query: &Query) -> Vec<String> {

@@ -1,10 +1,11 @@
 //! `schema`: what every column holds.
 
+use crate::load::Loaded;
 use crate::plan::{Output, Schema};
 use crate::query::{columns, context, filtered};
 use polars::prelude::*;
 use runframe::sink::{self, Format};
-use runframe::{Conflict, FIELDS, Kind, Result, RunFrame};
+use runframe::{Conflict, FIELDS, Kind, Result};
 use std::collections::HashMap;
 
 /// Columns that are dense at the same time.
@@ -17,8 +18,8 @@ const LONGEST: usize = 40;
 const DIGITS: usize = 6;
 
 /// Writes one row per column.
-pub(crate) fn run(plan: &Schema, frame: &RunFrame, output: &Output) -> Result<()> {
-    let facts = facts(plan, frame, output)?;
+pub(crate) fn run(plan: &Schema, loaded: &Loaded, output: &Output) -> Result<()> {
+    let facts = facts(plan, loaded, output)?;
     sink::write_file(&table(&facts)?, &output.path, output.format, &output.options)
 }
 
@@ -36,18 +37,19 @@ struct Facts {
     note: Option<String>,
 }
 
-fn facts(plan: &Schema, frame: &RunFrame, output: &Output) -> Result<Vec<Facts>> {
+fn facts(plan: &Schema, loaded: &Loaded, output: &Output) -> Result<Vec<Facts>> {
+    let frame = &loaded.frame;
     let names = match plan.select.is_empty() {
         true => frame.schema().iter_names().map(|name| name.to_string()).collect(),
         false => columns("--select", &plan.select, frame.schema())?,
     };
-    let lazy = filtered(frame, &plan.filters, &context(output)?)?;
+    let lazy = filtered(loaded, &plan.filters, plan.filter.as_deref(), &context(output)?)?;
     let notes = notes(&frame.conflicts()?);
     let mut options = output.options.clone();
     options.precision = options.precision.or((output.format == Format::Table).then_some(DIGITS));
     let mut facts = Vec::with_capacity(names.len());
     for batch in names.chunks(BATCH) {
-        let values = match plan.filters.is_empty() {
+        let values = match plan.filters.is_empty() && plan.filter.is_none() {
             true => frame.select(batch)?,
             false => lazy.clone().select(batch.iter().map(|name| col(name.as_str())).collect::<Vec<_>>()).collect()?,
         };
@@ -182,8 +184,8 @@ mod tests {
             ..Run::default()
         };
         let runs = [run("a", "1", "0.5"), run("b", "\"adam\"", "\"NaN\""), run("c", "2", "null")];
-        let frame = RunFrame::from_runs(runs).unwrap();
-        let plan = Schema { filters: vec![], select: select.iter().map(|s| (*s).to_owned()).collect() };
+        let frame = Loaded { frame: runframe::RunFrame::from_runs(runs).unwrap(), narrowed: false };
+        let plan = Schema { filters: vec![], filter: None, select: select.iter().map(|s| (*s).to_owned()).collect() };
         let output = Output { path: PathBuf::from("-"), format: Format::Csv, options: sink::Options::default() };
         table(&facts(&plan, &frame, &output).unwrap()).unwrap()
     }
