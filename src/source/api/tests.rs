@@ -380,22 +380,3 @@ fn the_set_is_the_servers_at_one_moment() {
     // Some end while the server still changes between every two answers; those are told as incomplete.
     assert!(unproved * 20 <= schedules, "{unproved} of {schedules} were not proved");
 }
-
-/// Figures for the eye: `cargo test --release … speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints times"]
-#[allow(clippy::print_stderr)]
-fn speed_of_a_large_project() {
-    for runs in [10_000, 30_000] {
-        let latency = Duration::from_millis(50);
-        let server = Server::start(World::generate(&Recipe::runs(runs)), Switches { latency, ..Switches::default() });
-        for (what, wanted) in [("all", Wanted::default()), ("no artifacts", light())] {
-            let started = std::time::Instant::now();
-            let receipt = source(&server).load(wanted, &|_| Ok(()), &Progress::default()).unwrap();
-            eprintln!("{runs} runs, {what}: {:?}: {receipt}", started.elapsed());
-        }
-        let started = std::time::Instant::now();
-        let listing = source(&server).light_listing().unwrap();
-        eprintln!("{runs} runs, names: {:?}: {} requests", started.elapsed(), listing.requests);
-    }
-}
