@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr ──► sink
-//! log · parquet   Run     path,value   sparse,    LazyFrame   Expr        parquet · arrow · csv · json · table
+//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr        parquet · arrow · csv · json · table
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
 //! ```
