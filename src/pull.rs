@@ -6,7 +6,7 @@ use crate::columns::{Columns, Fixed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::RunFrame;
 use crate::load::{Loader, keys, last_of_each, open_stored, read_and};
-use crate::record::{Receipt, Served};
+use crate::record::{Receipt, Served, Timestamp};
 use crate::sink::{self, Format, Options};
 use crate::source::api::{ApiSource, LightListing, LightRun};
 use crate::source::location::Location;
@@ -15,22 +15,26 @@ use polars::prelude::SortMultipleOptions;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Where the file says what was pulled into it.
 const KEY: &str = "runframe.pull";
 /// States that no run leaves by itself.
 const FINAL: [&str; 4] = ["finished", "failed", "crashed", "killed"];
+/// Keeping what arrives costs about a fifth of a pull.
+const JOURNAL_AFTER: Duration = Duration::from_secs(2);
 
 /// Writes all runs of a loader's sources to a Parquet file, or brings the file up to date.
 ///
 /// From W&B servers only what changed since the file was written is loaded: a light listing of names, states and times tells
-/// what is new, changed, unfinished or gone. What has arrived is kept beside the target, in `TARGET.partial`, until the file is
+/// what is new, changed or gone. What has arrived is kept beside the target, in `TARGET.partial`, until the file is
 /// whole, so that an interrupted pull goes on where it was. Folders of logs and stored tables are read anew each time.
 #[derive(Debug, Clone)]
 pub struct Pull {
     loader: Loader,
     output: PathBuf,
     full: bool,
+    journal_after: Duration,
 }
 
 /// What a pull did.
@@ -39,7 +43,7 @@ pub struct Pull {
 pub struct Pulled {
     /// What the load says of itself; `runs` is the number of runs in the file.
     pub receipt: Receipt,
-    /// Runs that were loaded: new, changed, or not finished.
+    /// Runs that were loaded: new or changed.
     pub loaded: u64,
     /// Runs that are no longer in the file, because they are gone from the server.
     pub removed: u64,
@@ -66,12 +70,19 @@ struct Changes {
 impl Pull {
     /// A pull of the loader's sources into `output`.
     pub fn new(loader: Loader, output: impl Into<PathBuf>) -> Self {
-        Pull { loader, output: output.into(), full: false }
+        Pull { loader, output: output.into(), full: false, journal_after: JOURNAL_AFTER }
     }
 
     /// Loads everything anew, whatever the file holds.
     pub fn full(mut self, full: bool) -> Self {
         self.full = full;
+        self
+    }
+
+    /// Keeps what arrives after this time for an interrupted pull to go on from; 2 seconds. A shorter pull is sooner done anew
+    /// than kept.
+    pub fn journal_after(mut self, time: Duration) -> Self {
+        self.journal_after = time;
         self
     }
 
@@ -133,8 +144,14 @@ impl Pull {
         }
     }
 
+    /// Writes to the journal what arrives late enough to be worth it.
+    fn keeper<'a>(&self, journal: &'a Journal) -> impl Fn(&Columns) -> Result<()> + Sync + 'a {
+        let (began, after) = (Instant::now(), self.journal_after);
+        move |columns| if began.elapsed() >= after { journal.keep(columns) } else { Ok(()) }
+    }
+
     fn load_all(&self, source: &ApiSource, journal: &Journal, manifest: &Value) -> Result<Pulled> {
-        let keep = |columns: &Columns| journal.keep(columns);
+        let keep = self.keeper(journal);
         let (columns, receipt) = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
         let frame = RunFrame::from_columns(columns, receipt)?;
         self.write(frame, manifest.clone(), |frame, receipt| Pulled {
@@ -163,7 +180,7 @@ impl Pull {
         let mut fresh = Columns::new(self.loader.what_is_wanted());
         for ((entity, project), names) in &changes.load {
             let part = source.clone().only(entity, project).only_names(names.clone());
-            let keep = |columns: &Columns| journal.keep(columns);
+            let keep = self.keeper(journal);
             let (columns, told) = read_and(&part, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
             receipt.merge(told);
             fresh.merge(&columns);
@@ -295,13 +312,15 @@ fn changes(known: &Columns, listing: &LightListing) -> Changes {
     changes
 }
 
-/// True if nothing tells that the run has changed, and it is over.
+/// True if nothing tells that the run has changed: neither its last change, nor its last sign of life, nor its state. A run
+/// that is not over and of which the server does not tell both times counts as changed.
 fn is_same(run: &LightRun, updated: Option<i64>, heartbeat: Option<i64>, state: Option<&str>) -> bool {
-    let micros = |time: Option<crate::record::Timestamp>| time.map(crate::record::Timestamp::micros);
-    micros(run.updated_at) == updated
-        && micros(run.heartbeat_at) == heartbeat
-        && run.state.as_deref() == state
-        && state.is_some_and(|state| FINAL.contains(&state))
+    let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
+    let told = updated.is_some() && heartbeat.is_some();
+    let over = state.is_some_and(|state| FINAL.contains(&state));
+    let equal =
+        micros(run.updated_at) == updated && micros(run.heartbeat_at) == heartbeat && run.state.as_deref() == state;
+    equal && (told || over)
 }
 
 #[cfg(test)]

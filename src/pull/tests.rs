@@ -1,7 +1,7 @@
 //! What a listing tells against what is known.
 
 use super::*;
-use crate::record::{Run, Timestamp, Wanted};
+use crate::record::{Run, Wanted};
 
 fn listed(name: &str, updated: i64, state: &str) -> LightRun {
     LightRun {
@@ -33,6 +33,15 @@ fn listing(runs: Vec<LightRun>, complete: bool) -> LightListing {
     let mut listing = LightListing::default();
     (listing.runs, listing.complete) = (runs, complete);
     listing
+}
+
+#[test]
+fn a_live_run_is_the_same_only_if_both_times_say_so() {
+    let at = |time: i64| Some(Timestamp::from_micros(time));
+    let live = LightRun { heartbeat_at: at(5), ..listed("r", 1, "running") };
+    assert!(is_same(&live, Some(1), Some(5), Some("running")));
+    assert!(!is_same(&live, Some(1), Some(4), Some("running")));
+    assert!(!is_same(&LightRun { updated_at: None, ..live }, None, Some(5), Some("running")));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `pull` against the stand-in server: whole, brought up to date, interrupted, refused.
 
-use crate::wandb::{Recipe, Server, Switches, World};
+use crate::wandb::{Fault, Recipe, Server, Switches, World};
 use assert_cmd::Command;
 use polars::prelude::*;
 use runframe::RunFrame;
@@ -103,7 +103,7 @@ fn every_run_arrives_with_config_summary_and_artifacts() {
 fn an_unchanged_file_is_left_alone_in_three_requests() {
     let server = server(200);
     let (_dir, file) = target();
-    // Runs that are not over are always loaded again.
+    // A run that is not over and never gave a sign of life is always loaded again.
     end_all(&server);
     pull(&server, &file, &[]);
     let before = std::fs::read(&file).unwrap();
@@ -248,4 +248,33 @@ fn filters_are_split_between_server_and_here() {
         .unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(told.contains(r#""state""#) && told.contains("runtime > 100"), "{told}");
+}
+
+#[test]
+fn what_had_arrived_is_not_loaded_again() {
+    let server = server(400);
+    let (_dir, file) = target();
+    let pull = || {
+        let mut around = runframe::Surroundings::default();
+        around.env.insert("WANDB_BASE_URL".into(), server.url());
+        around.env.insert("WANDB_API_KEY".into(), key());
+        let settings = runframe::Settings::find_in(&around).unwrap();
+        let mut options = runframe::ApiOptions::default();
+        (options.retries, options.page_size, options.concurrency) = (0, 40, 2);
+        let loader = RunFrame::loader().settings(settings).options(options).source("wandb://acme/fleet").unwrap();
+        runframe::Pull::new(loader, &file).journal_after(std::time::Duration::ZERO)
+    };
+    server.set(|switches| {
+        switches.pass(8);
+        switches.fail(Fault::Status(403), 1_000);
+    });
+    pull().run().unwrap_err();
+    assert!(!file.exists());
+    let kept = std::fs::read_dir(partial(&file)).unwrap().count() - 1;
+    assert!(kept > 0, "nothing was kept");
+    server.set(|switches| *switches = Switches::default());
+    let done = pull().run().unwrap();
+    assert!(done.loaded < 400, "{done:?}");
+    equals_the_server(&server, &file);
+    assert!(!partial(&file).exists());
 }
