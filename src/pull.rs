@@ -4,7 +4,7 @@ mod journal;
 
 use crate::columns::{Columns, Fixed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::RunFrame;
+use crate::frame::{RunFrame, import};
 use crate::load::{Loader, keys, last_of_each, open_stored, read_and};
 use crate::record::{Receipt, Served, Timestamp};
 use crate::sink::{self, Format, Options};
@@ -54,8 +54,9 @@ pub struct Pulled {
 /// The runs that a file or a journal has already, and what was found out about them.
 struct Known {
     columns: Columns,
-    /// True if they come from the file alone, so that the file need not be written where nothing changed.
-    from_file: bool,
+    /// The file, if they come from it alone: then `columns` has only what [`changes`] looks at, and the file need not be
+    /// written where nothing changed.
+    file: Option<RunFrame>,
 }
 
 /// What a listing tells against what is known.
@@ -176,7 +177,14 @@ impl Pull {
         if !listing.complete {
             note(&mut receipt, "the listing of names could not be proved complete, so nothing was removed".to_owned());
         }
-        let (mut whole, mut gone) = (known.columns, changes.gone);
+        if known.file.is_some() && changes.load.is_empty() && changes.gone.is_empty() {
+            receipt.runs = known.columns.height() as u64;
+            return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
+        }
+        let (mut whole, mut gone) = match known.file {
+            Some(file) => (file.to_columns()?, changes.gone),
+            None => (known.columns, changes.gone),
+        };
         let mut fresh = Columns::new(self.loader.what_is_wanted());
         for ((entity, project), names) in &changes.load {
             let part = source.clone().only(entity, project).only_names(names.clone());
@@ -202,10 +210,6 @@ impl Pull {
             }
         }
         let removed = gone.len() as u64;
-        if loaded == 0 && removed == 0 && known.from_file {
-            receipt.runs = whole.height() as u64;
-            return Ok(Pulled { receipt, loaded, removed, written: false });
-        }
         let keep: Vec<bool> = (0..whole.height()).map(|row| !gone.contains(&row)).collect();
         whole.retain(&keep);
         whole.merge(&fresh);
@@ -250,14 +254,13 @@ fn open_with_metadata(path: &Path) -> Result<(RunFrame, Option<String>)> {
 
 /// What the file and the journal hold; of a run in several, the last.
 fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
-    let from_file = parts.is_empty();
-    let mut frames: Vec<RunFrame> = stored.into_iter().collect();
-    for part in parts {
-        frames.push(open_stored(part)?);
+    if let (Some(file), true) = (&stored, parts.is_empty()) {
+        let table = file.select(&["entity", "project", "name", "state", "heartbeat_at", "updated_at"])?;
+        return Ok(Some(Known { columns: import(&table, &[])?, file: stored }));
     }
-    let mut whole: Option<Columns> = None;
-    for frame in frames {
-        let columns = frame.to_columns()?;
+    let mut whole: Option<Columns> = stored.map(|file| file.to_columns()).transpose()?;
+    for part in parts {
+        let columns = open_stored(part)?.to_columns()?;
         match &mut whole {
             None => whole = Some(columns),
             Some(whole) => whole.merge(&columns),
@@ -266,7 +269,7 @@ fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
     Ok(whole.map(|mut columns| {
         let keep = last_of_each(&columns);
         columns.retain(&keep);
-        Known { columns, from_file }
+        Known { columns, file: None }
     }))
 }
 
@@ -312,15 +315,14 @@ fn changes(known: &Columns, listing: &LightListing) -> Changes {
     changes
 }
 
-/// True if nothing tells that the run has changed: neither its last change, nor its last sign of life, nor its state. A run
-/// that is not over and of which the server does not tell both times counts as changed.
+/// True if nothing tells that the run has changed: neither its last change, nor its last sign of life, nor its state. Where the
+/// server does not tell the last change, a run that is not over counts as changed.
 fn is_same(run: &LightRun, updated: Option<i64>, heartbeat: Option<i64>, state: Option<&str>) -> bool {
     let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
-    let told = updated.is_some() && heartbeat.is_some();
     let over = state.is_some_and(|state| FINAL.contains(&state));
     let equal =
         micros(run.updated_at) == updated && micros(run.heartbeat_at) == heartbeat && run.state.as_deref() == state;
-    equal && (told || over)
+    equal && (updated.is_some() || over)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ fn listing(runs: Vec<LightRun>, complete: bool) -> LightListing {
 }
 
 #[test]
-fn a_live_run_is_the_same_only_if_both_times_say_so() {
+fn a_live_run_is_the_same_only_if_its_times_say_so() {
     let at = |time: i64| Some(Timestamp::from_micros(time));
     let live = LightRun { heartbeat_at: at(5), ..listed("r", 1, "running") };
     assert!(is_same(&live, Some(1), Some(5), Some("running")));
@@ -45,7 +45,7 @@ fn a_live_run_is_the_same_only_if_both_times_say_so() {
 }
 
 #[test]
-fn what_is_new_changed_unfinished_or_gone() {
+fn what_is_new_changed_or_gone() {
     let known = stored(&[
         ("same", 1, "finished"),
         ("edited", 1, "finished"),
@@ -61,7 +61,7 @@ fn what_is_new_changed_unfinished_or_gone() {
         listed("done", 1, "finished"),
     ];
     let found = changes(&known, &listing(runs.clone(), true));
-    assert_eq!(found.load[&("e".to_owned(), "p".to_owned())], ["edited", "live", "new", "done"]);
+    assert_eq!(found.load[&("e".to_owned(), "p".to_owned())], ["edited", "new", "done"]);
     assert_eq!(found.gone, HashSet::from([3]));
     assert!(
         changes(&known, &listing(runs, false)).gone.is_empty(),
