@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`runframe pull` beside the W&B SDK and a hand-written script, in one run, against the same server on loopback.
 
-    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install wandb==0.31.0 pandas requests
+    python3 -m venv target/peers-pull && target/peers-pull/bin/pip install wandb==0.31.0 pandas requests
     cargo build --release && cargo build --release --example wandb_server
-    python3 benches/peers/pull.py --python /tmp/peers/bin/python --runframe target/release/runframe
+    python3 benches/peers/pull.py --python target/peers-pull/bin/python --runframe target/release/runframe
 
 The server is examples/wandb_server.rs: 10,000 runs of about 60 config and 110 summary keys and 5 artifact versions each,
 50 ms before every answer. In turn, several times:
