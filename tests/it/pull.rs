@@ -276,3 +276,13 @@ fn what_had_arrived_is_not_loaded_again() {
     equals_the_server(&server, &file);
     assert!(!partial(&file).exists());
 }
+
+#[test]
+fn verbose_output_says_who_answered_and_where_the_key_came_from() {
+    let server = server(5);
+    let (_dir, file) = target();
+    let (code, said) = pull(&server, &file, &["-v"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("WANDB_API_KEY") && said.contains("answered as"), "{said}");
+    assert!(!said.contains(&key()), "{said}");
+}

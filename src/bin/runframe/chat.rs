@@ -37,7 +37,11 @@ impl Chat {
             return;
         }
         if !receipt.has_losses() {
-            return self.line(&receipt.to_string());
+            self.line(&receipt.to_string());
+            if self.0.verbose {
+                receipt.details().iter().for_each(|detail| self.line(&format!("  {detail}")));
+            }
+            return;
         }
         self.say("33", "warning", &receipt.to_string());
         let details = receipt.details();
