@@ -186,22 +186,20 @@ impl Pull {
             None => (known.columns, changes.gone),
         };
         let mut fresh = Columns::new(self.loader.what_is_wanted());
+        let mut announced: HashSet<(&str, &str, &str)> = HashSet::new();
         for ((entity, project), names) in &changes.load {
             let part = source.clone().only(entity, project).only_names(names.clone());
             let keep = self.keeper(journal);
             let (columns, told) = read_and(&part, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+            // Only a load that is proved whole tells by what it lacks that a run is deleted.
+            if told.complete == Some(true) {
+                announced.extend(names.iter().map(|name| (entity.as_str(), project.as_str(), name.as_str())));
+            }
             receipt.merge(told);
             fresh.merge(&columns);
         }
         let loaded = fresh.height() as u64;
         // What was announced and did not come is deleted by now; what came replaces what was.
-        let announced: HashSet<(&str, &str, &str)> = changes
-            .load
-            .iter()
-            .flat_map(|((entity, project), names)| {
-                names.iter().map(|n| (entity.as_str(), project.as_str(), n.as_str()))
-            })
-            .collect();
         let came: HashSet<String> = keys(&fresh).iter().map(path).collect();
         for (row, key) in keys(&whole).iter().enumerate() {
             let announced = matches!(key, (Some(e), Some(p), Some(n)) if announced.contains(&(*e, *p, *n)));
