@@ -208,18 +208,9 @@ impl Walker<'_> {
 
     /// `a and b and c …`, however long, as a tree of little depth.
     fn chain(&mut self, tree: &Ast, op: &BinaryOperator) -> Result<Expr> {
-        let mut terms = Vec::new();
-        let mut rest = tree;
-        while let Ast::BinaryOp { left, op: other, right } = rest {
-            if other != op {
-                break;
-            }
-            terms.push(right.as_ref());
-            rest = left;
-        }
-        terms.push(rest);
         let what = if *op == BinaryOperator::And { "each side of and" } else { "each side of or" };
-        let terms = terms.into_iter().rev().map(|term| self.condition(term, what)).collect::<Result<Vec<Expr>>>()?;
+        let terms =
+            terms(tree, op).into_iter().map(|term| self.condition(term, what)).collect::<Result<Vec<Expr>>>()?;
         Ok(balanced(terms, if *op == BinaryOperator::And { Expr::and } else { Expr::or }))
     }
 
@@ -395,4 +386,20 @@ pub(super) fn expect(value: Value, kind: Kind, what: &str, names: &Names<'_>) ->
         &format!("{what} needs {}, but {} is {}", kind.words(), value.called(), got.words()),
         "check the column with the schema verb",
     ))
+}
+
+/// The operands of `a op b op c …`.
+pub(super) fn terms<'a>(tree: &'a Ast, op: &BinaryOperator) -> Vec<&'a Ast> {
+    let mut terms = Vec::new();
+    let mut rest = tree;
+    while let Ast::BinaryOp { left, op: other, right } = rest {
+        if other != op {
+            break;
+        }
+        terms.push(right.as_ref());
+        rest = left;
+    }
+    terms.push(rest);
+    terms.reverse();
+    terms
 }

@@ -2,7 +2,8 @@
 
 use super::super::compare::Sign;
 use super::super::names::{Names, is_flattened, is_whole_path};
-use super::server::{chain, plain_text, sign_of};
+use super::super::walk::terms;
+use super::server::{plain_text, sign_of};
 use sqlparser::ast::{
     BinaryOperator as Op, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
     visit_expressions,
@@ -34,7 +35,7 @@ impl Kinds<'_> {
             Ast::Nested(inner) => self.same(inner, positive, depth + 1),
             Ast::UnaryOp { op: UnaryOperator::Not, expr } => self.same(expr, false, depth + 1),
             Ast::BinaryOp { op: op @ (Op::And | Op::Or), .. } => {
-                chain(tree, op).into_iter().all(|term| self.same(term, positive, depth + 1))
+                terms(tree, op).into_iter().all(|term| self.same(term, positive, depth + 1))
             }
             _ => !self.mentions(tree) || self.leaf(tree, positive),
         }

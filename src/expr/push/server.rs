@@ -3,7 +3,7 @@
 use super::super::compare::Sign;
 use super::super::names::{Names, is_flattened, is_whole_path};
 use super::super::value::{Const, Value};
-use super::super::walk::Walker;
+use super::super::walk::{Walker, terms};
 use super::times;
 use polars::prelude::Schema;
 use serde_json::{Value as Json, json};
@@ -64,7 +64,7 @@ impl Server<'_> {
             Ast::Nested(inner) => self.truth(inner, wanted, depth + 1),
             Ast::UnaryOp { op: UnaryOperator::Not, expr } => self.truth(expr, !wanted, depth + 1),
             Ast::BinaryOp { op: op @ (Op::And | Op::Or), .. } => {
-                let terms = chain(tree, op);
+                let terms = terms(tree, op);
                 let terms = terms.into_iter().map(|term| self.truth(term, wanted, depth + 1));
                 if (*op == Op::And) == wanted { all(terms) } else { any(terms) }
             }
@@ -178,22 +178,6 @@ impl Server<'_> {
             false => (json!({ "$or": [{ "tags": null }, { "tags": { "$ne": tag } }] }), Some(UNSET)),
         })
     }
-}
-
-/// The operands of `a op b op c …`.
-pub(super) fn chain<'a>(tree: &'a Ast, op: &Op) -> Vec<&'a Ast> {
-    let mut terms = Vec::new();
-    let mut rest = tree;
-    while let Ast::BinaryOp { left, op: other, right } = rest {
-        if other != op {
-            break;
-        }
-        terms.push(right.as_ref());
-        rest = left;
-    }
-    terms.push(rest);
-    terms.reverse();
-    terms
 }
 
 /// All must hold: those that cannot be sent are left out, and the whole is asked again here.
