@@ -113,6 +113,12 @@ impl Columns {
         at(&mut self.sparse, id).declare(kind, dtype);
     }
 
+    /// Makes sure that a path has a column, even if it has no values of any kind; for tables that are flat already.
+    pub fn declare_empty(&mut self, path: &str) {
+        let id = self.flattener.intern_name(path);
+        at(&mut self.sparse, id).declared_empty = true;
+    }
+
     /// Forgets what flattening had to tell, where it was told already.
     pub fn forget_receipt(&mut self) {
         self.receipt = Receipt::default();
@@ -200,6 +206,11 @@ impl Columns {
     /// The values of a path.
     pub fn values(&self, id: NameId) -> Option<&Sparse> {
         self.sparse.get(id.index())
+    }
+
+    /// The paths that are an explicit `null` in this row, sorted.
+    pub fn nulls(&self, row: usize) -> Vec<&str> {
+        self.paths().into_iter().filter(|(.., values)| values.nulls.has(row)).map(|(path, ..)| path).collect()
     }
 
     /// The untouched texts of config or summary; empty unless [`Wanted::raw`].

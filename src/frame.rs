@@ -39,6 +39,12 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// If it cannot be read.
     fn columns(&self) -> Result<Columns>;
+
+    /// The paths of config and summary that are known to be an explicit `null` in this row, sorted. A table that keeps no
+    /// more than its columns knows of none.
+    fn nulls(&self, _row: usize) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 /// The run table: one row per run, typed columns, cheap to clone.
@@ -138,6 +144,14 @@ impl RunFrame {
             return Ok(());
         }
         Err(unknown_column(name, self.schema().iter_names().map(|n| n.as_str())))
+    }
+
+    /// The paths of config and summary that are an explicit `null` in this row, sorted; in the columns they are null, as
+    /// are keys that the run does not have.
+    ///
+    /// Stored tables do not tell the two apart: of their runs none is known.
+    pub fn explicit_nulls(&self, row: usize) -> Vec<&str> {
+        self.table.nulls(row)
     }
 
     /// Every path whose values are of more than one kind, sorted.

@@ -1,8 +1,8 @@
 //! Weights & Biases runs as fast, typed, complete dataframes.
 //!
 //! ```text
-//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr ──► sink
-//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr        parquet · arrow · csv · json · table
+//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr, compare ──► sink
+//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr, several runs   parquet · arrow · csv · json · table
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
 //! ```
@@ -36,6 +36,8 @@
 extern crate self as runframe;
 
 mod columns;
+#[cfg(feature = "frame")]
+pub mod compare;
 mod error;
 #[cfg(feature = "frame")]
 pub mod expr;

@@ -8,6 +8,7 @@ pub mod run;
 mod tests;
 mod verbs;
 
+pub(crate) use artifact::Lists;
 pub use verbs::{Direction, RunVerbs};
 
 use crate::record::Timestamp;

@@ -33,6 +33,11 @@ impl<T: Clone> Pairs<T> {
         self.rows.iter().map(|row| *row as usize).zip(&self.values)
     }
 
+    /// True if the row has a value.
+    pub fn has(&self, row: usize) -> bool {
+        u32::try_from(row).is_ok_and(|row| self.rows.binary_search(&row).is_ok())
+    }
+
     fn push(&mut self, row: u32, value: T) {
         self.rows.push(row);
         self.values.push(value);
@@ -140,6 +145,8 @@ pub struct Sparse {
     pub jsons: Texts,
     /// Columns that a stored table has, even where this part of it holds no value of them.
     pub declared: Vec<(Kind, LeafType)>,
+    /// A stored table has the path, but with no value and thus of no kind.
+    pub declared_empty: bool,
 }
 
 /// Calls a method of every kind's pairs.
@@ -224,6 +231,7 @@ impl Sparse {
         self.lists.append(&other.lists, offset);
         self.jsons.append(&other.jsons, offset);
         other.declared.iter().for_each(|(kind, dtype)| self.declare(*kind, *dtype));
+        self.declared_empty |= other.declared_empty;
     }
 
     /// Gives the rows new numbers; rows without one are dropped.

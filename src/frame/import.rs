@@ -211,7 +211,7 @@ fn declare(columns: &mut Columns, path: &str, column: &Column, kind: Option<Kind
     let telling = kind.is_some() || json || has_sisters;
     match leaf_type_of(column.dtype()) {
         Some(LeafType::String) | None if !telling && column.null_count() == column.len() && !column.is_empty() => {
-            columns.push_value(0, path, Leaf::Null);
+            columns.declare_empty(path);
         }
         Some(LeafType::String) if !telling => {}
         Some(dtype) => {

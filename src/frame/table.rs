@@ -114,4 +114,8 @@ impl Table for Loaded {
         copy.merge(&self.columns);
         Ok(copy)
     }
+
+    fn nulls(&self, row: usize) -> Vec<&str> {
+        self.columns.nulls(row)
+    }
 }

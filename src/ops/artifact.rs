@@ -233,16 +233,16 @@ fn missing<S: AsRef<str>>(column: &str, required: impl IntoIterator<Item = S>) -
 }
 
 /// A column of lists, opened: where each row's elements lie among all elements.
-struct Lists {
+pub(crate) struct Lists {
     name: PlSmallStr,
     /// Start and end of each row in `items`; `None` for a null list.
-    spans: Vec<Option<(usize, usize)>>,
+    pub(crate) spans: Vec<Option<(usize, usize)>>,
     /// All elements; `None` if no list has any, so that their type is not known.
-    items: Option<Series>,
+    pub(crate) items: Option<Series>,
 }
 
 impl Lists {
-    fn of(column: &Column) -> PolarsResult<Self> {
+    pub(crate) fn of(column: &Column) -> PolarsResult<Self> {
         let name = column.name().clone();
         if column.dtype() == &DataType::Null {
             return Ok(Lists { name, spans: vec![None; column.len()], items: None });

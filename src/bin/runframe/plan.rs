@@ -1,5 +1,9 @@
 //! The command line as meant: plain values, decided without touching a file.
 
+mod compare;
+
+pub(crate) use compare::{Artifacts, Diff, Question, Vary};
+
 use crate::args::{self, Cli, When};
 use runframe::sink::{self, Format};
 use runframe::{ApiOptions, Error, ErrorKind, Result, Wanted, expr};
@@ -35,6 +39,9 @@ pub(crate) enum Verb {
     Query(Query, Load, Output),
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
+    Diff(Diff, Load, Output),
+    Vary(Vary, Load, Output),
+    Artifacts(Artifacts, Load, Output),
     Completions(clap_complete::Shell),
 }
 
@@ -178,6 +185,22 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let out = out(typed.output, Some(Format::Table), None)?;
             let show = Show { source: typed.source.clone(), run: typed.run };
             Verb::Show(show, load(vec![typed.source], typed.load, Wanted::default(), Rows::default()), out)
+        }
+        args::Verb::Diff(mut typed) => {
+            let out = out(std::mem::take(&mut typed.output), None, None)?;
+            let (diff, load, out) = Diff::typed(typed, out);
+            Verb::Diff(diff, load, out)
+        }
+        args::Verb::Vary(mut typed) => {
+            let out = out(std::mem::take(&mut typed.output), None, None)?;
+            let (vary, load, out) = Vary::typed(typed, out);
+            Verb::Vary(vary, load, out)
+        }
+        args::Verb::Artifacts(mut typed) => {
+            let fallback = Artifacts::fallback(&typed);
+            let out = out(std::mem::take(&mut typed.output), fallback, typed.limit)?;
+            let (artifacts, load, out) = Artifacts::typed(typed, out);
+            Verb::Artifacts(artifacts, load, out)
         }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };

@@ -1,0 +1,1 @@
+//! The questions over several runs, on small tables with the hard cases.
