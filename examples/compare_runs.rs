@@ -30,11 +30,17 @@ fn main() -> Result<()> {
     let sweep = runs.lazy().filter(col("display_name").str().starts_with(lit("winter-sweep")));
     let varying = vary(sweep, &VaryOptions::default())?;
     println!("over {} runs {} keys never vary; these do:", varying.runs(), varying.steady());
-    println!("{}", varying.to_frame()?.lazy().select([cols(["key", "values", "runs", "top", "together"]).as_expr()]).collect()?);
+    println!(
+        "{}",
+        varying.to_frame()?.lazy().select([cols(["key", "values", "runs", "top", "together"]).as_expr()]).collect()?
+    );
 
     // The answer is a frame like any other: the training keys with the most values.
     let train = vary(runs.lazy().filter(run::job_type().eq(lit("train"))), &VaryOptions::default())?;
-    let most = train.to_frame()?.lazy().sort(["values", "key"], SortMultipleOptions::default().with_order_descending_multi([true, false]));
+    let most = train
+        .to_frame()?
+        .lazy()
+        .sort(["values", "key"], SortMultipleOptions::default().with_order_descending_multi([true, false]));
     println!("{}", most.select([col("key"), col("values"), col("missing")]).limit(3).collect()?);
     Ok(())
 }

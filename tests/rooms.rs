@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("ops", &["record", "columns", "error"], true),
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "error"], true),
-    ("compare", &["flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
+    ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
     ("load", &["source", "record", "columns", "frame", "error"], true),
     ("pull", &["load", "source", "record", "columns", "frame", "sink", "error"], true),
 ];

@@ -105,8 +105,8 @@ pub fn vary(runs: LazyFrame, options: &VaryOptions) -> Result<Vary> {
         false => expand_columns(&options.columns, &schema)?,
     };
     columns.retain(|name| !ignored.contains(path_of(name)));
-    // The columns of one path stand together, so that a batch has all of them.
-    columns.sort_by(|a, b| path_of(a).cmp(path_of(b)));
+    // The columns of one path stand together, so that a batch has all of them, in the order of kinds.
+    columns.sort_by(|a, b| path_of(a).cmp(path_of(b)).then(Kind::split(a).1.cmp(&Kind::split(b).1)));
     let mut height = runs.clone().select([len().alias("runs")]).collect()?.column("runs")?.u32()?.get(0).unwrap_or(0);
     let mut keys = Vec::new();
     let paths: Vec<&[String]> = columns.chunk_by(|a, b| path_of(a) == path_of(b)).collect();

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundled;
 mod cli;
+mod compare;
 mod expressions;
 mod log;
 mod output;
