@@ -135,8 +135,7 @@ fn parts_all_and_ignore() {
     assert_eq!(keys(&|options| options.ignore = vec!["config.data.*".into()]).0, ["config.seed"]);
     // The path's plain column stands for all of its kinds.
     assert_eq!(keys(&|options| options.ignore = vec!["config.data.y".into(), "*seed".into()]).0, ["config.data.x"]);
-    let mut options = DiffOptions::default();
-    options.ignore = vec!["config.sed".into()];
+    let mut options = DiffOptions { ignore: vec!["config.sed".into()], ..DiffOptions::default() };
     let error = runs.diff(&["a", "b"], &options).unwrap_err();
     assert_eq!(error.to_string(), "unknown column config.sed (did you mean config.seed?)");
     options.ignore = vec!["config.zzz*".into()];
@@ -191,8 +190,7 @@ fn what_cannot_be_compared_is_refused() {
 fn json_has_the_values_as_they_are() {
     let runs =
         pair(r#"{"a": [1, 2], "b": "x\"y", "c": NaN, "d": [{"k": NaN}]}"#, r#"{"a": 1, "b": 2, "c": 3, "d": 4}"#);
-    let mut options = DiffOptions::default();
-    options.all = true;
+    let options = DiffOptions { all: true, ..DiffOptions::default() };
     let text = runs.diff(&["a", "b"], &options).unwrap().to_json(false);
     let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
     let expected = serde_json::json!([

@@ -6,8 +6,7 @@ use crate::frame::RunFrame;
 use polars::prelude::*;
 
 fn of(runs: &RunFrame, change: impl Fn(&mut VaryOptions)) -> Vary {
-    let mut options = VaryOptions::default();
-    options.json_columns = runs.json_columns().to_vec();
+    let mut options = VaryOptions { json_columns: runs.json_columns().to_vec(), ..VaryOptions::default() };
     change(&mut options);
     vary(runs.lazy(), &options).unwrap()
 }
@@ -127,9 +126,8 @@ fn other_columns_and_faults() {
     let runs =
         df!("name" => ["a", "b"], "host" => ["h", "h"], "summary.x" => [1.0, 2.0], "config.y" => [1, 2]).unwrap();
     let look = |columns: &[&str], ignore: &[&str]| {
-        let mut options = VaryOptions::default();
-        options.columns = columns.iter().map(|text| (*text).to_owned()).collect();
-        options.ignore = ignore.iter().map(|text| (*text).to_owned()).collect();
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let options = VaryOptions { columns: texts(columns), ignore: texts(ignore), ..VaryOptions::default() };
         vary(runs.clone().lazy(), &options)
     };
     let keys = |vary: Vary| vary.keys().iter().map(|key| key.key.clone()).collect::<Vec<String>>();
@@ -142,6 +140,7 @@ fn other_columns_and_faults() {
 /// Not a test of speed: `cargo test --release vary_at_size -- --ignored --nocapture` tells it.
 #[test]
 #[ignore = "for its time only"]
+#[allow(clippy::print_stdout)]
 fn vary_at_size() {
     let (rows, keys) = (10_000, 1_000);
     let columns = (0..keys).map(|key| match key % 3 {
