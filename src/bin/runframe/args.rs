@@ -71,6 +71,22 @@ Examples:
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
 An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.";
 
+const SQL_EXAMPLES: &str = "\
+Examples:
+  runframe sql 'select name, summary.accuracy from runs order by summary.accuracy desc limit 5' ./wandb
+  runframe sql 'select user, count(*) as runs, sum(runtime) / 3600 as hours from runs group by user' runs.parquet
+  runframe sql \"select name from runs where logged('model:latest').version >= 3\" my-team/mnist
+  runframe sql 'select r.name, a.artifact.name from runs r join artifacts a on r.name = a.name' ./wandb
+  runframe sql -f report.sql a/wandb b/wandb -o report.parquet
+
+Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name,
+direction (logged or used), artifact.name, artifact.type, artifact.version, artifact.aliases, artifact.size, \
+artifact.digest, artifact.state, artifact.created_at, artifact.id.
+Dotted names stand bare; what SQL would take for something else is quoted: \"summary.val loss\".
+It is Polars' SQL with joins, subqueries, with, windows, and the functions of --where that Polars lacks: logged, used, contains, \
+len, is_nan, is_active, now, year, month, day, hour, minute.
+NaN is above all numbers and equals itself; nulls sort last. Only the tables and columns that are named are loaded.";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   runframe completions bash > ~/.local/share/bash-completion/completions/runframe
@@ -102,6 +118,9 @@ pub(crate) enum Verb {
     /// One run, everything.
     #[command(after_long_help = format!("{SHOW_EXAMPLES}\n\n{EXIT_CODES}"))]
     Show(Show),
+    /// SQL over the tables runs and artifacts.
+    #[command(after_long_help = format!("{SQL_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Sql(Sql),
     /// The completion script for a shell.
     #[command(after_long_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -185,6 +204,20 @@ pub(crate) struct Show {
     pub(crate) source: String,
     /// The run: its name (the id in its URL), its display name, or entity/project/name.
     pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The statement, one select; then the sources, as of query. With --file, sources only.
+    #[arg(required = true, value_name = "STATEMENT> <SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) words: Vec<String>,
+    /// Read the statement from this file.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: Load,
     #[command(flatten)]
@@ -303,7 +336,15 @@ mod tests {
 
     #[test]
     fn every_example_parses() {
-        for text in [EXAMPLES, PULL_EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+        for text in [
+            EXAMPLES,
+            PULL_EXAMPLES,
+            QUERY_EXAMPLES,
+            SCHEMA_EXAMPLES,
+            SHOW_EXAMPLES,
+            SQL_EXAMPLES,
+            COMPLETIONS_EXAMPLES,
+        ] {
             for line in text.lines().filter_map(|line| line.trim().strip_prefix("runframe ")) {
                 let line = line.split([' ']).collect::<Vec<_>>().join(" ");
                 let line = line.split(" | ").next().unwrap().split(" > ~").next().unwrap();
@@ -315,7 +356,9 @@ mod tests {
 
     #[test]
     fn prose_is_for_clap_to_wrap() {
-        for text in [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+        for text in
+            [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, SQL_EXAMPLES, COMPLETIONS_EXAMPLES]
+        {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
                 assert!(line.ends_with(['.', ':']), "broken by hand: {line}");
             }

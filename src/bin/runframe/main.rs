@@ -10,6 +10,7 @@ mod pull;
 mod query;
 mod schema;
 mod show;
+mod sql;
 
 use chat::Chat;
 use clap::Parser;
@@ -59,6 +60,9 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
         }
         plan::Verb::Show(show, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| show::run(&show, &loaded.frame, &output))?)
+        }
+        plan::Verb::Sql(sql, load, output) => {
+            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, loaded, &output))?)
         }
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),

@@ -1,6 +1,8 @@
-//! The command line as meant: plain values, decided without touching a file.
+//! The command line as meant: plain values, decided without touching a file but that of a statement.
 
 use crate::args::{self, Cli, When};
+use crate::query::pointed;
+use runframe::expr::sql::Statement;
 use runframe::sink::{self, Format};
 use runframe::{ApiOptions, Error, ErrorKind, Result, Wanted, expr};
 use std::path::PathBuf;
@@ -35,6 +37,7 @@ pub(crate) enum Verb {
     Query(Query, Load, Output),
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
+    Sql(Sql, Load, Output),
     Completions(clap_complete::Shell),
 }
 
@@ -121,6 +124,13 @@ pub(crate) struct Show {
     pub(crate) run: String,
 }
 
+/// A statement of SQL, read.
+#[derive(Debug)]
+pub(crate) struct Sql {
+    pub(crate) text: String,
+    pub(crate) statement: Statement,
+}
+
 /// What the command line means here.
 pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
     let color = |is_terminal: bool| match cli.chat.color {
@@ -179,9 +189,29 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let show = Show { source: typed.source.clone(), run: typed.run };
             Verb::Show(show, load(vec![typed.source], typed.load, Wanted::default(), Rows::default()), out)
         }
+        args::Verb::Sql(typed) => {
+            let out = out(typed.output, None, None)?;
+            let (text, sources) = statement(typed.words, typed.file)?;
+            let statement = pointed("sql", &text, Statement::parse)?;
+            let wanted = statement.wanted();
+            Verb::Sql(Sql { text, statement }, load(sources, typed.load, wanted, Rows::default()), out)
+        }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
     Ok(Plan { verb, chat })
+}
+
+/// The statement, from its file or as the first word, and the sources.
+fn statement(mut words: Vec<String>, file: Option<PathBuf>) -> Result<(String, Vec<String>)> {
+    let text = match file {
+        Some(path) => std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?,
+        None => words.remove(0),
+    };
+    if words.is_empty() {
+        let error = Error::new(ErrorKind::Usage, "no source is named");
+        return Err(error.hint("runframe sql 'select … from runs' SOURCE"));
+    }
+    Ok((text, words))
 }
 
 /// `fallback` is the format where neither a flag nor a file's ending says one; `None`: a table on a terminal, else CSV.
