@@ -269,7 +269,7 @@ pub(crate) struct Output {
     /// Show times in this zone (Europe/Berlin) instead of UTC; Parquet and Arrow hold UTC always.
     #[arg(long, value_name = "ZONE", value_parser = |text: &str| text.parse::<Zone>())]
     pub(crate) tz: Option<Zone>,
-    /// Significant digits of floats in table and md; the other formats have all of them.
+    /// Significant digits of floats in table, md, latex and html; the other formats have all of them.
     #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=17))]
     pub(crate) precision: Option<u8>,
 }
