@@ -44,6 +44,7 @@ pub mod mongo;
 mod names;
 mod push;
 mod select;
+pub mod sql;
 #[cfg(test)]
 mod tests;
 mod time;

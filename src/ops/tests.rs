@@ -109,6 +109,8 @@ fn exploded_artifacts_are_flat_rows() {
     let columns: Vec<&str> = rows.columns().iter().map(|c| c.name().as_str()).collect();
     assert_eq!(columns[..5], ["name", "group", "direction", "artifact.name", "artifact.type"]);
     assert_eq!(columns.len(), 12);
+    let counted = runs().lazy().explode_artifacts(Direction::Both).select([len()]).collect().unwrap();
+    assert_eq!(counted.columns()[0].u32().unwrap().get(0), Some(rows.height() as u32));
     let used = runs().lazy().explode_artifacts(Direction::Used).collect().unwrap();
     assert_eq!(used.column("name").unwrap().str().unwrap().iter().collect::<Vec<_>>(), [Some("r2"), Some("r3")]);
     let only = runs().drop("used_artifacts").unwrap().lazy().explode_artifacts(Direction::Logged).collect().unwrap();

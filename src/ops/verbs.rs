@@ -57,7 +57,9 @@ impl RunVerbs for LazyFrame {
             Direction::Both => {
                 let parts = [logged(self.clone()), used(self.clone())];
                 // Concatenation of two frames cannot fail; were it to, the logged half alone would be wrong.
-                concat(parts, UnionArgs::default()).unwrap_or_else(|_| self.limit(0))
+                let both = concat(parts, UnionArgs::default()).unwrap_or_else(|_| self.limit(0));
+                // Polars 0.55 counts the rows of a concatenation in UInt128, which is not built here; not behind this.
+                both.map(Ok, AllowedOptimizations::all(), None, Some("ARTIFACTS"))
             }
         }
     }

@@ -1,45 +1,37 @@
 //! Markdown tables, for issues, pull requests and notebooks.
 
-use super::cell::{Cell, Grid, Style};
-use super::{Options, json, output, text};
+use super::Options;
+use super::cell::Grid;
+use super::markup;
 use crate::error::Result;
 use std::io::Write;
 
 /// Writes a header, the line of alignments and one line per row. Nulls are empty; lists and structs are JSON.
 pub(super) fn write(grid: &Grid, options: &Options, out: &mut dyn Write) -> Result<()> {
-    let style = Style { zone: options.zone };
-    let columns = grid.columns(style);
-    let mut line = String::new();
-    let mut cell_text = String::new();
-    if !columns.is_empty() {
-        for column in &columns {
-            line.push_str("| ");
-            escape(&mut line, column.name());
-            line.push(' ');
+    let before = |page: &mut String, columns: &[super::Values<'_>]| {
+        if columns.is_empty() {
+            return;
         }
-        line.push_str("|\n");
-        for column in &columns {
-            line.push_str(if column.is_number() { "| ---: " } else { "| --- " });
+        for column in columns {
+            page.push_str("| ");
+            escape(page, column.name());
+            page.push(' ');
         }
-        line.push_str("|\n");
-    }
-    out.write_all(line.as_bytes()).map_err(output)?;
-    for row in 0..if columns.is_empty() { 0 } else { grid.height() } {
-        line.clear();
-        for column in &columns {
-            cell_text.clear();
-            let cell: Cell<'_> = column.get(row);
-            if !text::push_plain(&mut cell_text, &cell, options.precision) {
-                json::push(&mut cell_text, &cell, style);
-            }
-            line.push_str("| ");
-            escape(&mut line, &cell_text);
-            line.push(' ');
+        page.push_str("|\n");
+        for column in columns {
+            page.push_str(if column.is_number() { "| ---: " } else { "| --- " });
         }
-        line.push_str("|\n");
-        out.write_all(line.as_bytes()).map_err(output)?;
-    }
-    out.flush().map_err(output)
+        page.push_str("|\n");
+    };
+    let row = |page: &mut String, _: &[super::Values<'_>], cells: &[Option<String>]| {
+        for cell in cells {
+            page.push_str("| ");
+            escape(page, cell.as_deref().unwrap_or_default());
+            page.push(' ');
+        }
+        page.push_str("|\n");
+    };
+    markup::write(grid, options, out, before, row, "")
 }
 
 /// Adds a text so that it neither ends its cell nor its line, nor becomes markup.

@@ -24,6 +24,13 @@ impl Zone {
     }
 }
 
+impl Zone {
+    /// Seconds that its clocks are ahead of UTC at this time.
+    pub(super) fn offset(self, utc: DateTime<chrono::Utc>) -> i32 {
+        utc.with_timezone(&self.0).offset().fix().local_minus_utc()
+    }
+}
+
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

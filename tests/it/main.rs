@@ -11,6 +11,7 @@ mod output;
 mod pull;
 mod push;
 mod server;
+mod sql;
 mod stored;
 #[path = "../server/mod.rs"]
 mod wandb;

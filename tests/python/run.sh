@@ -9,7 +9,7 @@ if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
 fi
 # The SDK itself is not needed: what its reader says is kept in the truth files.
-grep -E '^(pyarrow|duckdb|polars)==' tests/python/requirements.txt > "$target/judges.txt"
+grep -E '^(pyarrow|duckdb|polars|openpyxl)==' tests/python/requirements.txt > "$target/judges.txt"
 "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$target/judges.txt"
 
 check() { # SOURCE TRUTH NAME
@@ -18,3 +18,5 @@ check() { # SOURCE TRUTH NAME
 }
 check examples/wandb examples/wandb-truth.json examples
 check tests/data/sdk tests/data/sdk/truth.json sdk
+cargo run --locked --quiet -- query examples/wandb -q -o "$target/examples.xlsx"
+"$venv/bin/python" tests/python/check_xlsx.py "$target/examples.xlsx" "$target/examples.parquet"

@@ -80,6 +80,22 @@ Examples:
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
 An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.";
 
+const SQL_EXAMPLES: &str = "\
+Examples:
+  runframe sql 'select name, summary.accuracy from runs order by summary.accuracy desc limit 5' ./wandb
+  runframe sql 'select user, count(*) as runs, sum(runtime) / 3600 as hours from runs group by user' runs.parquet
+  runframe sql \"select name from runs where logged('model:latest').version >= 3\" my-team/mnist
+  runframe sql 'select r.name, a.artifact.name from runs r join artifacts a on r.name = a.name' ./wandb
+  runframe sql -f report.sql a/wandb b/wandb -o report.parquet
+
+Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name,
+direction (logged or used), artifact.name, artifact.type, artifact.version, artifact.aliases, artifact.size, \
+artifact.digest, artifact.state, artifact.created_at, artifact.id.
+Dotted names stand bare; what SQL would take for something else is quoted: \"summary.val loss\".
+It is Polars' SQL with joins, subqueries, with, windows, and the functions of --where that Polars lacks: logged, used, contains, \
+len, is_nan, is_active, now, year, month, day, hour, minute.
+NaN is above all numbers and equals itself; nulls sort last. Only the tables and columns that are named are loaded.";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   runframe completions bash > ~/.local/share/bash-completion/completions/runframe
@@ -120,6 +136,9 @@ pub(crate) enum Verb {
     /// Artifact versions that runs logged and used; runs that lack one or used an old one; lineage.
     #[command(after_long_help = format!("{ARTIFACTS_EXAMPLES}\n\n{EXIT_CODES}"))]
     Artifacts(Artifacts),
+    /// SQL over the tables runs and artifacts.
+    #[command(after_long_help = format!("{SQL_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Sql(Sql),
     /// The completion script for a shell.
     #[command(after_long_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -210,6 +229,20 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The statement, one select; then the sources, as of query. With --file, sources only.
+    #[arg(required = true, value_name = "STATEMENT> <SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) words: Vec<String>,
+    /// Read the statement from this file.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Sources {
     /// entity/project on a W&B server, folders or files of .wandb logs, .parquet run tables; of a run in several, the
     /// last one counts.
@@ -254,7 +287,7 @@ pub(crate) struct Output {
     /// Show times in this zone (Europe/Berlin) instead of UTC; Parquet and Arrow hold UTC always.
     #[arg(long, value_name = "ZONE", value_parser = |text: &str| text.parse::<Zone>())]
     pub(crate) tz: Option<Zone>,
-    /// Significant digits of floats in table and md; the other formats have all of them.
+    /// Significant digits of floats in table, md, latex and html; the other formats have all of them.
     #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=17))]
     pub(crate) precision: Option<u8>,
 }
@@ -321,7 +354,7 @@ mod tests {
 
     #[test]
     fn every_example_parses() {
-        let ours = [DIFF_EXAMPLES, VARY_EXAMPLES, ARTIFACTS_EXAMPLES];
+        let ours = [DIFF_EXAMPLES, VARY_EXAMPLES, ARTIFACTS_EXAMPLES, SQL_EXAMPLES];
         let others = [EXAMPLES, PULL_EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES];
         for text in ours.iter().chain(&others) {
             for line in text.lines().filter_map(|line| line.trim().strip_prefix("runframe ")) {
@@ -335,7 +368,7 @@ mod tests {
 
     #[test]
     fn prose_is_for_clap_to_wrap() {
-        let ours = [DIFF_EXAMPLES, VARY_EXAMPLES, ARTIFACTS_EXAMPLES];
+        let ours = [DIFF_EXAMPLES, VARY_EXAMPLES, ARTIFACTS_EXAMPLES, SQL_EXAMPLES];
         let others = [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES];
         for text in ours.iter().chain(&others) {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {

@@ -12,6 +12,7 @@ mod pull;
 mod query;
 mod schema;
 mod show;
+mod sql;
 mod vary;
 
 use chat::Chat;
@@ -81,6 +82,9 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
                 artifacts::run(&artifacts, loaded, &output, chat).map(|yes| found.set(yes))
             })?,
         ),
+        plan::Verb::Sql(sql, load, output) => {
+            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, loaded, &output))?)
+        }
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
     };

@@ -1,10 +1,12 @@
-//! The command line as meant: plain values, decided without touching a file.
+//! The command line as meant: plain values, decided without touching a file but that of a statement.
 
 mod compare;
 
 pub(crate) use compare::{Artifacts, Diff, Question, Vary};
 
 use crate::args::{self, Cli, When};
+use crate::query::pointed;
+use runframe::expr::sql::Statement;
 use runframe::sink::{self, Format};
 use runframe::{ApiOptions, Error, ErrorKind, Result, Wanted, expr};
 use std::path::PathBuf;
@@ -42,6 +44,7 @@ pub(crate) enum Verb {
     Diff(Diff, Load, Output),
     Vary(Vary, Load, Output),
     Artifacts(Artifacts, Load, Output),
+    Sql(Sql, Load, Output),
     Completions(clap_complete::Shell),
 }
 
@@ -128,6 +131,13 @@ pub(crate) struct Show {
     pub(crate) run: String,
 }
 
+/// A statement of SQL, read.
+#[derive(Debug)]
+pub(crate) struct Sql {
+    pub(crate) text: String,
+    pub(crate) statement: Statement,
+}
+
 /// What the command line means here.
 pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
     let color = |is_terminal: bool| match cli.chat.color {
@@ -202,9 +212,29 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let (artifacts, load, out) = Artifacts::typed(typed, out);
             Verb::Artifacts(artifacts, load, out)
         }
+        args::Verb::Sql(typed) => {
+            let out = out(typed.output, None, None)?;
+            let (text, sources) = statement(typed.words, typed.file)?;
+            let statement = pointed("sql", &text, Statement::parse)?;
+            let wanted = statement.wanted();
+            Verb::Sql(Sql { text, statement }, load(sources, typed.load, wanted, Rows::default()), out)
+        }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
     Ok(Plan { verb, chat })
+}
+
+/// The statement, from its file or as the first word, and the sources.
+fn statement(mut words: Vec<String>, file: Option<PathBuf>) -> Result<(String, Vec<String>)> {
+    let text = match file {
+        Some(path) => std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?,
+        None => words.remove(0),
+    };
+    if words.is_empty() {
+        let error = Error::new(ErrorKind::Usage, "no source is named");
+        return Err(error.hint("runframe sql 'select … from runs' SOURCE"));
+    }
+    Ok((text, words))
 }
 
 /// `fallback` is the format where neither a flag nor a file's ending says one; `None`: a table on a terminal, else CSV.
