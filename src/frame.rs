@@ -40,10 +40,10 @@ pub trait Table: Send + Sync {
     /// If it cannot be read.
     fn columns(&self) -> Result<Columns>;
 
-    /// The paths of config and summary that are known to be an explicit `null` in this row, sorted. A table that keeps no
-    /// more than its columns knows of none.
-    fn nulls(&self, _row: usize) -> Vec<&str> {
-        Vec::new()
+    /// The paths of config and summary that are an explicit `null` in this row, sorted; `None` for a table that keeps no more
+    /// than its columns, which do not tell.
+    fn nulls(&self, _row: usize) -> Option<Vec<&str>> {
+        None
     }
 }
 
@@ -149,8 +149,9 @@ impl RunFrame {
     /// The paths of config and summary that are an explicit `null` in this row, sorted; in the columns they are null, as
     /// are keys that the run does not have.
     ///
-    /// Stored tables do not tell the two apart: of their runs none is known.
-    pub fn explicit_nulls(&self, row: usize) -> Vec<&str> {
+    /// `None` for a stored table, which does not tell the two apart; of its runs none is known either where it is joined
+    /// with other sources.
+    pub fn explicit_nulls(&self, row: usize) -> Option<Vec<&str>> {
         self.table.nulls(row)
     }
 

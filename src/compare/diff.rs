@@ -69,6 +69,7 @@ pub struct Diff {
     keys: Vec<DiffKey>,
     compared: usize,
     differing: usize,
+    knows_nulls: bool,
     all: bool,
 }
 
@@ -109,7 +110,8 @@ impl RunFrame {
         let compared = keys.len();
         let differing = keys.iter().filter(|key| key.differs).count();
         keys.retain(|key| options.all || key.differs);
-        Ok(Diff { runs: headers(&names, &rows), keys, compared, differing, all: options.all })
+        let knows_nulls = rows.iter().all(|row| self.explicit_nulls(*row).is_some());
+        Ok(Diff { runs: headers(&names, &rows), keys, compared, differing, knows_nulls, all: options.all })
     }
 
     fn compared_keys(&self, rows: &[usize], options: &DiffOptions) -> Result<Vec<DiffKey>> {
@@ -141,7 +143,7 @@ impl RunFrame {
             }
         }
         for (run, row) in rows.iter().enumerate() {
-            for path in self.explicit_nulls(*row) {
+            for path in self.explicit_nulls(*row).unwrap_or_default() {
                 if let Some(found) = places.get(path).and_then(|place| keys.get_mut(place)) {
                     found.null(run);
                 }
@@ -247,6 +249,11 @@ impl Diff {
     /// How many of them differ.
     pub fn differing(&self) -> usize {
         self.differing
+    }
+
+    /// Whether a key that is null is told apart from one that a run does not have: not in a stored table.
+    pub fn knows_nulls(&self) -> bool {
+        self.knows_nulls
     }
 
     /// One row per key: `key`, a column per run, and with [`DiffOptions::all`] `differs` (Boolean). The runs' columns are text,

@@ -115,7 +115,7 @@ impl Table for Loaded {
         Ok(copy)
     }
 
-    fn nulls(&self, row: usize) -> Vec<&str> {
-        self.columns.nulls(row)
+    fn nulls(&self, row: usize) -> Option<Vec<&str>> {
+        Some(self.columns.nulls(row))
     }
 }

@@ -284,36 +284,45 @@ impl Lists {
 struct Items {
     name: StringChunked,
     version: Int64Chunked,
-    aliases: Option<ListChunked>,
+    /// Whether each has the alias that is wanted.
+    has_alias: Vec<bool>,
 }
 
 impl Items {
     fn of(items: &Series, wanted: &Wanted) -> PolarsResult<Self> {
         let fields = items.struct_()?;
-        let aliases = match wanted.which {
-            Which::Alias(_) => Some(
-                fields.field_by_name("aliases")?.cast(&DataType::List(Box::new(DataType::String)))?.list()?.clone(),
-            ),
-            _ => None,
+        let has_alias = match &wanted.which {
+            Which::Alias(alias) => with_alias(&fields.field_by_name("aliases")?, alias)?,
+            _ => Vec::new(),
         };
         let version = fields.field_by_name("version")?.cast(&DataType::Int64)?.i64()?.clone();
-        Ok(Items { name: fields.field_by_name("name")?.str()?.clone(), version, aliases })
+        Ok(Items { name: fields.field_by_name("name")?.str()?.clone(), version, has_alias })
     }
 
     fn is(&self, index: usize, wanted: &Wanted) -> bool {
-        if self.name.get(index) != Some(wanted.name.as_str()) {
-            return false;
-        }
-        match &wanted.which {
+        let which = || match &wanted.which {
             Which::Any => true,
             Which::Version(version) => self.version.get(index) == Some(*version),
-            Which::Alias(alias) => {
-                self.aliases.as_ref().and_then(|all| all.get_as_series(index)).is_some_and(|aliases| {
-                    aliases.str().is_ok_and(|texts| texts.iter().any(|text| text == Some(alias.as_str())))
-                })
-            }
-        }
+            Which::Alias(_) => self.has_alias.get(index).copied().unwrap_or(false),
+        };
+        self.name.get(index) == Some(wanted.name.as_str()) && which()
     }
+}
+
+/// For each list whether the alias is in it; all lists in one go, as there may be millions.
+fn with_alias(lists: &Series, alias: &str) -> PolarsResult<Vec<bool>> {
+    let lists = lists.cast(&DataType::List(Box::new(DataType::String)))?.list()?.rechunk().into_owned();
+    let inner = lists.get_inner();
+    let is_alias: Vec<bool> = inner.str()?.iter().map(|text| text == Some(alias)).collect();
+    let mut has = Vec::with_capacity(lists.len());
+    for chunk in lists.downcast_iter() {
+        let valid = chunk.validity();
+        has.extend(chunk.offsets().windows(2).enumerate().map(|(row, edge)| {
+            let span = is_alias.get(edge[0] as usize..edge[1] as usize).unwrap_or_default();
+            valid.is_none_or(|valid| valid.get_bit(row)) && span.contains(&true)
+        }));
+    }
+    Ok(has)
 }
 
 /// The type of one artifact version.

@@ -120,6 +120,24 @@ fn diff_on_the_command_line() {
 }
 
 #[test]
+fn a_stored_table_says_that_it_knows_no_null() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.parquet");
+    let path = path.to_str().unwrap();
+    ok(&["query", "examples/wandb", "-q", "-o", path]);
+    let (code, stdout, stderr) = told(&["diff", path, "fluffy-cloud-1", "quiet-moon-4"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("config.dropout,0.1,\n"), "{stdout}");
+    assert!(stderr.ends_with("a stored table does not tell null from missing: both are shown as missing"), "{stderr}");
+    for verb in
+        [&["vary"][..], &["artifacts"], &["artifacts", "--lineage", "eval-1"], &["artifacts", "--stale", "model"]]
+    {
+        let from = |source: &'static str| ok(&[&verb[..1], &[source, "-q"], &verb[1..]].concat());
+        assert_eq!(ok(&[&verb[..1], &[path, "-q"], &verb[1..]].concat()), from("examples/wandb"), "{verb:?}");
+    }
+}
+
+#[test]
 fn wrong_input_names_place_and_cure() {
     for (args, code, what) in [
         (

@@ -35,8 +35,9 @@ pub(crate) fn run(plan: &Artifacts, loaded: &Loaded, output: &Output, chat: &Cha
             let missing =
                 if *used { runframe::run::missing_used(required) } else { runframe::run::missing_logged(required) };
             let lacking = compare::lacking(runs, missing)?;
-            let count = count(&lacking)?;
-            write(plan, &out, lacking, &["entity", "project", "name", "display_name", "missing"])?;
+            let shown = write(plan, &out, lacking.clone(), &["entity", "project", "name", "display_name", "missing"])?;
+            // A limit does not make the finding smaller.
+            let count = if plan.limit.is_none() { shown } else { count(&lacking)? };
             chat.tell(&format!("{} what is required", agreed(count, "lack")));
             return Ok(count > 0);
         }
@@ -91,8 +92,9 @@ fn agreed(runs: usize, verb: &str) -> String {
     }
 }
 
-/// Writes the rows, sorted and cut, with the columns that were asked for or else those of `columns` that there are.
-fn write(plan: &Artifacts, out: &Out<'_>, mut rows: LazyFrame, columns: &[&str]) -> Result<()> {
+/// Writes the rows, sorted and cut, with the columns that were asked for or else those of `columns` that there are; returns
+/// how many.
+fn write(plan: &Artifacts, out: &Out<'_>, mut rows: LazyFrame, columns: &[&str]) -> Result<usize> {
     let context = out.context;
     let schema = rows.collect_schema()?;
     if !plan.sort.is_empty() {
@@ -110,5 +112,7 @@ fn write(plan: &Artifacts, out: &Out<'_>, mut rows: LazyFrame, columns: &[&str])
             names.into_iter().map(|name| Expr::Column(name.into())).collect()
         }
     };
-    sink::write_file(&rows.select(selected).collect()?, &out.output.path, out.output.format, &out.options)
+    let table = rows.select(selected).collect()?;
+    sink::write_file(&table, &out.output.path, out.output.format, &out.options)?;
+    Ok(table.height())
 }

@@ -3,6 +3,7 @@
 use crate::chat::Chat;
 use crate::load::Loaded;
 use crate::plan::{Diff, Output};
+use runframe::compare::{DiffCell, DiffKey};
 use runframe::sink::{self, Format};
 use runframe::{Error, Result};
 
@@ -19,5 +20,9 @@ pub(crate) fn run(plan: &Diff, loaded: &Loaded, output: &Output, chat: &Chat) ->
     }
     let (differing, compared) = (diff.differing(), diff.compared());
     chat.tell(&format!("{differing} of {compared} key{} differ", if compared == 1 { "" } else { "s" }));
+    let is_missing = |key: &DiffKey| key.cells.contains(&DiffCell::Missing);
+    if !diff.knows_nulls() && diff.keys().iter().any(is_missing) {
+        chat.tell("a stored table does not tell null from missing: both are shown as missing");
+    }
     Ok(plan.exit_code && differing > 0)
 }

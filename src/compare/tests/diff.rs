@@ -80,13 +80,14 @@ fn missing_is_not_null() {
     let runs = table([run("p", "a", r#"{"x": null, "y": 1}"#), run("p", "b", r#"{"y": 1}"#)]);
     let diff = runs.diff(&["a", "b"], &DiffOptions::default()).unwrap();
     assert_eq!(diff.to_json(true), "{\"key\":\"config.x\",\"a\":null}\n");
-    assert_eq!(runs.explicit_nulls(0), ["config.x"]);
-    assert_eq!(runs.explicit_nulls(1), [""; 0]);
+    assert!(diff.knows_nulls());
+    assert_eq!(runs.explicit_nulls(0).unwrap(), ["config.x"]);
+    assert_eq!(runs.explicit_nulls(1).unwrap(), [""; 0]);
     // Merged below others, the null stays with its run.
     let mut columns = table([run("p", "z", r#"{"y": 2}"#)]).to_columns().unwrap();
     columns.merge(&runs.to_columns().unwrap());
     let merged = RunFrame::from_columns(columns, Default::default()).unwrap();
-    assert_eq!((merged.explicit_nulls(1), merged.explicit_nulls(0)), (vec!["config.x"], vec![]));
+    assert_eq!((merged.explicit_nulls(1), merged.explicit_nulls(0)), (Some(vec!["config.x"]), Some(vec![])));
 }
 
 #[test]
@@ -96,11 +97,12 @@ fn stored_tables_know_of_no_null_and_make_none_up() {
     let runs = table([run("p", "a", r#"{"x": null, "y": null}"#), run("p", "b", r#"{"y": 1}"#)]);
     sink::write_file(&runs.collect().unwrap(), &path, Format::Parquet, &sink::Options::default()).unwrap();
     let stored = RunFrame::open(path.to_str().unwrap()).unwrap();
-    assert_eq!(stored.diff(&["a", "b"], &DiffOptions::default()).unwrap().differing(), 1);
+    let diff = stored.diff(&["a", "b"], &DiffOptions::default()).unwrap();
+    assert_eq!((diff.differing(), diff.knows_nulls(), stored.explicit_nulls(0)), (1, false, None));
     // The path of nulls is still a column after it is joined with others, but no run's null.
     let joined = RunFrame::from_columns(stored.to_columns().unwrap(), Default::default()).unwrap();
     assert!(joined.schema().contains("config.x"));
-    assert_eq!(joined.explicit_nulls(0), [""; 0]);
+    assert_eq!(joined.explicit_nulls(0).unwrap(), [""; 0]);
 }
 
 #[test]
