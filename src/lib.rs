@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr, compare ──► sink
-//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr, several runs   parquet · arrow · csv · json · table
+//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr, DataFrame        parquet · arrow · csv · json · table
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
 //! ```

@@ -249,19 +249,23 @@ impl<'a> Groups<'a> {
 /// A hash of how the groups part the rows, whatever their numbers: each group is numbered by the row it comes first in.
 fn parting(of_row: &[u32], groups: usize) -> u128 {
     let mut numbers = vec![u32::MAX; groups + 1];
-    let mut next = 0;
-    let mut hashers = [std::hash::DefaultHasher::new(), std::hash::DefaultHasher::new()];
-    // So that the two differ.
-    hashers[1].write_u8(1);
+    let mut next = 0u32;
+    let mut bytes = Vec::with_capacity(of_row.len() * size_of::<u32>());
     for group in of_row {
         let Some(number) = numbers.get_mut(*group as usize) else { continue };
         if *number == u32::MAX {
             *number = next;
             next += 1;
         }
-        hashers.iter_mut().for_each(|hasher| hasher.write_u32(*number));
+        bytes.extend_from_slice(&number.to_le_bytes());
     }
-    u128::from(hashers[0].finish()) << 64 | u128::from(hashers[1].finish())
+    let half = |salt: u8| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        hasher.write_u8(salt);
+        hasher.write(&bytes);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
 }
 
 /// Numbers the groups of varying keys that part the runs in the same way.
