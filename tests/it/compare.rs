@@ -1,6 +1,7 @@
 //! diff, vary and artifacts as a user runs them, against what the truth file of the bundled runs says.
 
 use crate::cli::runframe;
+use crate::wandb::{Recipe, Server, Switches, World};
 use runframe::compare::{DiffCell, DiffOptions, VaryOptions, vary};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,4 +263,48 @@ fn lineage_is_a_tree_or_rows() {
     // What --where leaves out is not there.
     let alone = ok(&["artifacts", "examples/wandb", "-w", "job_type = 'eval'", "--lineage", "eval-1"]);
     assert!(alone.contains("model:latest (logged by no run here)"), "{alone}");
+}
+
+/// The same answers from a server, with conditions that it evaluates in part, as from the file that was pulled from it.
+#[test]
+fn a_server_and_what_was_pulled_from_it_answer_alike() {
+    let recipe = Recipe { artifacts: 5, gaps: true, ..Recipe::small(60) };
+    let server = Server::start(World::generate(&recipe), Switches::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runs.parquet");
+    let file = file.to_str().unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("runframe").unwrap();
+        command.env_clear().env("WANDB_BASE_URL", server.url()).env("WANDB_API_KEY", Switches::default().key);
+        let output = command.args(args).arg("-q").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        // A server lists runs in an order of its own.
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        (output.status.code(), lines, String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(ask(&["pull", "acme/fleet", "-o", file]).0, Some(0));
+    let names = runframe::RunFrame::open(file).unwrap().select(&["name"]).unwrap();
+    let names: Vec<&str> = names.column("name").unwrap().str().unwrap().iter().flatten().collect();
+    let mut rows = 0;
+    for question in [
+        &["diff", names[3], names[40], "--summary", "--ignore", "summary._*"][..],
+        &["vary"],
+        &["vary", "-w", "state = 'finished' and created_at > '2020-01-01'", "--all"],
+        &["artifacts"],
+        &["artifacts", "--used", "-w", "state = 'finished'", "-s", "name,artifact.name,artifact.version,state"],
+        &["artifacts", "--require", "model:latest"],
+        &["artifacts", "--lineage", names[40], "--format", "csv"],
+    ] {
+        let asked = |source: &'static str| ask(&[&question[..1], &[source], &question[1..]].concat());
+        let there = asked("acme/fleet");
+        assert_eq!(there, ask(&[&question[..1], &[file], &question[1..]].concat()), "{question:?}");
+        assert!(there.2.is_empty(), "{}", there.2);
+        rows += there.1.len();
+    }
+    assert!(rows > 300, "{rows}");
+    let all = runframe::RunFrame::open(file).unwrap().collect().unwrap();
+    let trees = names.iter().map(|name| runframe::compare::lineage(&all, name).unwrap().tree());
+    // The stand-in's data sets are there before any run.
+    assert!(trees.filter(|tree| tree.contains("  dataset-") && tree.contains("(logged by no run here)")).count() > 50);
 }
