@@ -26,7 +26,9 @@ Examples:
   runframe show ./wandb 4f7ds2kq                      one run, everything
   runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
 
-SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server.";
+SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server; \
+project alone is one of the default entity's (WANDB_ENTITY, W&B's settings files, else the account's). \
+What exists as a path is a path; wandb://project forces the project.";
 
 const QUERY_EXAMPLES: &str = "\
 Examples:
@@ -65,11 +67,15 @@ Examples:
   runframe pull my-team/mnist -o runs.parquet         every run of a project; the next time only what changed
   runframe pull my-team/mnist my-team/cifar -o both.parquet
   runframe pull 'my-team/*' -o team.parquet --no-artifacts
+  runframe pull my-team/mnist -o good.parquet -w \"state = 'finished' and summary.acc > 0.9\"
   runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
   runframe pull ./wandb -o runs.parquet
 
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
-An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.";
+An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.
+With --where the file is as if loaded anew each time: runs that no longer match are removed. What the server cannot tell \
+is loaded and evaluated here; runs that did not match are loaded again only when they change, or each time if that part asks \
+now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded each time.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -120,9 +126,8 @@ pub(crate) struct Pull {
     /// Load everything anew, whatever the file holds.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Only runs that match this filter on the server, in W&B's own language: Mongo's JSON.
-    #[arg(long, value_name = "JSON")]
-    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
     /// Requests under way at once.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) concurrency: u16,
@@ -180,7 +185,7 @@ pub(crate) struct Schema {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A folder or file of .wandb logs, or a .parquet run table.
+    /// entity/project (or project) on a W&B server, a folder or file of .wandb logs, or a .parquet run table.
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: String,
     /// The run: its name (the id in its URL), its display name, or entity/project/name.
@@ -193,8 +198,8 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// entity/project on a W&B server, folders or files of .wandb logs, .parquet run tables; of a run in several, the
-    /// last one counts.
+    /// entity/project on a W&B server, or project alone for the default entity; folders or files of .wandb logs, .parquet
+    /// run tables. Of a run in several, the last one counts.
     #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
 }

@@ -71,9 +71,7 @@ pub(crate) fn filtered(
     let schema = loaded.frame.schema();
     let mut lazy = loaded.frame.lazy();
     for filter in filters {
-        // Of the runs that a server sends, none need have a key that others have.
-        let partly = loaded.narrowed && expr::push_down(filter, context).is_ok_and(|split| split.pushed.is_some());
-        let parse = |text: &str| match partly {
+        let parse = |text: &str| match loaded.partial {
             true => expr::parse_partial_filter(text, schema, context),
             false => expr::parse_filter(text, schema, context),
         };
@@ -139,7 +137,7 @@ mod tests {
         };
         let frame =
             RunFrame::from_runs([run("a", "0.5"), run("b", "\"NaN\""), run("c", "null"), run("d", "0.9")]).unwrap();
-        Loaded { frame, narrowed: false }
+        Loaded { frame, narrowed: false, partial: false }
     }
 
     fn names(query: &Query) -> Vec<String> {

@@ -128,7 +128,10 @@ impl Settings {
         settings.origins.push(format!("server {} ({from})", settings.base_url));
         settings.warnings = warnings;
         settings.find_key(here)?;
-        settings.entity = pick("WANDB_ENTITY", "entity").map(|(value, _)| value);
+        if let Some((entity, from)) = pick("WANDB_ENTITY", "entity") {
+            settings.origins.push(format!("default entity {entity} ({from})"));
+            settings.entity = Some(entity);
+        }
         settings.project = pick("WANDB_PROJECT", "project").map(|(value, _)| value);
         if let Some(text) = here.var("WANDB_HTTP_TIMEOUT") {
             let seconds = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s < 1e6);
