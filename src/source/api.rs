@@ -5,6 +5,7 @@ mod artifacts;
 mod base_url;
 mod client;
 mod filter;
+mod identity;
 mod key;
 mod light;
 mod loader;
@@ -180,7 +181,7 @@ impl ApiSource {
         }
         let none = |what: &str| Error::new(ErrorKind::NotFound, format!("no entity is named, and {what}"));
         let cure = "write entity/project, or set WANDB_ENTITY";
-        if self.settings.key.is_none() {
+        if self.settings.is_anonymous() {
             return Err(none("without an API key there is no default one").hint(cure));
         }
         let found = on_own_runtime(async || light::default_entity(&self.client()?).await)?;
