@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 impl RunFrame {
-    /// Opens one source: a folder or file of `.wandb` logs, or a stored `.parquet` run table.
+    /// Opens one source: a folder or file of `.wandb` logs, a stored `.parquet` run table, or `entity/project` on a W&B server;
+    /// `project` alone is one of the default entity's.
     ///
     /// ```
     /// # fn main() -> runframe::Result<()> {
@@ -102,7 +103,8 @@ impl Loader {
         self
     }
 
-    /// Asks servers only for these top-level keys of config and summary.
+    /// Asks servers only for these top-level keys of config and summary; [`expr::needs`](crate::expr::needs) tells which ones texts
+    /// need.
     #[cfg(feature = "api")]
     pub fn projection(mut self, projection: Projection) -> Self {
         self.server.projection = projection;

@@ -11,7 +11,7 @@ use crate::record::{Receipt, Served, Timestamp};
 use crate::sink::{self, Format, Options};
 use crate::source::api::{ApiSource, LightListing, LightRun};
 use crate::source::location::Location;
-use condition::{Condition, Rejected};
+use condition::{Condition, Rejected, Seen};
 use journal::Journal;
 use polars::prelude::SortMultipleOptions;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ impl Pull {
     /// The file is as if it had been loaded anew each time: runs that no longer match are removed, `now()` is the time of
     /// this pull. Runs that were loaded and did not match are remembered, and not loaded again before they change; but with
     /// `now()` or `is_active()` in a part that is evaluated here they are, and where the kinds of all runs' values decide
-    /// what a condition means ([`expr::Split::exact`](crate::expr::Split::exact)), every run that the server sends is.
+    /// what a condition means ([`expr::Split::exact`](crate::expr::Split::exact)), all that the server sends is as soon as one changes.
     pub fn condition(mut self, text: impl Into<String>) -> Self {
         self.conditions.push(text.into());
         self
@@ -112,7 +112,8 @@ impl Pull {
     pub fn run(&self) -> Result<Pulled> {
         let condition = Condition::new(&self.conditions)?;
         if self.loader.locations().any(|location| !matches!(location, Location::Project { .. })) {
-            let (frame, _) = condition.apply(self.loader.load()?, false)?;
+            // Everything is evaluated here, so that all rows are chosen alike.
+            let (frame, _) = condition.apply(self.loader.unfiltered().load()?, Seen::All(self.loader.what_filter()))?;
             return self.write(frame, Value::Null, |frame, receipt| Pulled {
                 loaded: frame.height() as u64,
                 removed: 0,
@@ -123,14 +124,13 @@ impl Pull {
         let source = condition.narrow(self.loader.api_source()?, self.loader.what_filter())?;
         let manifest = condition.in_manifest(self.manifest(&source));
         let stored = if self.full { None } else { self.stored(&manifest)? };
-        let stored = stored.filter(|_| condition.is_of_each_run());
         let (journal, parts) = Journal::open(&self.output, &manifest)?;
         let parts = if self.full { Vec::new() } else { parts };
+        let stored = stored.filter(|_| condition.is_of_each_run() || parts.is_empty());
         let pulled = match known(stored, &parts)? {
             None => self.load_all(&source, &journal, &manifest, &condition),
             Some(known) => self.bring_up_to_date(&source, &journal, &manifest, &condition, known),
-        }
-        .map_err(|error| self.loader.blamed(error))?;
+        }?;
         journal.close()?;
         Ok(pulled)
     }
@@ -176,10 +176,11 @@ impl Pull {
         condition: &Condition,
     ) -> Result<Pulled> {
         let keep = self.keeper(journal);
-        let (columns, receipt) = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+        let read = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep);
+        let (columns, receipt) = read.map_err(|error| self.loader.blamed(error))?;
         let frame = RunFrame::from_columns(columns, receipt)?;
         condition.check(&self.loader, &frame)?;
-        let (frame, dropped) = condition.apply(frame, true)?;
+        let (frame, dropped) = condition.apply(frame, Seen::Part)?;
         let rejected = if condition.moves() { Vec::new() } else { dropped };
         let manifest = Rejected::default().renewed(&LightListing::default(), &rejected).put_into(manifest.clone());
         self.write(frame, manifest, |frame, receipt| Pulled {
@@ -198,7 +199,7 @@ impl Pull {
         condition: &Condition,
         known: Known,
     ) -> Result<Pulled> {
-        let listing = source.light_listing()?;
+        let listing = source.light_listing().map_err(|error| self.loader.blamed(error))?;
         let rejected = if condition.moves() { Rejected::default() } else { known.rejected };
         let changes = changes(&known.columns, &listing, &rejected);
         let mut receipt = Receipt { complete: Some(listing.complete), ..Receipt::default() };
@@ -210,6 +211,9 @@ impl Pull {
         if from_file && changes.load.is_empty() && changes.gone.is_empty() && !condition.moves() {
             receipt.runs = known.columns.height() as u64;
             return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
+        }
+        if from_file && !condition.is_of_each_run() {
+            return self.load_all(source, journal, manifest, condition);
         }
         let (mut whole, mut gone) = match known.file {
             Some(file) => (file.to_columns()?, changes.gone),
@@ -247,8 +251,12 @@ impl Pull {
         let keep = last_of_each(&whole);
         whole.retain(&keep);
         whole.forget_receipt();
-        let (frame, dropped) = condition.apply(RunFrame::from_columns(whole, receipt)?, true)?;
-        let loaded = loaded - dropped.iter().filter(|run| came.contains(&run.path)).count() as u64;
+        let frame = RunFrame::from_columns(whole, receipt)?;
+        if !from_file {
+            condition.check(&self.loader, &frame)?;
+        }
+        let (frame, dropped) = condition.apply(frame, Seen::Part)?;
+        let loaded = loaded.saturating_sub(dropped.iter().filter(|run| came.contains(&run.path)).count() as u64);
         let removed = (gone.len() + dropped.iter().filter(|run| had.contains(&run.path)).count()) as u64;
         let now = if condition.moves() { Rejected::default() } else { rejected.renewed(&listing, &dropped) };
         if from_file && loaded + removed == 0 && now == rejected {

@@ -27,8 +27,7 @@ impl Loader {
         };
         let needs = expr::needs(&[text], &[]);
         let wanted = needs.wanted;
-        let mut all = self.clone();
-        all.server.filter = None;
+        let mut all = self.unfiltered();
         all.wanted = Wanted { artifacts: false, raw: false, ..wanted };
         all.server.projection = needs.into();
         let found = all.load()?;

@@ -44,6 +44,13 @@ impl Loader {
         Ok(source)
     }
 
+    /// The same sources, of which the servers leave out nothing.
+    pub(crate) fn unfiltered(&self) -> Loader {
+        let mut all = self.clone();
+        all.server.filter = None;
+        all
+    }
+
     pub(crate) fn what_filter(&self) -> Option<&str> {
         self.server.filter.as_deref()
     }

@@ -15,6 +15,15 @@ use std::collections::BTreeSet;
 /// Where a file's manifest holds the runs that were loaded and did not match.
 const REJECTED: &str = "rejected";
 
+/// The runs on which conditions are evaluated.
+#[derive(Clone, Copy)]
+pub(super) enum Seen<'a> {
+    /// Those that a server sent.
+    Part,
+    /// All runs, of which no server has left out any; the filter in W&B's language is evaluated, too.
+    All(Option<&'a str>),
+}
+
 /// Conditions that all runs of the file must meet, and how they are split.
 pub(super) struct Condition {
     texts: Vec<String>,
@@ -104,17 +113,20 @@ impl Condition {
         self.texts.iter().try_for_each(|text| loader.check_names(text, &self.context))
     }
 
-    /// The runs that match, and those that do not. `partial`: a server has left out runs already.
+    /// The runs that match, and those that do not.
     ///
     /// # Errors
     /// Conditions that do not fit the columns.
-    pub(super) fn apply(&self, frame: RunFrame, partial: bool) -> Result<(RunFrame, Vec<Known>)> {
+    pub(super) fn apply(&self, frame: RunFrame, seen: Seen<'_>) -> Result<(RunFrame, Vec<Known>)> {
         let schema = frame.schema();
-        let parse = |text: &String| match partial {
-            true => expr::parse_partial_filter(text, schema, &self.context),
-            false => expr::parse_filter(text, schema, &self.context),
+        let parse = |text: &String| match seen {
+            Seen::Part => expr::parse_partial_filter(text, schema, &self.context),
+            Seen::All(_) => expr::parse_filter(text, schema, &self.context),
         };
-        let tests = self.texts.iter().map(parse).collect::<Result<Vec<Expr>>>()?;
+        let mut tests = self.texts.iter().map(parse).collect::<Result<Vec<Expr>>>()?;
+        if let Seen::All(Some(json)) = seen {
+            tests.push(expr::mongo::parse(json)?.to_expr(schema)?);
+        }
         let Some(all) = tests.into_iter().reduce(Expr::and).filter(|_| frame.height() > 0) else {
             return Ok((frame, Vec::new()));
         };

@@ -1,6 +1,6 @@
 //! `pull --where`: what the server tells and what is told here, over changes; always as if loaded anew.
 
-use crate::wandb::{KEY, Recipe, Server, Switches, World};
+use crate::wandb::{Fault, KEY, Recipe, Server, Switches, World};
 use assert_cmd::Command;
 use polars::prelude::*;
 use runframe::RunFrame;
@@ -206,15 +206,61 @@ fn explain_tells_the_split_and_does_nothing() {
 #[test]
 fn logs_and_projects_together_are_all_evaluated_here() {
     let server = server(40);
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("runs.parquet");
-    let logs = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wandb");
-    let (code, said) = pull(&server, &file, &[logs, "-w", "state = 'finished'"]);
-    assert_eq!(code, 0, "{said}");
-    let states = RunFrame::open(file.to_str().unwrap()).unwrap().select(&["state", "entity"]).unwrap();
-    let states = states.lazy().filter(col("state").neq(lit("finished"))).collect().unwrap();
-    assert_eq!(states.height(), 0);
     let finished = server
         .look(|world| world.projects[0].runs.iter().filter(|run| run.state.as_deref() == Some("finished")).count());
-    assert!(names(&file).len() > finished && finished > 0);
+    let logs = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wandb");
+    let of_logs =
+        RunFrame::open(logs).unwrap().lazy().filter(col("state").eq(lit("finished"))).collect().unwrap().height();
+    for words in [["-w", "state = 'finished'"], ["--filter", r#"{"state": "finished"}"#]] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("runs.parquet");
+        let (code, said) = pull(&server, &file, &[&[logs][..], &words].concat());
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(names(&file).len(), finished + of_logs, "{words:?}");
+    }
+    assert!(finished > 0 && of_logs > 0);
+}
+
+#[test]
+fn an_interrupted_pull_goes_on_and_is_evaluated_whole() {
+    let cases = [
+        "abs(summary.loss - 1) < 0.5",
+        "config.seed like '%a%' or config.optimizer = 'adam'",
+        "summary.los < 1 and abs(summary.los) < 1",
+    ];
+    for condition in cases {
+        let server = server(300);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("runs.parquet");
+        let pull = || {
+            let mut around = runframe::Surroundings::default();
+            around.env.insert("WANDB_BASE_URL".into(), server.url());
+            around.env.insert("WANDB_API_KEY".into(), KEY.into());
+            let settings = runframe::Settings::find_in(&around).unwrap();
+            let mut options = runframe::ApiOptions::default();
+            (options.retries, options.page_size, options.concurrency) = (0, 30, 2);
+            let loader = RunFrame::loader().settings(settings).options(options).source("wandb://acme/fleet").unwrap();
+            runframe::Pull::new(loader, &file).condition(condition).journal_after(std::time::Duration::ZERO)
+        };
+        server.set(|switches| {
+            switches.pass(7);
+            switches.fail(Fault::Status(403), 1_000);
+        });
+        pull().run().unwrap_err();
+        server.set(|switches| *switches = Switches::default());
+        if condition.contains("los <") {
+            let error = pull().run().unwrap_err();
+            assert!(error.to_string().contains("did you mean summary.loss"), "{error}");
+            continue;
+        }
+        let kept = std::fs::read_dir(dir.path().join("runs.parquet.partial")).unwrap().count() - 1;
+        assert!(kept > 0, "nothing was kept");
+        pull().run().unwrap();
+        assert_eq!(names(&file), expected(&server, &[condition]), "{condition}");
+        assert!(!pull().run().unwrap().written, "{condition}");
+        // A change in one of the runs, whether it matches or not, and all are there to tell the kinds of values.
+        server.change(|world| world.rename("acme", "fleet", "r0000002", "another"));
+        pull().run().unwrap();
+        assert_eq!(names(&file), expected(&server, &[condition]), "{condition}");
+    }
 }

@@ -75,7 +75,7 @@ The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL o
 An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.
 With --where the file is as if loaded anew each time: runs that no longer match are removed. What the server cannot tell \
 is loaded and evaluated here; runs that did not match are loaded again only when they change, or each time if that part asks \
-now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded each time.";
+now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded as soon as one of these runs changes.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -253,7 +253,7 @@ pub(crate) struct Chat {
     /// Say nothing but errors.
     #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// List everything that could not be read.
+    /// List everything that could not be read, and tell how a server was asked.
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub(crate) verbose: bool,
     /// No progress bar.

@@ -1,7 +1,7 @@
 //! One GraphQL question to one server: the key to that host only, retries, limits, deadlines, and what it all cost.
 
 use super::answer::{self, Complaint, Fault};
-use super::identity::{Identity, Trouble};
+use super::identity::{self, Identity, Trouble};
 use super::key::ApiKey;
 use super::retry::{self, Backoff, Limits, Pace};
 use super::settings::Settings;
@@ -232,12 +232,7 @@ impl Client {
             Trouble::File(why) => failure(&format!("the identity token's file is not used: {why}"), false),
             Trouble::Transport(error) => Failure { heavy: Heavy::No, ..self.transport(&error) },
             Trouble::Refused(status, body) => {
-                let mut complaints = answer::complaints_of(&body);
-                let more = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-                let more = more.get("error_description").and_then(Value::as_str).map(str::to_owned);
-                complaints.extend(more.map(|message| Complaint { message, ..Complaint::default() }));
-                let said = answer::joined(&complaints);
-                let said = if said.is_empty() { said } else { format!(": {said}") };
+                let said = identity::said(&body);
                 let again = retry::worth_retrying(status.as_u16());
                 failure(&format!("the identity token is not accepted (HTTP {}{said})", status.as_u16()), again)
             }

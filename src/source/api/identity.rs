@@ -1,5 +1,6 @@
 //! Federated identity: a JWT from a file is exchanged at the server for access tokens (RFC 7523), which take the key's place.
 
+use super::answer::{self, Complaint};
 use super::base_url::BaseUrl;
 use super::key::ApiKey;
 use reqwest::header::CONTENT_TYPE;
@@ -98,4 +99,14 @@ impl Identity {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `: CODE; DESCRIPTION` of OAuth's errors; empty if the answer says nothing.
+pub(super) fn said(body: &[u8]) -> String {
+    let mut complaints = answer::complaints_of(body);
+    let more = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let more = more.get("error_description").and_then(Value::as_str).map(str::to_owned);
+    complaints.extend(more.map(|message| Complaint { message, ..Complaint::default() }));
+    let said = answer::joined(&complaints);
+    if said.is_empty() { said } else { format!(": {said}") }
 }
