@@ -43,7 +43,9 @@ Examples:
 EXPR is SQL's WHERE with dotted names bare: config.lr, summary.val/loss, user.username. \
 Names that hold spaces or quotes are quoted: \"summary.val loss\". \
 W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
-Nulls and NaN sort last, in both directions.";
+Nulls and NaN sort last, in both directions.
+A server is asked only for the keys that -s, -w and --sort name; for all of them without -s, and where a glob stands for some. \
+-v tells which.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
