@@ -117,7 +117,7 @@ impl Condition {
     ///
     /// # Errors
     /// Conditions that do not fit the columns.
-    pub(super) fn apply(&self, frame: RunFrame, seen: Seen<'_>) -> Result<(RunFrame, Vec<Known>)> {
+    pub(super) fn apply(&self, frame: RunFrame, seen: Seen<'_>) -> Result<(RunFrame, Vec<Snapshot>)> {
         let schema = frame.schema();
         let parse = |text: &String| match seen {
             Seen::Part => expr::parse_partial_filter(text, schema, &self.context),
@@ -136,7 +136,8 @@ impl Condition {
             return Ok((frame, Vec::new()));
         }
         let mut columns = frame.to_columns()?;
-        let dropped = known(&columns).into_iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(run, _)| run).collect();
+        let dropped =
+            snapshots(&columns).into_iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(run, _)| run).collect();
         columns.retain(&keep);
         // The frame's receipt has what flattening told.
         columns.forget_receipt();
@@ -144,8 +145,8 @@ impl Condition {
     }
 }
 
-/// A run as a light listing tells it.
-pub(super) struct Known {
+/// A run as it was when it was seen: what a light listing tells.
+pub(super) struct Snapshot {
     /// `entity/project/name`.
     pub(super) path: String,
     updated_at: Option<i64>,
@@ -153,9 +154,9 @@ pub(super) struct Known {
     state: Option<String>,
 }
 
-impl Known {
+impl Snapshot {
     fn listed(run: &LightRun) -> Self {
-        Known {
+        Snapshot {
             path: format!("{}/{}/{}", run.entity, run.project, run.name),
             updated_at: run.updated_at.map(Timestamp::micros),
             heartbeat_at: run.heartbeat_at.map(Timestamp::micros),
@@ -171,8 +172,8 @@ impl Known {
     }
 }
 
-/// The rows as a light listing tells them.
-fn known(columns: &Columns) -> Vec<Known> {
+/// The rows as a light listing would tell them.
+fn snapshots(columns: &Columns) -> Vec<Snapshot> {
     let time = |name: &str, row: usize| match columns.fixed_by_name(name) {
         Some(Fixed::Ints(times)) => times.get(row).copied().flatten(),
         _ => None,
@@ -181,7 +182,7 @@ fn known(columns: &Columns) -> Vec<Known> {
         Some(Fixed::Strs(states)) => states.iter().collect(),
         _ => Vec::new(),
     };
-    let run = |(row, key): (usize, &super::Key<'_>)| Known {
+    let run = |(row, key): (usize, &super::Key<'_>)| Snapshot {
         path: super::path(key),
         updated_at: time("updated_at", row),
         heartbeat_at: time("heartbeat_at", row),
@@ -212,13 +213,13 @@ impl Rejected {
     }
 
     pub(super) fn has(&self, run: &LightRun) -> bool {
-        !self.0.is_empty() && Known::listed(run).mark().is_some_and(|mark| self.0.contains(&mark))
+        !self.0.is_empty() && Snapshot::listed(run).mark().is_some_and(|mark| self.0.contains(&mark))
     }
 
     /// Those that are still listed as they were, and the runs that were dropped now.
-    pub(super) fn renewed(&self, listing: &LightListing, dropped: &[Known]) -> Self {
-        let still = listing.runs.iter().filter(|run| self.has(run)).filter_map(|run| Known::listed(run).mark());
-        Rejected(still.chain(dropped.iter().filter_map(Known::mark)).collect())
+    pub(super) fn renewed(&self, listing: &LightListing, dropped: &[Snapshot]) -> Self {
+        let still = listing.runs.iter().filter(|run| self.has(run)).filter_map(|run| Snapshot::listed(run).mark());
+        Rejected(still.chain(dropped.iter().filter_map(Snapshot::mark)).collect())
     }
 }
 
@@ -248,7 +249,7 @@ mod tests {
     fn marks_are_of_the_run_as_it_was() {
         assert_eq!(fnv(""), 0x6c62272e07bb014262b821756295c58d);
         assert_eq!(fnv("a"), 0xd228cb696f1a8caf78912b704e4a8964);
-        let dropped = [Known::listed(&run(Some(1), "running")), Known::listed(&run(None, "running"))];
+        let dropped = [Snapshot::listed(&run(Some(1), "running")), Snapshot::listed(&run(None, "running"))];
         let rejected = Rejected::default().renewed(&LightListing::default(), &dropped);
         let mut manifest = rejected.put_into(json!({"server": "x"}));
         let read = Rejected::take_from(&mut manifest);
