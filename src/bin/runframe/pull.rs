@@ -3,8 +3,8 @@
 use crate::chat::Chat;
 use crate::load;
 use crate::plan::{Load, Pull};
-use crate::query::pointed;
-use runframe::{Progress, Receipt, Result, RunFrame};
+use crate::query::point;
+use runframe::{Error, ErrorKind, Progress, Receipt, Result, RunFrame};
 use std::sync::Arc;
 
 /// Pulls, tells what was done, and returns the receipt.
@@ -25,10 +25,11 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
         let _bar = chat.follow(&progress);
         let start = runframe::Pull::new(loader, &pull.output).full(pull.full);
         let work = plan.rows.filters.iter().fold(start, runframe::Pull::condition);
-        match &plan.rows.filters[..] {
-            [text] => pointed("--where", text, |_| work.run())?,
-            _ => work.run()?,
-        }
+        work.run().map_err(|error| match (&plan.rows.filters[..], error.kind()) {
+            // Other errors have places in other texts.
+            ([text], ErrorKind::Expression | ErrorKind::Column) => point("--where", text, error),
+            _ => error,
+        })?
     };
     chat.receipt(&done.receipt);
     let file = pull.output.display();
