@@ -4,7 +4,7 @@ use crate::chat::Chat;
 use crate::load;
 use crate::plan::{Load, Pull};
 use crate::query::point;
-use runframe::{Error, ErrorKind, Progress, Receipt, Result, RunFrame};
+use runframe::{ErrorKind, Progress, Receipt, Result, RunFrame};
 use std::sync::Arc;
 
 /// Pulls, tells what was done, and returns the receipt.
