@@ -42,6 +42,7 @@ mod lexer;
 mod literals;
 pub mod mongo;
 mod names;
+mod needs;
 mod push;
 mod select;
 pub mod sql;
@@ -53,6 +54,7 @@ mod walk;
 
 pub use context::Context;
 pub use functions::{FUNCTIONS, Function};
+pub use needs::{Needs, needs};
 pub use push::{Conjunct, Split, parse_partial_filter, push_down};
 pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
 

@@ -26,7 +26,9 @@ Examples:
   runframe show ./wandb 4f7ds2kq                      one run, everything
   runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
 
-SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server.";
+SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server; \
+project alone is one of the default entity's (WANDB_ENTITY, W&B's settings files, else the account's). \
+What exists as a path is a path; wandb://project forces the project.";
 
 const QUERY_EXAMPLES: &str = "\
 Examples:
@@ -41,7 +43,9 @@ Examples:
 EXPR is SQL's WHERE with dotted names bare: config.lr, summary.val/loss, user.username. \
 Names that hold spaces or quotes are quoted: \"summary.val loss\". \
 W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
-Nulls and NaN sort last, in both directions.";
+Nulls and NaN sort last, in both directions.
+A server is asked only for the keys that -s, -w and --sort name; for all of them without -s, and where a glob stands for some. \
+-v tells which.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -65,11 +69,15 @@ Examples:
   runframe pull my-team/mnist -o runs.parquet         every run of a project; the next time only what changed
   runframe pull my-team/mnist my-team/cifar -o both.parquet
   runframe pull 'my-team/*' -o team.parquet --no-artifacts
+  runframe pull my-team/mnist -o good.parquet -w \"state = 'finished' and summary.acc > 0.9\"
   runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
   runframe pull ./wandb -o runs.parquet
 
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
-An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.";
+An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.
+With --where the file is as if loaded anew each time: runs that no longer match are removed. What the server cannot tell \
+is loaded and evaluated here; runs that did not match are loaded again only when they change, or each time if that part asks \
+now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded as soon as one of these runs changes.";
 
 const SQL_EXAMPLES: &str = "\
 Examples:
@@ -139,9 +147,8 @@ pub(crate) struct Pull {
     /// Load everything anew, whatever the file holds.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Only runs that match this filter on the server, in W&B's own language: Mongo's JSON.
-    #[arg(long, value_name = "JSON")]
-    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
     /// Requests under way at once.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) concurrency: u16,
@@ -199,7 +206,7 @@ pub(crate) struct Schema {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A folder or file of .wandb logs, or a .parquet run table.
+    /// entity/project (or project) on a W&B server, a folder or file of .wandb logs, or a .parquet run table.
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: String,
     /// The run: its name (the id in its URL), its display name, or entity/project/name.
@@ -226,8 +233,8 @@ pub(crate) struct Sql {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// entity/project on a W&B server, folders or files of .wandb logs, .parquet run tables; of a run in several, the
-    /// last one counts.
+    /// entity/project on a W&B server, or project alone for the default entity; folders or files of .wandb logs, .parquet
+    /// run tables. Of a run in several, the last one counts.
     #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
 }
@@ -281,7 +288,7 @@ pub(crate) struct Chat {
     /// Say nothing but errors.
     #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// List everything that could not be read.
+    /// List everything that could not be read, and tell how a server was asked.
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub(crate) verbose: bool,
     /// No progress bar.
