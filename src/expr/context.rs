@@ -55,6 +55,24 @@ impl Context {
         date.cast(NAIVE)
     }
 
+    /// The beginning of the part of the day, this many seconds long, in which `time` lies as the zone's clock shows it.
+    pub(super) fn truncated(&self, time: Expr, seconds: u32) -> Expr {
+        let every = lit(format!("{seconds}s"));
+        if self.zone == TimeZone::UTC {
+            return time.dt().truncate(every);
+        }
+        let clock = self.local(time.clone()).dt().replace_time_zone(None, lit("raise"), NonExistent::Raise).dt().truncate(every);
+        let at = |clock: Expr, which: &str| {
+            let zoned = clock.dt().replace_time_zone(Some(self.zone.clone()), lit(which.to_owned()), NonExistent::Null);
+            zoned.dt().convert_time_zone(TimeZone::UTC)
+        };
+        // An hour that comes twice begins twice. Where clocks jumped over the beginning, it is when they jumped.
+        let (first, second) = (at(clock.clone(), "earliest"), at(clock.clone(), "latest"));
+        let later = (clock.cast(DataType::Int64) + lit(3_600_000_000i64)).cast(NAIVE);
+        let begin = when(second.clone().lt_eq(time)).then(second).otherwise(first);
+        coalesce(&[begin, at(later, "earliest")])
+    }
+
     /// The time at which a date begins in the zone.
     pub(super) fn midnight(&self, date: Expr) -> Expr {
         if self.zone == TimeZone::UTC {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod groups;
 mod lists;
 mod push;
 mod zones;
