@@ -1,6 +1,6 @@
 //! From a grouping to Polars: helper columns, one native `group_by().agg()`, and the expressions over its columns.
 
-use super::{Grouping, Groups, Item, Key};
+use super::{Grouping, Groups, Item};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{RunVerbs, at_once};
 use polars::prelude::*;
@@ -34,16 +34,17 @@ impl Grouping {
 
     /// The rows with a helper column for each key; rows with several elements of a list stand once for each different one.
     fn keyed(&self, runs: LazyFrame) -> LazyFrame {
-        let key = |key: &Key| {
-            let expr = if key.is_list { key.expr.clone().list().eval(element().unique()) } else { key.expr.clone() };
-            expr.alias(key.helper.clone())
-        };
-        let rows = runs.with_columns(self.keys.iter().map(key).collect::<Vec<Expr>>());
-        let lists = self.keys.iter().filter(|key| key.is_list);
-        lists.fold(rows, |rows, key| {
-            let options = ExplodeOptions { empty_as_null: true, keep_nulls: true };
-            rows.explode(by_name([key.helper.as_str()], true, false), options)
-        })
+        let rows = runs.with_columns(self.keys.iter().map(|key| key.expr.clone().alias(key.helper.clone())).collect::<Vec<Expr>>());
+        let mut lists: Vec<&str> = self.keys.iter().filter(|key| key.is_list).map(|key| key.helper.as_str()).collect();
+        if lists.is_empty() {
+            return rows;
+        }
+        let row = format!("{}list", self.groups.prefix);
+        let options = ExplodeOptions { empty_as_null: true, keep_nulls: true };
+        let explode = |rows: LazyFrame, list: &&str| rows.explode(by_name([*list], true, false), options);
+        let rows = lists.iter().fold(rows.with_row_index(row.as_str(), None), explode);
+        lists.push(&row);
+        rows.unique_generic(Some(lists.into_iter().map(col).collect()), UniqueKeepStrategy::Any)
     }
 
     /// The default aggregates, and the columns they need: the states that occur must be known.
