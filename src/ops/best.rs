@@ -19,14 +19,18 @@ pub(super) fn best_by(runs: LazyFrame, by: &[Expr], metric: Expr, best: Best) ->
     at_once(runs, "best_by", move |runs| best_rows(&runs, &by, &metric, best))
 }
 
-/// What `make` makes of the whole table; the types are those that it gives of a table without rows.
+/// What `make` makes of the whole table; the types are those that it gives of a table without rows. Where it gives an error, so does
+/// the result when it is collected: Polars takes none at the time of planning, so the types of the table stand in until then.
 pub(crate) fn at_once(
     table: LazyFrame,
     name: &'static str,
     make: impl Fn(DataFrame) -> PolarsResult<DataFrame> + Clone + Send + Sync + 'static,
 ) -> LazyFrame {
     let types = make.clone();
-    let schema = move |schema: &Schema| types(DataFrame::empty_with_schema(schema)).map(|made| made.schema().clone());
+    let schema = move |schema: &Schema| {
+        let made = types(DataFrame::empty_with_schema(schema));
+        Ok(made.map_or_else(|_| std::sync::Arc::new(schema.clone()), |made| made.schema().clone()))
+    };
     let nothing_past_it = AllowedOptimizations::empty();
     table.map(make, nothing_past_it, Some(std::sync::Arc::new(schema)), Some(name))
 }
