@@ -191,7 +191,11 @@ impl Call<'_> {
             Kind::Number | Kind::Text | Kind::Time | Kind::Date | Kind::Span => {}
             Kind::Null => return self.give(lit(NULL), DataType::Null),
             kind => {
-                let cure = if kind == Kind::Bool { "write any(…) or all(…)" } else { "it takes numbers, texts, times and intervals" };
+                let cure = if kind == Kind::Bool {
+                    "write any(…) or all(…)"
+                } else {
+                    "it takes numbers, texts, times and intervals"
+                };
                 let message = format!("{} has no order: {} is {}", self.name, value.called(), kind.words());
                 return Err(value.mismatch(&message, cure));
             }
@@ -288,7 +292,8 @@ fn distinct(mut c: Call<'_>) -> Result<Value> {
     let mut sum = lit(0i64);
     for kind in c.kinds(value)? {
         if matches!(kind.kind(), Kind::List | Kind::Struct | Kind::Other) {
-            let message = format!("nunique does not count {}: {} is {}", kind.kind().words(), kind.called(), kind.kind().words());
+            let message =
+                format!("nunique does not count {}: {} is {}", kind.kind().words(), kind.called(), kind.kind().words());
             return Err(kind.mismatch(&message, "it takes numbers, texts, times, true and false"));
         }
         let row = c.groups.row(kind.expr);

@@ -40,7 +40,7 @@ impl Every {
         }
         let (_, seconds) = SECONDS.iter().find(|(names, _)| names.contains(&unit)).ok_or_else(bad)?;
         match number.checked_mul(*seconds) {
-            Some(length) if length < DAY && DAY % length == 0 => Ok(Every::Seconds(length)),
+            Some(length) if length < DAY && DAY.is_multiple_of(length) => Ok(Every::Seconds(length)),
             _ => Err(fault(at, &format!("{text} is no part of a day"), "for example 15m, 1h, 6h, or 1d for days")),
         }
     }

@@ -15,7 +15,8 @@ impl Walker<'_> {
         if let Some(aggregate) = aggregates::find(&name) {
             return self.aggregate(aggregate, list, place);
         }
-        let unknown = || if self.groups.is_some() { aggregates::unknown(&name, place) } else { functions::unknown(&name, place) };
+        let unknown =
+            || if self.groups.is_some() { aggregates::unknown(&name, place) } else { functions::unknown(&name, place) };
         let function = functions::find(&name).ok_or_else(unknown)?;
         if self.over_groups() && functions::reads_the_run(function) {
             let message = format!("{name} is neither grouped by nor inside an aggregate");
@@ -58,7 +59,12 @@ impl Walker<'_> {
     }
 
     /// The arguments of an aggregate, over the rows.
-    pub(super) fn inside_of(&mut self, aggregate: &Aggregate, list: &[FunctionArg], place: usize) -> Result<Vec<Value>> {
+    pub(super) fn inside_of(
+        &mut self,
+        aggregate: &Aggregate,
+        list: &[FunctionArg],
+        place: usize,
+    ) -> Result<Vec<Value>> {
         self.inside = Some(aggregate.name);
         let values = self.values(list, aggregate.name, aggregate.signature, place);
         self.inside = None;

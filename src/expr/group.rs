@@ -1,16 +1,17 @@
 //! Groups of runs: what is grouped by, the aggregates over each group, and the best run of each.
 
 mod apply;
+mod lists;
 
 use super::aggregates::{self, Groups};
 use super::bucket::Every;
 use super::calls::{arguments, function_name};
-use super::names::Names;
+use super::names::{Names, is_name_char};
 use super::select::{items, plain, split_alias};
 use super::value::{Kind, Value};
 use super::walk::{Walker, at};
 use super::{Context, fault, parse_select, tree_of, value_of};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::ops::{Best, free_prefix};
 use polars::prelude::*;
 use sqlparser::ast::Expr as Ast;
@@ -208,7 +209,8 @@ fn keys(item: &str, text: &str, start: usize, names: &Names<'_>) -> Result<Vec<(
         return Ok(vec![(bucket, called(body))]);
     }
     let Some(found) = plain(body, text, start, names)? else {
-        let value = value_of(&text[..start + body.len()], start, names)?;
+        let value =
+            value_of(&text[..start + body.len()], start, names).map_err(|error| nearest_key(error, body, names))?;
         return Ok(vec![(value, called(body))]);
     };
     let single = found.len() == 1 && !body.contains(['*', '?', '"', '`']);
@@ -223,6 +225,15 @@ fn keys(item: &str, text: &str, start: usize, names: &Names<'_>) -> Result<Vec<(
         }
     }
     Ok(keys)
+}
+
+/// The error of a misspelled name, with the short words among the nearest.
+fn nearest_key(error: Error, body: &str, names: &Names<'_>) -> Error {
+    let words = SHORT.iter().map(|(short, _)| *short).chain(names.schema.iter_names().map(|name| name.as_str()));
+    match did_you_mean(body, words) {
+        Some(hint) if error.kind() == ErrorKind::Column && body.chars().all(is_name_char) => error.hint(hint),
+        _ => error,
+    }
 }
 
 /// The key that a short word stands for.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod functions;
 mod groups;
 mod lists;
 mod push;

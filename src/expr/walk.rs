@@ -1,17 +1,15 @@
 //! From the parser's tree to Polars expressions, with our own type check.
 
+use super::aggregates::Groups;
 use super::compare::{self, Sign};
 use super::literals::{literal, typed_string};
 use super::names::Names;
 use super::time::parse_span;
 use super::value::{Const, Kind, Value, unify};
-use super::aggregates::Groups;
 use super::{arithmetic, cast, fault};
 use crate::error::Result;
 use polars::prelude::{DataType, Expr, lit, when};
-use sqlparser::ast::{
-    self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, Spanned, UnaryOperator,
-};
+use sqlparser::ast::{self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, Spanned, UnaryOperator};
 
 /// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level,
 /// parentheses as none.

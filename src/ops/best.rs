@@ -47,7 +47,8 @@ pub(crate) fn free_prefix(schema: &Schema) -> String {
 fn best_rows(runs: &DataFrame, by: &[Expr], metric: &Expr, best: Best) -> PolarsResult<DataFrame> {
     let prefix = free_prefix(runs.schema());
     let [row, metric_name, group] = ["row", "metric", "group"].map(|name| PlSmallStr::from(format!("{prefix}{name}")));
-    let columns: Vec<Expr> = [col(row.clone()), metric.clone().alias(metric_name.clone())].into_iter().chain(by.iter().cloned()).collect();
+    let columns: Vec<Expr> =
+        [col(row.clone()), metric.clone().alias(metric_name.clone())].into_iter().chain(by.iter().cloned()).collect();
     let mut narrow = runs.clone().lazy().with_row_index(row.clone(), None).select(columns);
     let types = narrow.collect_schema()?;
     let keys: Vec<PlSmallStr> = types.iter_names().skip(2).cloned().collect();
@@ -62,7 +63,8 @@ fn best_rows(runs: &DataFrame, by: &[Expr], metric: &Expr, best: Best) -> Polars
         false => narrow.group_by_stable(keys.iter().cloned().map(col).collect::<Vec<Expr>>()).agg([equals]),
     };
     let options = ExplodeOptions { empty_as_null: true, keep_nulls: true };
-    let found = groups.with_row_index(group.clone(), None).explode(by_name([row.clone()], true, false), options).collect()?;
+    let found =
+        groups.with_row_index(group.clone(), None).explode(by_name([row.clone()], true, false), options).collect()?;
     let found = first_of_equals(found, runs, &row, &group)?;
     let mut out = found.select(keys.iter().cloned())?;
     let rest = runs.drop_many(keys.iter().cloned()).take(found.column(&row)?.idx()?)?;

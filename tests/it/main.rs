@@ -5,6 +5,7 @@ mod bad_input;
 mod bundled;
 mod cli;
 mod expressions;
+mod group;
 mod log;
 mod output;
 mod pull;

@@ -353,7 +353,15 @@ mod tests {
 
     #[test]
     fn every_example_parses() {
-        for text in [EXAMPLES, PULL_EXAMPLES, QUERY_EXAMPLES, GROUP_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+        for text in [
+            EXAMPLES,
+            PULL_EXAMPLES,
+            QUERY_EXAMPLES,
+            GROUP_EXAMPLES,
+            SCHEMA_EXAMPLES,
+            SHOW_EXAMPLES,
+            COMPLETIONS_EXAMPLES,
+        ] {
             for line in text.lines().filter_map(|line| line.trim().strip_prefix("runframe ")) {
                 let line = line.split([' ']).collect::<Vec<_>>().join(" ");
                 let line = line.split(" | ").next().unwrap().split(" > ~").next().unwrap();
@@ -365,7 +373,9 @@ mod tests {
 
     #[test]
     fn prose_is_for_clap_to_wrap() {
-        for text in [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, GROUP_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES] {
+        for text in
+            [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, GROUP_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, COMPLETIONS_EXAMPLES]
+        {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
                 assert!(line.ends_with(['.', ':']), "broken by hand: {line}");
             }

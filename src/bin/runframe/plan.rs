@@ -269,7 +269,8 @@ fn group_wanted(group: &Group) -> Wanted {
     if best && group.select.is_empty() {
         return Wanted::default();
     }
-    let named = group.by.iter().chain(&group.aggregates).chain(&group.select).chain(&group.filters).chain(&group.filter);
+    let named =
+        group.by.iter().chain(&group.aggregates).chain(&group.select).chain(&group.filters).chain(&group.filter);
     let wanted = mentioned(named);
     // The default aggregates tell of states and runtimes.
     Wanted { heartbeat: wanted.heartbeat || group.aggregates.is_empty(), ..wanted }
@@ -387,7 +388,10 @@ mod tests {
         assert_eq!(wanted("group w -b user -a n()"), nothing);
         assert_eq!(wanted("group w -b user"), Wanted { heartbeat: true, ..nothing });
         assert_eq!(wanted("group w -b tags -a max(summary.acc)"), Wanted { summary: true, ..nothing });
-        assert_eq!(wanted("group w -b config.lr -a n() -w state='x'"), Wanted { config: true, heartbeat: true, ..nothing });
+        assert_eq!(
+            wanted("group w -b config.lr -a n() -w state='x'"),
+            Wanted { config: true, heartbeat: true, ..nothing }
+        );
         assert_eq!(wanted("group w -a best(summary.acc)"), Wanted::default());
         assert_eq!(wanted("group w -a best(summary.acc) -s name"), Wanted { summary: true, ..nothing });
     }

@@ -53,7 +53,13 @@ pub(super) fn regexp_extract(mut c: Call<'_>) -> Result<Value> {
         true => 0,
         false => match c.next().constant {
             Some(Const::Int(group @ 0..=99)) => group as usize,
-            _ => return Err(fault(c.at, "regexp_extract needs the number of a group", "0 is the whole match, 1 the first (…)")),
+            _ => {
+                return Err(fault(
+                    c.at,
+                    "regexp_extract needs the number of a group",
+                    "0 is the whole match, 1 the first (…)",
+                ));
+            }
         },
     };
     // The same trial as for `regexp`, so that a bad pattern is an error with a place.
@@ -78,7 +84,10 @@ fn elements(c: &mut Call<'_>) -> Result<(Value, DataType)> {
             let inner = (**inner).clone();
             Ok((list, inner))
         }
-        _ => Ok((Value::new(list.expr.cast(DataType::List(Box::new(DataType::Null))), DataType::Null, list.at), DataType::Null)),
+        _ => Ok((
+            Value::new(list.expr.cast(DataType::List(Box::new(DataType::Null))), DataType::Null, list.at),
+            DataType::Null,
+        )),
     }
 }
 
@@ -97,7 +106,10 @@ pub(super) fn join(mut c: Call<'_>) -> Result<Value> {
         return Err(by.mismatch("join needs what stands between the parts", "for example join(tags, ', ')"));
     };
     if matches!(Kind::of(&inner), Kind::List | Kind::Struct) {
-        return Err(list.mismatch(&format!("join takes texts and numbers, not {}", list.called()), "for example join(tags, ', ')"));
+        return Err(list.mismatch(
+            &format!("join takes texts and numbers, not {}", list.called()),
+            "for example join(tags, ', ')",
+        ));
     }
     let texts = list.expr.cast(DataType::List(Box::new(DataType::String)));
     Ok(Value::new(texts.list().join(lit(by.to_owned()), true), DataType::String, c.at))

@@ -17,7 +17,8 @@ pub(super) fn date_trunc(mut c: Call<'_>) -> Result<Value> {
         let cure = "'year', 'quarter', 'month', 'week', 'day', 'hour', 'minute' or 'second'";
         return Err(unit.mismatch("date_trunc begins with a unit in single quotes", cure));
     };
-    let time = if matches!(time.kind(), Kind::Time | Kind::Date) { time } else { expect(time, Kind::Time, c.name, c.names)? };
+    let time =
+        if matches!(time.kind(), Kind::Time | Kind::Date) { time } else { expect(time, Kind::Time, c.name, c.names)? };
     Ok(Value { at: c.at, ..every.of(time, &c.names.context)? })
 }
 

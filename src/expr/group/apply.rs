@@ -1,6 +1,7 @@
 //! From a grouping to Polars: helper columns, one native `group_by().agg()`, and the expressions over its columns.
 
-use super::{Grouping, Groups, Item};
+use super::lists::distinct;
+use super::{Grouping, Groups, Item, Key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{RunVerbs, at_once};
 use polars::prelude::*;
@@ -26,25 +27,25 @@ impl Grouping {
             return Ok(grouping.table(rows, &grouping.columns.clone().unwrap_or_default()));
         };
         self.refuse_double_names()?;
-        if let Some(metric) = columns.iter().find_map(|item| if let Item::BestRow(metric) = item { Some(metric) } else { None }) {
-            return self.with_best(rows, metric.clone());
+        if let Some(metric) =
+            columns.iter().find_map(|item| if let Item::BestRow(metric) = item { Some(metric) } else { None })
+        {
+            return Ok(self.with_best(rows, metric.clone()));
         }
         Ok(self.table(rows, columns))
     }
 
     /// The rows with a helper column for each key; rows with several elements of a list stand once for each different one.
     fn keyed(&self, runs: LazyFrame) -> LazyFrame {
-        let rows = runs.with_columns(self.keys.iter().map(|key| key.expr.clone().alias(key.helper.clone())).collect::<Vec<Expr>>());
-        let mut lists: Vec<&str> = self.keys.iter().filter(|key| key.is_list).map(|key| key.helper.as_str()).collect();
-        if lists.is_empty() {
-            return rows;
-        }
-        let row = format!("{}list", self.groups.prefix);
+        let key = |key: &Key| {
+            let expr = key.expr.clone();
+            let expr = if key.is_list { expr.map(distinct, |_, field| Ok(field.clone())) } else { expr };
+            expr.alias(key.helper.clone())
+        };
+        let rows = runs.with_columns(self.keys.iter().map(key).collect::<Vec<Expr>>());
         let options = ExplodeOptions { empty_as_null: true, keep_nulls: true };
-        let explode = |rows: LazyFrame, list: &&str| rows.explode(by_name([*list], true, false), options);
-        let rows = lists.iter().fold(rows.with_row_index(row.as_str(), None), explode);
-        lists.push(&row);
-        rows.unique_generic(Some(lists.into_iter().map(col).collect()), UniqueKeepStrategy::Any)
+        let explode = |rows: LazyFrame, key: &Key| rows.explode(by_name([key.helper.as_str()], true, false), options);
+        self.keys.iter().filter(|key| key.is_list).fold(rows, explode)
     }
 
     /// The default aggregates, and the columns they need: the states that occur must be known.
@@ -55,7 +56,10 @@ impl Grouping {
             return Ok((rows, self.clone().aggregates(&self.default_text(&[]))?));
         }
         let rows = rows.select([columns, self.helpers()].concat()).collect()?.lazy();
-        let states = rows.clone().select([col("state").unique().sort(SortOptions::default().with_nulls_last(true))]).collect()?;
+        let states = rows
+            .clone()
+            .select([col("state").unique().sort(SortOptions::default().with_nulls_last(true))])
+            .collect()?;
         let states = states.column("state")?.cast(&DataType::String)?;
         let states: Vec<Option<String>> = states.str()?.iter().map(|state| state.map(str::to_owned)).collect();
         Ok((rows, self.clone().aggregates(&self.default_text(&states))?))
@@ -63,7 +67,8 @@ impl Grouping {
 
     /// The default aggregates, in the language.
     fn default_text(&self, states: &[Option<String>]) -> String {
-        let quoted = |text: &str, quote: char| format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")));
+        let quoted =
+            |text: &str, quote: char| format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")));
         let mut columns = vec![("runs".to_owned(), "n()".to_owned())];
         let by_state = self.groups.keys.iter().any(|(column, _)| column == "state");
         for state in states.iter().filter(|_| !by_state) {
@@ -118,7 +123,24 @@ impl Grouping {
     }
 
     /// As [`Grouping::table`], with the row of each group's best run where it was asked for.
-    fn with_best(&self, rows: LazyFrame, metric: Expr) -> Result<LazyFrame> {
+    fn with_best(&self, rows: LazyFrame, metric: Expr) -> LazyFrame {
+        let alone = !self.columns.iter().flatten().any(|item| matches!(item, Item::Value(..)));
+        let groups = match alone {
+            true => rows.best_by(self.helpers(), metric, self.best),
+            false => self.with_best_beside(rows, metric),
+        };
+        let mut out: Vec<Expr> = self.keys.iter().map(|key| col(key.helper.as_str()).alias(key.name.clone())).collect();
+        for item in self.columns.iter().flatten() {
+            match item {
+                Item::Value(expr, name) => out.push(expr.clone().alias(name.clone())),
+                Item::BestRow(_) => out.extend(self.best_columns()),
+            }
+        }
+        sorted(groups, self.helpers()).select(out)
+    }
+
+    /// The best rows, with the columns of [`Grouping::grouped`] beside them.
+    fn with_best_beside(&self, rows: LazyFrame, metric: Expr) -> LazyFrame {
         let (grouping, keys, best) = (self.clone(), self.helpers(), self.best);
         let both = move |rows: DataFrame| {
             // Both come in the order in which the groups first appear.
@@ -128,14 +150,7 @@ impl Grouping {
             out.hstack_mut(&parts.cloned().collect::<Vec<Column>>())?;
             Ok(out)
         };
-        let mut out: Vec<Expr> = self.keys.iter().map(|key| col(key.helper.as_str()).alias(key.name.clone())).collect();
-        for item in self.columns.iter().flatten() {
-            match item {
-                Item::Value(expr, name) => out.push(expr.clone().alias(name.clone())),
-                Item::BestRow(_) => out.extend(self.best_columns()),
-            }
-        }
-        Ok(sorted(at_once(rows, "best", both), self.helpers()).select(out))
+        at_once(rows, "best", both)
     }
 
     /// The columns of the best run's row; a key takes the place of a column of its name.

@@ -51,27 +51,45 @@ fn aggregates_of_numbers() {
     assert_eq!(values(&frame, "n(), n(runtime), sum(runtime), mean(runtime)"), "5 4 10860.5 2715.125");
     assert_eq!(values(&frame, "median(runtime), min(runtime), max(runtime)"), "1830.0 0.0 7200.5");
     // 60, 3600: at 0.75 of the way from place 2 to 3, counted from 0: 3600 + 0.75 (7200.5 − 3600) is place 2.75.
-    assert_eq!(values(&frame, "q(runtime, 0), q(runtime, 1), q(runtime, 0.5), q(runtime, 0.25)"), "0.0 7200.5 1830.0 45.0");
+    assert_eq!(
+        values(&frame, "q(runtime, 0), q(runtime, 1), q(runtime, 0.5), q(runtime, 0.25)"),
+        "0.0 7200.5 1830.0 45.0"
+    );
     // Deviations of 2, 4, 4, 4, 5, 5, 7, 9 from 5 are 9, 1, 1, 1, 0, 0, 4, 16 squared: 32 in sum, over 7.
     let eight = df!("config.x" => [2i64, 4, 4, 4, 5, 5, 7, 9]).unwrap();
-    assert_eq!(values(&eight, "round(std(config.x) * std(config.x) * 7, 9), round(pow(sem(config.x), 2) * 56, 9)"), "32.0 32.0");
+    assert_eq!(
+        values(&eight, "round(std(config.x) * std(config.x) * 7, 9), round(pow(sem(config.x), 2) * 56, 9)"),
+        "32.0 32.0"
+    );
     assert_eq!(values(&eight, "sum(config.x), mean(config.x), median(config.x), nunique(config.x)"), "40 5.0 4.5 5");
     assert_eq!(values(&eight.head(Some(1)), "std(config.x), sem(config.x), q(config.x, 0.3)"), "null null 2.0");
     assert_eq!(values(&frame, "mean(state = 'finished'), sum(state = 'finished'), n(state = 'finished')"), "0.5 2 4");
-    assert_eq!(values(&frame, "mean(heartbeat_at - created_at) > interval '3 days', sum(interval '1 hour')"), "true 5h");
+    assert_eq!(
+        values(&frame, "mean(heartbeat_at - created_at) > interval '3 days', sum(interval '1 hour')"),
+        "true 5h"
+    );
 }
 
 #[test]
 fn nan_is_a_value_and_null_is_none() {
     // config.lr is 0.1, 0.01, 0.001, NaN, null.
     let frame = runs();
-    assert_eq!(values(&frame, "n(config.lr), sum(config.lr), mean(config.lr), std(config.lr), sem(config.lr)"), "4 NaN NaN NaN NaN");
-    assert_eq!(values(&frame, "min(config.lr), max(config.lr), median(config.lr), nunique(config.lr)"), "0.001 0.1 0.055 4");
+    assert_eq!(
+        values(&frame, "n(config.lr), sum(config.lr), mean(config.lr), std(config.lr), sem(config.lr)"),
+        "4 NaN NaN NaN NaN"
+    );
+    assert_eq!(
+        values(&frame, "min(config.lr), max(config.lr), median(config.lr), nunique(config.lr)"),
+        "0.001 0.1 0.055 4"
+    );
     // Quantiles that fall on a number do not look at NaN above it.
     let nan = df!("config.x" => [1.0, 2.0, f64::NAN]).unwrap();
     assert_eq!(values(&nan, "q(config.x, 0.5), median(config.x), q(config.x, 0.6), q(config.x, 1)"), "2.0 2.0 NaN NaN");
     let only = df!("config.x" => [Some(f64::NAN), None, Some(f64::NAN)]).unwrap();
-    assert_eq!(values(&only, "min(config.x), max(config.x), nunique(config.x), list(config.x)"), "NaN NaN 1 [NaN, NaN]");
+    assert_eq!(
+        values(&only, "min(config.x), max(config.x), nunique(config.x), list(config.x)"),
+        "NaN NaN 1 [NaN, NaN]"
+    );
     let none = df!("config.x" => [None::<f64>, None], "config.b" => [None::<bool>, None]).unwrap();
     let all = "n(), n(config.x), sum(config.x), mean(config.x), min(config.x), q(config.x, 0.5), first(config.x), nunique(config.x), list(config.x)";
     assert_eq!(values(&none, all), "2 0 null null null null null 0 []");
@@ -106,20 +124,35 @@ fn first_last_and_list_go_by_creation() {
 fn keys_are_kept_and_sorted_nulls_last() {
     let frame = runs();
     assert_eq!(lines(&frame, "state", "n()"), "state n() / crashed 1 / finished 2 / running 1 / null 1");
-    assert_eq!(lines(&frame, "group, state as s", "n() as m"), "group s m / 50%_x null 1 / g1 finished 2 / g2 crashed 1 / null running 1");
+    assert_eq!(
+        lines(&frame, "group, state as s", "n() as m"),
+        "group s m / 50%_x null 1 / g1 finished 2 / g2 crashed 1 / null running 1"
+    );
     assert_eq!(lines(&frame, "user", "n()"), "user n() / Ada 1 / ada 1 / bob 1 / eve 1 / null 1");
     assert_eq!(lines(&frame, "runtime > 100 as long", "n()"), "long n() / false 2 / true 2 / null 1");
     assert_eq!(lines(&frame, "config.lr", "n()"), "config.lr n() / 0.001 1 / 0.01 1 / 0.1 1 / NaN 1 / null 1");
-    assert_eq!(lines(&frame, "state", "group, 1"), "error: byte 0: group is neither grouped by nor inside an aggregate (write first(group))");
-    assert_eq!(lines(&frame, "group", "group || '!' as g, max(group) = group as same"), "group g same / 50%_x 50%_x! true / g1 g1! true / g2 g2! true / null null null");
+    assert_eq!(
+        lines(&frame, "state", "group, 1"),
+        "error: byte 0: group is neither grouped by nor inside an aggregate (write first(group))"
+    );
+    assert_eq!(
+        lines(&frame, "group", "group || '!' as g, max(group) = group as same"),
+        "group g same / 50%_x 50%_x! true / g1 g1! true / g2 g2! true / null null null"
+    );
     assert_eq!(lines(&frame.head(Some(0)), "state, tags", "n(), mean(runtime)"), "state tags n() mean(runtime)");
-    assert_eq!(lines(&frame, "config.a*", "n()"), "config.a config.a-b n() / 7 100 1 / 8 200 1 / 9 300 1 / 10 400 1 / 11 500 1");
+    assert_eq!(
+        lines(&frame, "config.a*", "n()"),
+        "config.a config.a-b n() / 7 100 1 / 8 200 1 / 9 300 1 / 10 400 1 / 11 500 1"
+    );
 }
 
 #[test]
 fn a_run_counts_under_each_element_of_a_list() {
     let frame = runs();
-    assert_eq!(lines(&frame, "tags", "n(), list(name)"), "tags n() list(name) / a 1 [r1] / b 2 [r4, r1] / it's 1 [r5] / null 2 [r2, r3]");
+    assert_eq!(
+        lines(&frame, "tags", "n(), list(name)"),
+        "tags n() list(name) / a 1 [r1] / b 2 [r4, r1] / it's 1 [r5] / null 2 [r2, r3]"
+    );
     assert_eq!(
         lines(&frame, "tags, config.layers", "n()"),
         "tags config.layers n() / a 1 1 / a 2 1 / b 1 1 / b 2 1 / b null 1 / it's null 1 / null null 2"
@@ -128,6 +161,18 @@ fn a_run_counts_under_each_element_of_a_list() {
     let frame = DataFrame::new(2, vec![twice.into_column(), Column::new("name".into(), ["r1", "r2"])]).unwrap();
     assert_eq!(lines(&frame, "tags as t", "n(), sum(1)"), "t n() sum(1) / x 2 2 / y 1 1");
     assert_eq!(lines(&frame, "element(tags, 1) as t", "n()"), "t n() / x 2");
+    let long: Vec<String> = (0..20).chain([19]).map(|at| format!("{at:02}")).collect();
+    let numbers = Series::new("".into(), [3i64, 3, 4]);
+    let frame = DataFrame::new(
+        1,
+        vec![
+            Series::new("tags".into(), [Series::new("".into(), long)]).into_column(),
+            Series::new("config.x".into(), [numbers]).into_column(),
+        ],
+    );
+    let frame = frame.unwrap();
+    assert_eq!(lines(&frame, "config.x", "n()"), "config.x n() / 3 1 / 4 1");
+    assert!(lines(&frame, "tags", "n()").ends_with("17 1 / 18 1 / 19 1"));
 }
 
 #[test]
@@ -138,7 +183,10 @@ fn paths_of_several_kinds_lose_no_value() {
         "config.opt config.opt:string config.opt:bool n() / 1 null null 1 / 2 null null 1 / null adam null 1 / null sgd null 1 / null null true 1"
     );
     assert_eq!(lines(&frame, "config.opt:string", "n()"), "config.opt:string n() / adam 1 / sgd 1 / null 3");
-    assert_eq!(values(&frame, "n(config.opt), nunique(config.opt), sum(config.opt), any(config.opt), n(config.opt:string)"), "5 5 3 true 2");
+    assert_eq!(
+        values(&frame, "n(config.opt), nunique(config.opt), sum(config.opt), any(config.opt), n(config.opt:string)"),
+        "5 5 3 true 2"
+    );
     assert_eq!(values(&frame, "max(config.opt), max(config.opt:string), mean(config.opt * 2)"), "2 sgd 3.0");
 }
 
@@ -164,36 +212,91 @@ fn the_default_tells_states_and_times() {
 fn wrong_groupings_name_the_place_and_the_cure() {
     let frame = runs();
     for (by, aggregates, error) in [
-        ("", "mean(name)", "byte 5: mean needs a number, but name (String) is text (check the column with the schema verb)"),
+        (
+            "",
+            "mean(name)",
+            "byte 5: mean needs a number, but name (String) is text (check the column with the schema verb)",
+        ),
         ("", "n(), mean(config.lrr)", "byte 10: unknown column config.lrr (did you mean config.lr?)"),
         ("", "maen(runtime)", "byte 0: unknown aggregate or function maen (did you mean mean?)"),
         ("", "avg(runtime)", "byte 0: unknown aggregate or function avg (write mean(x))"),
-        ("", "2 * max(min(runtime))", "byte 8: min stands inside max, but aggregates do not nest (max takes values of the runs; group twice for more)"),
-        ("", "runtime / max(runtime)", "byte 0: runtime is neither grouped by nor inside an aggregate (write first(runtime))"),
-        ("", "logged('model').version", "byte 0: logged is neither grouped by nor inside an aggregate (write first(logged(…)))"),
-        ("", "mean(runtime, 2)", "byte 0: mean does not take 2 values (it is mean(number, boolean or interval) → float or interval)"),
+        (
+            "",
+            "2 * max(min(runtime))",
+            "byte 8: min stands inside max, but aggregates do not nest (max takes values of the runs; group twice for more)",
+        ),
+        (
+            "",
+            "runtime / max(runtime)",
+            "byte 0: runtime is neither grouped by nor inside an aggregate (write first(runtime))",
+        ),
+        (
+            "",
+            "logged('model').version",
+            "byte 0: logged is neither grouped by nor inside an aggregate (write first(logged(…)))",
+        ),
+        (
+            "",
+            "mean(runtime, 2)",
+            "byte 0: mean does not take 2 values (it is mean(number, boolean or interval) → float or interval)",
+        ),
         ("", "q(runtime, 90)", "byte 11: q needs a fixed fraction from 0 to 1 (for example q(runtime, 0.9))"),
-        ("", "max(config.flag)", "byte 4: max has no order: config.flag (Boolean) is true or false (write any(…) or all(…))"),
-        ("", "any(runtime)", "byte 4: any must be true or false, but runtime (Float64) is a number (compare it: … > 0)"),
-        ("", "n(distinct name)", "byte 0: n takes only values in its parentheses (nunique(value) counts different ones)"),
+        (
+            "",
+            "max(config.flag)",
+            "byte 4: max has no order: config.flag (Boolean) is true or false (write any(…) or all(…))",
+        ),
+        (
+            "",
+            "any(runtime)",
+            "byte 4: any must be true or false, but runtime (Float64) is a number (compare it: … > 0)",
+        ),
+        (
+            "",
+            "n(distinct name)",
+            "byte 0: n takes only values in its parentheses (nunique(value) counts different ones)",
+        ),
         ("", "n() as x, max(runtime) as x", "byte 10: two columns are called x (give one another name: … as name)"),
         ("state as x", "n() as x", "byte 0: two columns are called x (give one another name: … as name)"),
-        ("", "1 + best(runtime)", "byte 4: best gives a whole row, not a value (let it stand alone: -a 'best(summary.acc), n() as runs')"),
-        ("", "best(name)", "byte 5: best needs a number, but name (String) is text (check the column with the schema verb)"),
-        ("", "best(runtime), best(config.lr)", "byte 15: best stands twice (one best(…) without a name; -s chooses the columns of its row)"),
+        (
+            "",
+            "1 + best(runtime)",
+            "byte 4: best gives a whole row, not a value (let it stand alone: -a 'best(summary.acc), n() as runs')",
+        ),
+        (
+            "",
+            "best(name)",
+            "byte 5: best needs a number, but name (String) is text (check the column with the schema verb)",
+        ),
+        (
+            "",
+            "best(runtime), best(config.lr)",
+            "byte 15: best stands twice (one best(…) without a name; -s chooses the columns of its row)",
+        ),
         ("nam", "", "byte 0: unknown column nam (did you mean name?)"),
         ("state, created_at:1x", "", "byte 18: bad bucket '1x' (for example 1d, 1w, 1mo, 1q, 1y, 1h or 15m)"),
         ("created_at:day", "", "byte 11: bad bucket 'day' (for example 1d, 1w, 1mo, 1q, 1y, 1h or 15m)"),
         ("created_at:0d", "", "byte 11: bad bucket '0d' (for example 1d, 1w, 1mo, 1q, 1y, 1h or 15m)"),
         ("created_at:7h", "", "byte 11: 7h is no part of a day (for example 15m, 1h, 6h, or 1d for days)"),
         ("date(created_at):1h", "", "byte 0: a value of type Date has no hours (take days: 1d)"),
-        ("name:1d", "", "byte 0: buckets are of times, but name (String) is text (for example created_at:1d; cast(… as timestamp) makes times)"),
+        (
+            "name:1d",
+            "",
+            "byte 0: buckets are of times, but name (String) is text (for example created_at:1d; cast(… as timestamp) makes times)",
+        ),
         ("config.lr:strin", "", "byte 0: unknown column config.lr:strin (did you mean config.lr?)"),
         ("state, state", "", "byte 7: state is grouped by twice (leave one out, or write … as name)"),
         ("n()", "", "byte 0: n is an aggregate, which stands for many runs (the group verb takes it, after -a)"),
-        ("logged_artifacts", "", "byte 0: cannot group by logged_artifacts (List(Struct)) (group by a field or a part of it, such as logged('model').version)"),
+        (
+            "logged_artifacts",
+            "",
+            "byte 0: cannot group by logged_artifacts (List(Struct)) (group by a field or a part of it, such as logged('model').version)",
+        ),
     ] {
         assert_eq!(lines(&frame, by, aggregates), format!("error: {error}"), "{by}; {aggregates}");
     }
-    assert_eq!(super::kept("mean(runtime) > 1"), "byte 0: mean is an aggregate, which stands for many runs (the group verb takes it, after -a)");
+    assert_eq!(
+        super::kept("mean(runtime) > 1"),
+        "byte 0: mean is an aggregate, which stands for many runs (the group verb takes it, after -a)"
+    );
 }

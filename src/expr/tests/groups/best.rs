@@ -17,7 +17,8 @@ fn runs() -> DataFrame {
         "summary.n" => [Some(1i64), Some(7), Some(7), Some(3), Some(3), None]
     )
     .unwrap();
-    let days = [Some("2026-01-03T00:00:00Z"), Some("2026-01-02T00:00:00Z"), Some("2026-01-02T00:00:00Z"), None, None, None];
+    let days =
+        [Some("2026-01-03T00:00:00Z"), Some("2026-01-02T00:00:00Z"), Some("2026-01-02T00:00:00Z"), None, None, None];
     frame.hstack_mut(&[times("created_at", &days), tags.into_column()]).unwrap();
     frame
 }
@@ -26,7 +27,11 @@ fn runs() -> DataFrame {
 fn best(by: &str, aggregates: &str, select: &str, which: Best) -> Result<DataFrame, String> {
     let frame = runs();
     let context = Context::new(now());
-    let grouping = if by.is_empty() { Ok(Grouping::all(frame.schema(), &context)) } else { Grouping::by(by, frame.schema(), &context) };
+    let grouping = if by.is_empty() {
+        Ok(Grouping::all(frame.schema(), &context))
+    } else {
+        Grouping::by(by, frame.schema(), &context)
+    };
     let grouping = grouping.and_then(|grouping| grouping.aggregates(aggregates)?.best(which).select(select));
     grouping.and_then(|grouping| Ok(grouping.apply(frame.lazy())?.collect()?)).map_err(|error| error.to_string())
 }
@@ -39,9 +44,19 @@ fn ties_go_to_the_earliest_then_the_first_by_name() {
     assert!(got.equals_missing(&expected.unwrap()), "{got}");
     // r2 and r3 are equal and of one time; r4 and r5 have no time.
     let got = best("group", "best(summary.n)", "name", Best::Highest).unwrap();
-    assert!(got.equals_missing(&df!("group" => [Some("a"), Some("b"), None], "name" => [Some("r2"), Some("r4"), None]).unwrap()), "{got}");
+    assert!(
+        got.equals_missing(
+            &df!("group" => [Some("a"), Some("b"), None], "name" => [Some("r2"), Some("r4"), None]).unwrap()
+        ),
+        "{got}"
+    );
     let got = best("group", "best(summary.n)", "name as who", Best::Lowest).unwrap();
-    assert!(got.equals_missing(&df!("group" => [Some("a"), Some("b"), None], "who" => [Some("r1"), Some("r4"), None]).unwrap()), "{got}");
+    assert!(
+        got.equals_missing(
+            &df!("group" => [Some("a"), Some("b"), None], "who" => [Some("r1"), Some("r4"), None]).unwrap()
+        ),
+        "{got}"
+    );
     let got = best("", "best(-summary.acc)", "name", Best::Highest).unwrap();
     assert!(got.equals(&df!("name" => ["r6"]).unwrap()), "{got}");
 }
@@ -68,7 +83,10 @@ fn whole_rows_have_all_columns_once() {
         lines(&frame, "group", "best(summary.n)").split(" / ").next().unwrap(),
         "group name summary.acc summary.n created_at tags"
     );
-    assert_eq!(lines(&frame.head(Some(0)), "group as g", "best(summary.n)"), "g name group summary.acc summary.n created_at tags");
+    assert_eq!(
+        lines(&frame.head(Some(0)), "group as g", "best(summary.n)"),
+        "g name group summary.acc summary.n created_at tags"
+    );
     let none = lines(&frame.head(Some(0)), "", "best(summary.n), n() as m");
     assert_eq!(none, "name group summary.acc summary.n created_at tags m / null null null null null null 0");
 }
@@ -76,8 +94,16 @@ fn whole_rows_have_all_columns_once() {
 #[test]
 fn the_verb_takes_any_expressions() {
     let day = col("created_at").dt().date().alias("day");
-    let got = runs().lazy().best_by([day], col("summary.n"), Best::Lowest).select([col("day"), col("name")]).collect().unwrap();
-    assert_eq!(got.column("name").unwrap().str().unwrap().iter().collect::<Vec<_>>(), [Some("r1"), Some("r2"), Some("r4")]);
+    let got = runs()
+        .lazy()
+        .best_by([day], col("summary.n"), Best::Lowest)
+        .select([col("day"), col("name")])
+        .collect()
+        .unwrap();
+    assert_eq!(
+        got.column("name").unwrap().str().unwrap().iter().collect::<Vec<_>>(),
+        [Some("r1"), Some("r2"), Some("r4")]
+    );
     let mut lazy = runs().lazy().best_by([col("group")], col("summary.n"), Best::Highest);
     let schema = lazy.collect_schema().unwrap();
     let names: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();

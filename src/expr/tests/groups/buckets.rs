@@ -16,7 +16,13 @@ fn buckets(texts: &[&str], by: &str, zone: &str) -> String {
 #[test]
 fn days_are_those_of_the_zone() {
     // On 25 October 2026 clocks in Berlin went back at 3:00, 01:00 UTC: the day began at 22:00 and ended at 23:00 UTC.
-    let berlin = ["2026-10-24T21:59:59Z", "2026-10-24T22:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T22:59:59Z", "2026-10-25T23:00:00Z"];
+    let berlin = [
+        "2026-10-24T21:59:59Z",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T00:30:00Z",
+        "2026-10-25T22:59:59Z",
+        "2026-10-25T23:00:00Z",
+    ];
     assert_eq!(buckets(&berlin, "created_at:1d", "Europe/Berlin"), "2026-10-24 1, 2026-10-25 3, 2026-10-26 1");
     assert_eq!(buckets(&berlin, "day", "UTC"), "2026-10-24 2, 2026-10-25 3");
     assert_eq!(buckets(&berlin, "date", "Europe/Berlin"), "2026-10-24 1, 2026-10-25 3, 2026-10-26 1");
@@ -57,7 +63,13 @@ fn an_hour_that_comes_twice_is_two() {
 
 #[test]
 fn hours_begin_where_clocks_show_it() {
-    assert_eq!(buckets(&["2026-01-01T00:10:00Z", "2026-01-01T00:40:00Z"], "created_at:1h", "Asia/Kolkata"), "2025-12-31 23:30:00 1, 2026-01-01 00:30:00 1");
+    assert_eq!(
+        buckets(&["2026-01-01T00:10:00Z", "2026-01-01T00:40:00Z"], "created_at:1h", "Asia/Kolkata"),
+        "2025-12-31 23:30:00 1, 2026-01-01 00:30:00 1"
+    );
     // Clocks in Beirut went from 0:00 to 1:00 on 29 March 2026, at 22:00 UTC: the day began then.
-    assert_eq!(buckets(&["2026-03-28T21:59:00Z", "2026-03-28T23:00:00Z"], "created_at:6h", "Asia/Beirut"), "2026-03-28 16:00:00 1, 2026-03-28 22:00:00 1");
+    assert_eq!(
+        buckets(&["2026-03-28T21:59:00Z", "2026-03-28T23:00:00Z"], "created_at:6h", "Asia/Beirut"),
+        "2026-03-28 16:00:00 1, 2026-03-28 22:00:00 1"
+    );
 }
