@@ -71,21 +71,25 @@ impl Grouping {
             |text: &str, quote: char| format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")));
         let mut columns = vec![("runs".to_owned(), "n()".to_owned())];
         let by_state = self.groups.keys.iter().any(|(column, _)| column == "state");
+        let keys: Vec<&str> = self.keys.iter().map(|key| key.name.as_str()).collect();
         for state in states.iter().filter(|_| !by_state) {
-            let (is, name) = match state {
-                Some(state) => (format!("= {}", quoted(state, '\'')), state.as_str()),
-                None => ("is null".to_owned(), "no state"),
+            let (is, mut name) = match state {
+                Some(state) => (format!("= {}", quoted(state, '\'')), state.clone()),
+                None => ("is null".to_owned(), "no state".to_owned()),
             };
-            columns.push((name.to_owned(), format!("n(case when state {is} then 1 end)")));
+            let fixed = |name: &str| name == "runs" || DEFAULT_TIMES.iter().any(|(_, fixed, _)| *fixed == name);
+            if fixed(&name) || keys.contains(&name.as_str()) {
+                name = format!("state {is}");
+            }
+            columns.push((name, format!("n(case when state {is} then 1 end)")));
         }
         for (column, name, value) in DEFAULT_TIMES {
             if self.schema.contains(column) {
                 columns.push((name.to_owned(), format!("{value}({column})")));
             }
         }
-        let free = |name: &str| !self.keys.iter().any(|key| key.name == name);
         let item = |(name, value): &(String, String)| format!("{value} as {}", quoted(name, '"'));
-        columns.iter().filter(|(name, _)| free(name)).map(item).collect::<Vec<String>>().join(", ")
+        columns.iter().filter(|(name, _)| !keys.contains(&name.as_str())).map(item).collect::<Vec<String>>().join(", ")
     }
 
     fn helpers(&self) -> Vec<Expr> {

@@ -206,6 +206,35 @@ fn the_default_tells_states_and_times() {
     let odd = df!("state" => ["it's \"x\"", "b"], "name" => ["r1", "r2"]).unwrap();
     assert_eq!(lines(&odd, "name as runs", ""), "runs b it's \"x\" / r1 0 1 / r2 1 0");
     assert_eq!(lines(&odd.drop("state").unwrap(), "", ""), "runs / 2");
+    let taken = df!("state" => ["runs", "b"]).unwrap();
+    assert_eq!(lines(&taken, "state = 'b' as b", ""), "b runs state = 'b' state = 'runs' / false 1 0 1 / true 1 1 0");
+}
+
+#[test]
+fn columns_of_nothing_but_null_are_no_fault() {
+    let mut frame = df!("name" => ["r1", "r2"]).unwrap();
+    frame.with_column(Column::full_null("config.x".into(), 2, &DataType::Null)).unwrap();
+    let all =
+        "n(config.x), sum(config.x), mean(config.x), median(config.x), min(config.x), std(config.x), q(config.x, 0.5)";
+    assert_eq!(values(&frame, all), "0 null null null null null null");
+    let others = "first(config.x), any(config.x), nunique(config.x), list(config.x)";
+    assert_eq!(values(&frame, others), "null null 0 []");
+    assert_eq!(
+        lines(&frame, "config.x", &format!("n(), {all}, {others}")).split(" / ").nth(1),
+        Some("null 2 0 null null null null null null null null 0 []")
+    );
+    assert_eq!(lines(&frame, "name", others).split(" / ").nth(1), Some("r1 null null 0 []"));
+}
+
+#[test]
+fn only_what_is_needed_is_read_and_polars_does_the_rest() {
+    let frame = runs();
+    let grouping = Grouping::by("user", frame.schema(), Context::new(now())).unwrap();
+    let lazy = grouping.aggregates("n(), max(runtime), mean(config.lr)").unwrap().apply(frame.lazy()).unwrap();
+    let plan = lazy.describe_optimized_plan().unwrap();
+    assert!(plan.contains("3/28 COLUMNS"), "{plan}");
+    assert_eq!(plan.matches("AGGREGATE").count(), 1, "{plan}");
+    assert!(!plan.contains("map"), "{plan}");
 }
 
 #[test]
