@@ -2,6 +2,7 @@
 
 mod best;
 mod buckets;
+mod naive;
 
 use super::super::{Context, Grouping};
 use super::{now, runs};
