@@ -5,6 +5,7 @@ mod bad_input;
 mod bundled;
 mod cli;
 mod expressions;
+mod group;
 mod identity;
 mod log;
 mod output;

@@ -22,6 +22,7 @@ Examples:
   runframe query ./wandb                              the run table, on the terminal
   runframe query ./wandb -o runs.parquet              … as a file, every column
   runframe query ./wandb -w 'summary.acc > 0.9' -s 'name,config.*' --sort -summary.acc
+  runframe group ./wandb -b user,state                runs, runtime, first and last creation of each
   runframe schema runs.parquet                        columns, types, fill, range, conflicts
   runframe show ./wandb 4f7ds2kq                      one run, everything
   runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
@@ -46,6 +47,22 @@ W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
 Nulls and NaN sort last, in both directions.
 A server is asked only for the keys that -s, -w and --sort name; for all of them without -s, and where a glob stands for some. \
 -v tells which.";
+
+const GROUP_EXAMPLES: &str = "\
+Examples:
+  runframe group ./wandb -b user                      runs, states, runtime, first and last creation of each user
+  runframe group ./wandb -b created_at:1w -a 'n(), sum(runtime) / 3600 as hours' --tz Europe/Berlin
+  runframe group ./wandb -b config.lr,state -a 'max(summary.acc), median(summary.acc)' --sort '-max(summary.acc)'
+  runframe group ./wandb -b tags -a \"n() as runs, mean(state = 'failed') as failed\"
+  runframe group ./wandb -b user -a 'best(summary.acc)' -s name,summary.acc,config.*
+  runframe group ./wandb -b sweep -a 'best(summary.loss), n() as runs' --minimize -o best.parquet
+
+BY is a column, an expression, or a calendar bucket of a time: 1d, 1w, 1mo, 1q, 1y, 1h, 15m, in the zone of --tz. \
+user stands for user.username, date and day for created_at:1d. A list such as tags counts a run under each element. \
+Runs without a value stand under null.
+AGG is an expression of aggregates: n() sum mean median min max std sem q(x, 0.9) first last any all nunique list. \
+They pass over nulls. best(x) is the whole row of the run with the highest x. \
+Without -a there are the runs, the states, the runtime, and the first and last creation.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -87,7 +104,7 @@ Examples:
   runframe sql 'select r.name, a.artifact.name from runs r join artifacts a on r.name = a.name' ./wandb
   runframe sql -f report.sql a/wandb b/wandb -o report.parquet
 
-Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name,
+Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name, \
 direction (logged or used), artifact.name, artifact.type, artifact.version, artifact.aliases, artifact.size, \
 artifact.digest, artifact.state, artifact.created_at, artifact.id.
 Dotted names stand bare; what SQL would take for something else is quoted: \"summary.val loss\".
@@ -120,6 +137,9 @@ pub(crate) enum Verb {
     /// The run table: filter, sort, limit, choose columns, write.
     #[command(after_long_help = format!("{QUERY_EXAMPLES}\n\n{EXIT_CODES}"))]
     Query(Query),
+    /// Runs in groups, by user, date, config or anything: aggregates of each group, or its best run.
+    #[command(after_long_help = format!("{GROUP_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Group(Group),
     /// Columns with their types, fill, range, and keys whose kind differs between runs.
     #[command(after_long_help = format!("{SCHEMA_EXAMPLES}\n\n{EXIT_CODES}"))]
     Schema(Schema),
@@ -183,6 +203,36 @@ pub(crate) struct Query {
     /// Add the untouched texts as columns config_json and summary_json.
     #[arg(long)]
     pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Group {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// What to group by: a comma list of columns, expressions (… as name) and buckets (created_at:1d); repeatable.
+    #[arg(short, long, value_name = "BY", allow_hyphen_values = true, value_parser = no_flag)]
+    pub(crate) by: Vec<String>,
+    /// What to tell of each group: a comma list of expressions of aggregates (… as name); repeatable.
+    #[arg(short, long = "agg", value_name = "AGG", allow_hyphen_values = true, value_parser = no_flag)]
+    pub(crate) aggregates: Vec<String>,
+    /// best(…) takes the run with the lowest value.
+    #[arg(long)]
+    pub(crate) minimize: bool,
+    /// The columns of best(…)'s row, in this order: a comma list; globs allowed; repeatable.
+    #[arg(short, long, value_name = "COLS", allow_hyphen_values = true, value_parser = no_flag)]
+    pub(crate) select: Vec<String>,
+    /// Columns of the result to sort by: a comma list; `-` before one means descending.
+    #[arg(long, value_name = "COLS", allow_hyphen_values = true)]
+    pub(crate) sort: Vec<String>,
+    /// Write this many rows at most.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
     #[command(flatten)]
     pub(crate) load: Load,
     #[command(flatten)]
@@ -308,7 +358,7 @@ pub(crate) enum When {
 
 /// The text, unless it is one of our flags: an expression may begin with a minus, but `-w -q` lacks one.
 fn no_flag(text: &str) -> Result<String, String> {
-    let short = matches!(text.as_bytes(), [b'-', b'h' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']);
+    let short = matches!(text.as_bytes(), [b'-', b'a' | b'b' | b'h' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']);
     let long = text.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     if short || long {
         return Err(format!("{text} is a flag, and the value before it is missing"));
@@ -347,6 +397,7 @@ mod tests {
             EXAMPLES,
             PULL_EXAMPLES,
             QUERY_EXAMPLES,
+            GROUP_EXAMPLES,
             SCHEMA_EXAMPLES,
             SHOW_EXAMPLES,
             SQL_EXAMPLES,
@@ -363,9 +414,16 @@ mod tests {
 
     #[test]
     fn prose_is_for_clap_to_wrap() {
-        for text in
-            [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, SQL_EXAMPLES, COMPLETIONS_EXAMPLES]
-        {
+        for text in [
+            EXIT_CODES,
+            EXAMPLES,
+            QUERY_EXAMPLES,
+            GROUP_EXAMPLES,
+            SCHEMA_EXAMPLES,
+            SHOW_EXAMPLES,
+            SQL_EXAMPLES,
+            COMPLETIONS_EXAMPLES,
+        ] {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
                 assert!(line.ends_with(['.', ':']), "broken by hand: {line}");
             }

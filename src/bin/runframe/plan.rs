@@ -36,6 +36,7 @@ pub(crate) struct Plan {
 pub(crate) enum Verb {
     Pull(Pull, Load),
     Query(Query, Load, Output),
+    Group(Group, Load, Output),
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
     Sql(Sql, Load, Output),
@@ -99,6 +100,19 @@ pub(crate) struct Query {
     pub(crate) filter: Option<String>,
     pub(crate) select: Vec<String>,
     pub(crate) drop: Vec<String>,
+    pub(crate) sort: Vec<String>,
+    pub(crate) limit: Option<u32>,
+}
+
+/// Groups of runs, and what is told of each.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) filters: Vec<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) by: Vec<String>,
+    pub(crate) aggregates: Vec<String>,
+    pub(crate) minimize: bool,
+    pub(crate) select: Vec<String>,
     pub(crate) sort: Vec<String>,
     pub(crate) limit: Option<u32>,
 }
@@ -172,6 +186,22 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             };
             let needs = query_needs(&query, typed.raw);
             Verb::Query(query, load(typed.sources.sources, typed.load, needs, rows), out)
+        }
+        args::Verb::Group(typed) => {
+            let out = out(typed.output, None, typed.limit)?;
+            let rows = Rows::typed(&typed.rows);
+            let group = Group {
+                filters: typed.rows.filters,
+                filter: typed.rows.filter,
+                by: typed.by,
+                aggregates: typed.aggregates,
+                minimize: typed.minimize,
+                select: typed.select,
+                sort: typed.sort,
+                limit: typed.limit,
+            };
+            let needs = group_needs(&group);
+            Verb::Group(group, load(typed.sources.sources, typed.load, needs, rows), out)
         }
         args::Verb::Schema(typed) => {
             let mut out = out(typed.output, None, None)?;
@@ -269,6 +299,19 @@ fn query_needs(query: &Query, raw: bool) -> Needs {
 fn everything(raw: bool) -> Needs {
     let mut needs = Needs::everything();
     needs.wanted.raw = raw;
+    needs
+}
+
+/// What a grouping reads: what it names, and everything where whole rows are asked for.
+fn group_needs(group: &Group) -> Needs {
+    let best = group.aggregates.iter().any(|text| text.to_lowercase().contains("best"));
+    if best && group.select.is_empty() {
+        return everything(false);
+    }
+    let expressions: Vec<String> = group.by.iter().chain(&group.aggregates).chain(&group.filters).cloned().collect();
+    let mut needs = needed(&expressions, group.filter.as_deref(), group.select.iter());
+    // The default aggregates tell of states and runtimes.
+    needs.wanted.heartbeat |= group.aggregates.is_empty();
     needs
 }
 
@@ -372,6 +415,24 @@ mod tests {
         assert!(!progress("query w --no-progress", &terminal()));
         assert!(!progress("-q query w", &terminal()));
         assert!(!progress("query w", &Surroundings::default()));
+    }
+
+    #[test]
+    fn groups_read_what_they_name() {
+        let wanted = |words: &str| match planned(words, &Surroundings::default()).unwrap().verb {
+            Verb::Group(_, load, _) => load.wanted,
+            other => panic!("{other:?}"),
+        };
+        let nothing = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
+        assert_eq!(wanted("group w -b user -a n()"), nothing);
+        assert_eq!(wanted("group w -b user"), Wanted { heartbeat: true, ..nothing });
+        assert_eq!(wanted("group w -b tags -a max(summary.acc)"), Wanted { summary: true, ..nothing });
+        assert_eq!(
+            wanted("group w -b config.lr -a n() -w state='x'"),
+            Wanted { config: true, heartbeat: true, ..nothing }
+        );
+        assert_eq!(wanted("group w -a best(summary.acc)"), Wanted::default());
+        assert_eq!(wanted("group w -a best(summary.acc) -s name"), Wanted { summary: true, ..nothing });
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub(crate) fn point(flag: &str, text: &str, error: Error) -> Error {
 }
 
 /// Sorted with NaN after all numbers and nulls after all values, whatever the direction.
-fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
+pub(crate) fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
     let (mut by, mut descending) = (Vec::new(), Vec::new());
     for key in keys {
         let types = lazy.clone().select([key.expr.clone().alias("key")]).collect_schema()?;
