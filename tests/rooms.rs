@@ -17,8 +17,8 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "error"], true),
     ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
-    ("load", &["source", "record", "columns", "frame", "error"], true),
-    ("pull", &["load", "source", "record", "columns", "frame", "sink", "error"], true),
+    ("load", &["source", "record", "columns", "frame", "expr", "error"], true),
+    ("pull", &["load", "source", "record", "columns", "frame", "expr", "sink", "error"], true),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

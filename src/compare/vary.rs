@@ -21,7 +21,7 @@ const NAMED: usize = 8;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct VaryOptions {
-    /// Columns to look at, names and globs; if there is none, every config key.
+    /// Columns to look at, names and globs, with the other kinds of their paths; if there is none, every config key.
     pub columns: Vec<String>,
     /// Columns to leave out: names and globs.
     pub ignore: Vec<String>,
@@ -100,11 +100,14 @@ pub fn vary(runs: LazyFrame, options: &VaryOptions) -> Result<Vary> {
     let schema = runs.clone().collect_schema()?;
     let ignored: HashSet<String> =
         expand_columns(&options.ignore, &schema)?.iter().map(|name| path_of(name).to_owned()).collect();
-    let mut columns = match options.columns.is_empty() {
-        true => schema.iter_names().map(|name| name.to_string()).filter(|name| name.starts_with("config.")).collect(),
-        false => expand_columns(&options.columns, &schema)?,
+    let asked: HashSet<String> =
+        expand_columns(&options.columns, &schema)?.iter().map(|name| path_of(name).to_owned()).collect();
+    let is_asked = |name: &str| match options.columns.is_empty() {
+        true => name.starts_with("config."),
+        false => asked.contains(path_of(name)),
     };
-    columns.retain(|name| !ignored.contains(path_of(name)));
+    let names = schema.iter_names().map(|name| name.to_string());
+    let mut columns: Vec<String> = names.filter(|name| is_asked(name) && !ignored.contains(path_of(name))).collect();
     // The columns of one path stand together, so that a batch has all of them, in the order of kinds.
     columns.sort_by(|a, b| path_of(a).cmp(path_of(b)).then(Kind::split(a).1.cmp(&Kind::split(b).1)));
     let mut height = runs.clone().select([len().alias("runs")]).collect()?.column("runs")?.u32()?.get(0).unwrap_or(0);

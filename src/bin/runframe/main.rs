@@ -6,6 +6,7 @@ mod artifacts;
 mod chat;
 mod completions;
 mod diff;
+mod group;
 mod load;
 mod plan;
 mod pull;
@@ -62,6 +63,9 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
     let (strict, receipt) = match verb {
         plan::Verb::Query(query, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| query::run(&query, loaded, &output))?)
+        }
+        plan::Verb::Group(group, load, output) => {
+            (load.strict, load::with(&load, chat, |loaded| group::run(&group, loaded, &output))?)
         }
         plan::Verb::Schema(schema, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| schema::run(&schema, loaded, &output))?)

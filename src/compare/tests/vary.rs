@@ -56,6 +56,9 @@ fn kinds_of_one_path_are_one_key() {
     let varying = of(&runs, |options| options.top = 9);
     let top = "[1.0,2.0]×2 [{\"a\":1,\"b\":2}]×2 1×1 \"1\"×1 true×1".to_owned();
     assert_eq!(rows(&varying), [("x", 5, 7, 2, top)]);
+    for column in ["config.x", "config.x:bool", "config.x:*"] {
+        assert_eq!(rows(&of(&runs, |options| options.columns = vec![column.into()]))[0].1, 5, "{column}");
+    }
 }
 
 #[test]

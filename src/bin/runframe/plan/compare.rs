@@ -1,12 +1,10 @@
 //! The verbs on several runs as meant: diff, vary, artifacts.
 
-use super::{Load, Output, Rows, load, mentioned};
+use super::{Load, Output, Rows, load, needed};
 use crate::args;
-use runframe::Wanted;
 use runframe::compare::{ArtifactRows, DiffOptions, VaryOptions};
+use runframe::expr::Needs;
 use runframe::{Direction, sink::Format};
-
-const NOTHING: Wanted = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
 
 /// The runs to compare.
 #[derive(Debug)]
@@ -60,9 +58,14 @@ impl Diff {
         options.zone = output.options.zone;
         // A list of differences with a hole is of no use.
         output.options.rows = None;
-        let wanted = Wanted { config: true, summary: typed.summary, heartbeat: typed.fields, ..NOTHING };
+        let mut needs = Needs::nothing();
+        (needs.wanted.config, needs.config) = (true, None);
+        if typed.summary {
+            (needs.wanted.summary, needs.summary) = (true, None);
+        }
+        needs.wanted.heartbeat = typed.fields;
         let sources = std::iter::once(typed.source).chain(typed.more_sources).collect();
-        let load = load(sources, typed.load, wanted, Rows::default());
+        let load = load(sources, typed.load, needs, Rows::default());
         (Diff { runs: typed.runs, options, exit_code: typed.exit_code }, load, output)
     }
 }
@@ -72,14 +75,16 @@ impl Vary {
         output.options.rows = None;
         let rows = Rows::typed(&typed.rows);
         let (filters, filter) = (typed.rows.filters, typed.rows.filter);
-        let asked = Wanted { config: typed.select.is_empty(), ..NOTHING };
-        let wanted = asked.or(mentioned(typed.select.iter().chain(&filters).chain(&filter)));
+        let mut needs = needed(&filters, filter.as_deref(), typed.select.iter());
+        if typed.select.is_empty() {
+            (needs.wanted.config, needs.config) = (true, None);
+        }
         let mut options = VaryOptions::default();
         options.columns = typed.select;
         options.ignore = typed.ignore;
         options.top = typed.top;
         options.all = typed.all;
-        (Vary { filters, filter, options }, load(typed.sources.sources, typed.load, wanted, rows), output)
+        (Vary { filters, filter, options }, load(typed.sources.sources, typed.load, needs, rows), output)
     }
 }
 
@@ -112,9 +117,10 @@ impl Artifacts {
             sort: typed.sort,
             limit: typed.limit,
         };
-        let texts = artifacts.select.iter().chain(&artifacts.sort).chain(&artifacts.filters).chain(&artifacts.filter);
-        let wanted = Wanted { artifacts: true, ..NOTHING }.or(mentioned(texts));
-        (artifacts, load(typed.sources.sources, typed.load, wanted, rows), output)
+        let lists = artifacts.select.iter().chain(&artifacts.sort);
+        let mut needs = needed(&artifacts.filters, artifacts.filter.as_deref(), lists);
+        needs.wanted.artifacts = true;
+        (artifacts, load(typed.sources.sources, typed.load, needs, rows), output)
     }
 
     /// The format where nothing says one: a lineage is a tree.
