@@ -377,7 +377,7 @@ mod tests {
             assert!(error.cure().is_some());
         }
         for words in
-            ["query", "query w --format xlsx", "query w --tz Mars/North", "show w", "query w -q -v", "query w -n -1"]
+            ["query", "query w --format ods", "query w --tz Mars/North", "show w", "query w -q -v", "query w -n -1"]
         {
             let words = std::iter::once("runframe").chain(words.split_whitespace());
             assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2);
