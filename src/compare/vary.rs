@@ -253,7 +253,7 @@ impl<'a> Groups<'a> {
 fn parting(of_row: &[u32], groups: usize) -> u128 {
     let mut numbers = vec![u32::MAX; groups + 1];
     let mut next = 0u32;
-    let mut bytes = Vec::with_capacity(of_row.len() * size_of::<u32>());
+    let mut bytes = Vec::with_capacity(size_of_val(of_row));
     for group in of_row {
         let Some(number) = numbers.get_mut(*group as usize) else { continue };
         if *number == u32::MAX {
