@@ -11,7 +11,7 @@ use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
 use crate::source::{Batch, Progress, Source};
-use polars::prelude::{DataFrame, SchemaRef};
+use polars::prelude::{DataFrame, Expr, IdxSize, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -350,6 +350,22 @@ impl Table for Stored {
 
     fn read(&self, columns: &[&str]) -> Result<DataFrame> {
         self.table.read(columns)
+    }
+
+    fn filters(&self) -> bool {
+        true
+    }
+
+    fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
+        self.table.read_where(columns, predicate)
+    }
+
+    fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
+        self.table.read_first(columns, rows)
+    }
+
+    fn read_rows(&self, columns: &[&str], rows: &[IdxSize]) -> Result<DataFrame> {
+        self.table.read_rows(columns, rows)
     }
 
     fn json_columns(&self) -> &[String] {

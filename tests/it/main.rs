@@ -11,5 +11,6 @@ mod pull;
 mod push;
 mod server;
 mod stored;
+mod stored_rows;
 #[path = "../server/mod.rs"]
 mod wandb;
