@@ -64,6 +64,11 @@ pub trait Table: Send + Sync {
         Ok(self.read(columns)?.take(&IdxCa::from_slice("row".into(), rows))?)
     }
 
+    /// The table with only these fields of artifact versions, if it can leave out the others.
+    fn with_artifact_fields(&self, _fields: &[&str]) -> Option<Arc<dyn Table>> {
+        None
+    }
+
     /// Columns with a plain name that hold JSON text; a string column's type does not tell.
     fn json_columns(&self) -> &[String];
 
@@ -145,6 +150,13 @@ impl RunFrame {
     /// The table as a lazy frame; a query makes only the columns it names.
     pub fn lazy(&self) -> LazyFrame {
         scan::lazy(self.table.clone())
+    }
+
+    /// The same table for a query that looks only at these fields of artifact versions: a stored table then does not read the
+    /// others, and its columns of artifacts have only these fields. Other tables stay as they are.
+    pub fn with_artifact_fields(&self, fields: &[&str]) -> RunFrame {
+        let table = self.table.with_artifact_fields(fields).unwrap_or_else(|| self.table.clone());
+        RunFrame { table, receipt: self.receipt.clone() }
     }
 
     /// The whole table.

@@ -368,6 +368,11 @@ impl Table for Stored {
         self.table.read_rows(columns, rows)
     }
 
+    fn with_artifact_fields(&self, fields: &[&str]) -> Option<Arc<dyn Table>> {
+        let table = self.table.with_fields(fields);
+        Some(Arc::new(Stored { table, json_columns: self.json_columns.clone() }))
+    }
+
     fn json_columns(&self) -> &[String] {
         &self.json_columns
     }

@@ -21,7 +21,7 @@ DUCKDB = """
 import sys, duckdb
 path, out = sys.argv[1:]
 duckdb.sql("set timezone = 'UTC'")
-duckdb.sql(f"copy ({sql}) to '{{out}}' (format parquet)")
+duckdb.sql(f'''copy ({sql}) to '{{out}}' (format parquet)''')
 """
 POLARS = """
 import sys, polars as pl

@@ -1,12 +1,13 @@
 //! Stored run tables: Parquet files that `runframe` or others wrote.
 
 mod groups;
+mod narrow;
 mod skip;
 
 use crate::error::{Error, ErrorKind, Result};
 use groups::{Groups, Pick};
 use polars::prelude::{
-    ArrowDataType, ArrowSchema, DataFrame, Expr, IdxSize, PolarsResult, Schema, SchemaExt, SchemaRef,
+    ArrowDataType, ArrowField, ArrowSchema, DataFrame, Expr, IdxSize, PolarsResult, Schema, SchemaExt, SchemaRef,
 };
 use polars_io::mmap::ReaderBytes;
 use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
@@ -78,6 +79,23 @@ impl StoredTable {
         let pairs = self.footer.key_value_metadata().as_ref()?;
         let pair = pairs.iter().rfind(|pair| pair.key == key && pair.value.is_some())?;
         pair.value.as_deref()
+    }
+
+    /// The same table, where columns that are lists of structs have only these fields; the bytes of the others are not read.
+    ///
+    /// A column that has none of the fields stays as it is.
+    pub fn with_fields(&self, names: &[&str]) -> Self {
+        let narrowed = |field: &ArrowField| {
+            let group = self.footer.row_groups.first();
+            let leaves = group.and_then(|group| group.columns_under_root_iter(&field.name));
+            let deep =
+                leaves.is_some_and(|mut all| all.all(|leaf| leaf.descriptor().path_in_schema.len() > narrow::DEPTH));
+            if deep { narrow::to(field, names) } else { field.clone() }
+        };
+        let fields = self.fields.iter_values().map(|field| (field.name.clone(), narrowed(field)));
+        let fields: ArrowSchema = fields.collect();
+        let schema = Arc::new(Schema::from_arrow_schema(&fields));
+        StoredTable { fields: Arc::new(fields), schema, ..self.clone() }
     }
 
     /// Reads these columns, in this order; the others are not touched.

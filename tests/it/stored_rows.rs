@@ -155,7 +155,7 @@ fn filters_in_the_language_find_the_same() {
         ("summary.y > 990", 8),
         ("is_nan(summary.y)", 10),
         ("config.i between 100 and 102 or name like 'run0099%'", 13),
-        ("len(config.list) = 3 and config.i < 20", 3),
+        ("len(config.list) = 3 and config.i < 20", 5),
         ("config.none = 1", 0),
     ] {
         let predicate = parse_filter(text, frame.schema(), &Context::new(runframe::Timestamp::now())).unwrap();
@@ -294,4 +294,43 @@ fn damage_is_met_while_filtering() {
     }
     std::panic::set_hook(quiet);
     assert!(errors > 50, "{errors}");
+}
+
+#[test]
+fn some_fields_of_artifacts_are_those_of_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.parquet");
+    let examples = crate::bundled::examples();
+    ParquetWriter::new(File::create(&path).unwrap())
+        .with_row_group_size(Some(7))
+        .finish(&mut examples.collect().unwrap())
+        .unwrap();
+    let frame = RunFrame::open(path.to_str().unwrap()).unwrap();
+    for fields in [&["name"][..], &["aliases", "name", "version"], &["created_at"], &["id", "type"]] {
+        let narrow = frame.with_artifact_fields(fields);
+        for column in ["logged_artifacts", "used_artifacts"] {
+            let whole = frame
+                .select(&[column])
+                .unwrap()
+                .explode([column], ExplodeOptions { empty_as_null: true, keep_nulls: true });
+            let some = narrow
+                .select(&[column])
+                .unwrap()
+                .explode([column], ExplodeOptions { empty_as_null: true, keep_nulls: true });
+            let (whole, some) =
+                (whole.unwrap().unnest([column], None).unwrap(), some.unwrap().unnest([column], None).unwrap());
+            assert_eq!(some.width(), fields.len());
+            let names = some.get_column_names_owned();
+            assert!(some.equals_missing(&whole.select(names).unwrap()), "{column} {fields:?}");
+        }
+    }
+    let narrow = frame.with_artifact_fields(&["name", "version", "aliases"]);
+    let lacking = |frame: &RunFrame| {
+        let missing = runframe::run::missing_logged(["model:latest"]).list().len().gt(lit(0));
+        frame.lazy().filter(missing).select([col("name")]).collect().unwrap()
+    };
+    assert!(lacking(&frame).height() > 0 && lacking(&frame).equals(&lacking(&narrow)));
+    // What is not there to be left out changes nothing.
+    assert_eq!(frame.with_artifact_fields(&["nothing"]).schema(), frame.schema());
+    assert_eq!(examples.with_artifact_fields(&["name"]).schema(), examples.schema());
 }

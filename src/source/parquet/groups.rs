@@ -131,7 +131,7 @@ impl Groups<'_> {
             polars_bail!(ComputeError: "the file is not in memory");
         };
         let mut parts = Vec::with_capacity(1);
-        for leaf in leaves {
+        for leaf in leaves.filter(|leaf| super::narrow::has(&field.dtype, &leaf.descriptor().path_in_schema)) {
             let range = leaf.byte_range();
             let (start, end) = (range.start as usize, range.end as usize);
             polars_ensure!(start <= end && end <= bytes.len(), ComputeError: "column {} lies behind the end", field.name);
