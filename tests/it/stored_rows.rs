@@ -158,7 +158,7 @@ fn filters_in_the_language_find_the_same() {
         ("len(config.list) = 3 and config.i < 20", 5),
         ("config.none = 1", 0),
     ] {
-        let predicate = parse_filter(text, frame.schema(), &Context::new(runframe::Timestamp::now())).unwrap();
+        let predicate = parse_filter(text, frame.schema(), Context::new(runframe::Timestamp::now())).unwrap();
         let found = frame.lazy().filter(predicate.clone()).collect().unwrap();
         assert_eq!(found.height(), rows, "{text}");
         assert!(found.equals_missing(&table.clone().lazy().filter(predicate).collect().unwrap()), "{text}");

@@ -92,7 +92,7 @@ fn compare(name: &PlSmallStr, op: Operator, value: &LiteralValue, fields: &Arrow
             value.dtype().is_integer().then(|| value.extract::<i64>()).flatten().map(Bound::Int)
         }
         (T::Timestamp(unit, _), Some(AnyValue::Datetime(time, of, _) | AnyValue::DatetimeOwned(time, of, _))) => {
-            (TimeUnit::from(*unit) == of && *unit != ArrowTimeUnit::Second).then_some(Bound::Time(time, of))
+            (TimeUnit::from(unit) == of && *unit != ArrowTimeUnit::Second).then_some(Bound::Time(time, of))
         }
         (T::Float64, Some(value)) if value.dtype().is_float() => value.extract::<f64>().map(Bound::Float),
         (T::Utf8 | T::LargeUtf8 | T::Utf8View, Some(value)) => value.get_str().map(|text| Bound::Text(text.to_owned())),
@@ -265,14 +265,15 @@ mod tests {
     fn nan_is_greater_than_all_statistics() {
         let x = || col("x");
         for (predicate, groups) in [
-            (x().lt(lit(10.0)), "12"),
-            (x().eq(lit(3.0)), "12"),
+            // Polars writes no least and greatest of the third group; others write them without the NaN.
+            (x().lt(lit(10.0)), "1"),
+            (x().eq(lit(3.0)), "1"),
             (x().gt(lit(100.0)), ""),
             (x().gt_eq(lit(100.0)), ""),
             (x().eq(lit(f64::NAN)), ""),
             (x().lt(lit(f64::NAN)), ""),
-            (x().lt(lit(-0.0)), "012"),
-            (x().lt_eq(lit(-0.0)), "12"),
+            (x().lt(lit(-0.0)), "01"),
+            (x().lt_eq(lit(-0.0)), "1"),
             (x().is_not_null(), "3"),
         ] {
             assert_eq!(skipped(&predicate), groups, "{predicate}");
