@@ -5,13 +5,15 @@ mod import;
 mod scan;
 mod series;
 mod table;
+mod top;
 
 pub use import::import;
+pub use top::sorted;
 
 use crate::columns::{Columns, Kind};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Receipt, Run, Wanted};
-use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
+use polars::prelude::{DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, NewChunkedArray, SchemaRef, col};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +32,42 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// If a column does not exist or cannot be read.
     fn read(&self, columns: &[&str]) -> Result<DataFrame>;
+
+    /// True if [`Table::read_where`] is quicker than reading everything and filtering it.
+    fn filters(&self) -> bool {
+        false
+    }
+
+    /// Makes these columns of the rows for which `predicate`, an expression that looks at each row alone, is true.
+    ///
+    /// # Errors
+    /// As [`Table::read`], and if the predicate fails.
+    fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
+        let names: Vec<&str> = self.schema().iter_names().map(|name| name.as_str()).collect();
+        let chosen: Vec<Expr> = columns.iter().map(|name| col(*name)).collect();
+        Ok(self.read(&names)?.lazy().filter(predicate.clone()).select(chosen).collect()?)
+    }
+
+    /// Makes these columns of the first `rows` rows.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
+        Ok(self.read(columns)?.head(Some(rows)))
+    }
+
+    /// Makes these columns of these rows, in the order of `rows`.
+    ///
+    /// # Errors
+    /// As [`Table::read`], and if there is no such row.
+    fn read_rows(&self, columns: &[&str], rows: &[IdxSize]) -> Result<DataFrame> {
+        Ok(self.read(columns)?.take(&IdxCa::from_slice("row".into(), rows))?)
+    }
+
+    /// The table with only these fields of artifact versions, if it can leave out the others.
+    fn with_artifact_fields(&self, _fields: &[&str]) -> Option<Arc<dyn Table>> {
+        None
+    }
 
     /// Columns with a plain name that hold JSON text; a string column's type does not tell.
     fn json_columns(&self) -> &[String];
@@ -118,6 +156,13 @@ impl RunFrame {
     /// The table as a lazy frame; a query makes only the columns it names.
     pub fn lazy(&self) -> LazyFrame {
         scan::lazy(self.table.clone())
+    }
+
+    /// The same table for a query that looks only at these fields of artifact versions: a stored table then does not read the
+    /// others, and its columns of artifacts have only these fields. Other tables stay as they are.
+    pub fn with_artifact_fields(&self, fields: &[&str]) -> RunFrame {
+        let table = self.table.with_artifact_fields(fields).unwrap_or_else(|| self.table.clone());
+        RunFrame { table, receipt: self.receipt.clone() }
     }
 
     /// The whole table.

@@ -77,7 +77,7 @@ pub use arrow_array;
 #[cfg(feature = "frame")]
 pub use frame::bridge::{reader as record_batch_reader, record_batches};
 #[cfg(feature = "frame")]
-pub use frame::{Conflict, RunFrame, Table};
+pub use frame::{Conflict, RunFrame, Table, sorted};
 #[cfg(feature = "frame")]
 pub use load::{Loader, read};
 #[cfg(feature = "frame")]

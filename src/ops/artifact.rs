@@ -249,13 +249,7 @@ impl Lists {
         }
         // One chunk, so that the offsets of all rows are into one array of elements.
         let lists = column.as_materialized_series().list()?.rechunk();
-        let mut spans = Vec::with_capacity(lists.len());
-        for chunk in lists.downcast_iter() {
-            let valid = chunk.validity();
-            spans.extend(chunk.offsets().windows(2).enumerate().map(|(row, edge)| {
-                valid.is_none_or(|valid| valid.get_bit(row)).then_some((edge[0] as usize, edge[1] as usize))
-            }));
-        }
+        let spans = spans(&lists);
         let items = lists.get_inner();
         match items.dtype() {
             DataType::Struct(_) => Ok(Lists { name, spans, items: Some(items) }),
@@ -284,45 +278,60 @@ impl Lists {
 struct Items {
     name: StringChunked,
     version: Int64Chunked,
-    /// Whether each has the alias that is wanted.
-    has_alias: Vec<bool>,
+    aliases: Option<Aliases>,
+}
+
+/// All aliases of all versions, and where those of each version lie among them.
+struct Aliases {
+    spans: Vec<Option<(usize, usize)>>,
+    texts: StringChunked,
+}
+
+impl Aliases {
+    fn of(column: Series) -> PolarsResult<Self> {
+        let lists = column.cast(&DataType::List(Box::new(DataType::String)))?.list()?.rechunk().into_owned();
+        Ok(Aliases { spans: spans(&lists), texts: lists.get_inner().str()?.clone() })
+    }
+
+    fn contain(&self, version: usize, alias: &str) -> bool {
+        let span = self.spans.get(version).copied().flatten();
+        span.is_some_and(|(start, end)| (start..end).any(|at| self.texts.get(at) == Some(alias)))
+    }
+}
+
+/// Where each row's elements lie among all elements of a list column of one chunk; `None` for a null list.
+fn spans(lists: &ListChunked) -> Vec<Option<(usize, usize)>> {
+    let mut spans = Vec::with_capacity(lists.len());
+    for chunk in lists.downcast_iter() {
+        let valid = chunk.validity();
+        spans.extend(chunk.offsets().windows(2).enumerate().map(|(row, edge)| {
+            valid.is_none_or(|valid| valid.get_bit(row)).then_some((edge[0] as usize, edge[1] as usize))
+        }));
+    }
+    spans
 }
 
 impl Items {
     fn of(items: &Series, wanted: &Wanted) -> PolarsResult<Self> {
         let fields = items.struct_()?;
-        let has_alias = match &wanted.which {
-            Which::Alias(alias) => with_alias(&fields.field_by_name("aliases")?, alias)?,
-            _ => Vec::new(),
+        let aliases = match wanted.which {
+            Which::Alias(_) => Some(Aliases::of(fields.field_by_name("aliases")?)?),
+            _ => None,
         };
         let version = fields.field_by_name("version")?.cast(&DataType::Int64)?.i64()?.clone();
-        Ok(Items { name: fields.field_by_name("name")?.str()?.clone(), version, has_alias })
+        Ok(Items { name: fields.field_by_name("name")?.str()?.clone(), version, aliases })
     }
 
     fn is(&self, index: usize, wanted: &Wanted) -> bool {
-        let which = || match &wanted.which {
+        if self.name.get(index) != Some(wanted.name.as_str()) {
+            return false;
+        }
+        match &wanted.which {
             Which::Any => true,
             Which::Version(version) => self.version.get(index) == Some(*version),
-            Which::Alias(_) => self.has_alias.get(index).copied().unwrap_or(false),
-        };
-        self.name.get(index) == Some(wanted.name.as_str()) && which()
+            Which::Alias(alias) => self.aliases.as_ref().is_some_and(|all| all.contain(index, alias)),
+        }
     }
-}
-
-/// For each list whether the alias is in it; all lists in one go, as there may be millions.
-fn with_alias(lists: &Series, alias: &str) -> PolarsResult<Vec<bool>> {
-    let lists = lists.cast(&DataType::List(Box::new(DataType::String)))?.list()?.rechunk().into_owned();
-    let inner = lists.get_inner();
-    let is_alias: Vec<bool> = inner.str()?.iter().map(|text| text == Some(alias)).collect();
-    let mut has = Vec::with_capacity(lists.len());
-    for chunk in lists.downcast_iter() {
-        let valid = chunk.validity();
-        has.extend(chunk.offsets().windows(2).enumerate().map(|(row, edge)| {
-            let span = is_alias.get(edge[0] as usize..edge[1] as usize).unwrap_or_default();
-            valid.is_none_or(|valid| valid.get_bit(row)) && span.contains(&true)
-        }));
-    }
-    Ok(has)
 }
 
 /// The type of one artifact version.

@@ -17,5 +17,6 @@ mod push;
 mod server;
 mod sql;
 mod stored;
+mod stored_rows;
 #[path = "../server/mod.rs"]
 mod wandb;

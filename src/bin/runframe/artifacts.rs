@@ -3,11 +3,11 @@
 use crate::chat::Chat;
 use crate::load::Loaded;
 use crate::plan::{Artifacts, Output, Question};
-use crate::query::{context, filtered, pointed, sorted};
+use crate::query::{context, filtered, pairs, pointed};
 use polars::prelude::*;
 use runframe::expr::{self, Context};
 use runframe::sink::{self, Format};
-use runframe::{Error, Result, compare};
+use runframe::{Error, Result, RunFrame, compare};
 
 /// Where rows go and how.
 struct Out<'a> {
@@ -25,6 +25,7 @@ pub(crate) fn run(plan: &Artifacts, loaded: &Loaded, output: &Output, chat: &Cha
     let mut options = output.options.clone();
     options.json_columns = loaded.frame.json_columns().to_vec();
     let out = Out { output, options, context };
+    let loaded = &Loaded { frame: frame(plan, loaded), ..*loaded };
     let mut runs = filtered(loaded, &plan.filters, plan.filter.as_deref(), context)?;
     match &plan.question {
         Question::Rows(which) => {
@@ -92,6 +93,16 @@ fn agreed(runs: usize, verb: &str) -> String {
     }
 }
 
+/// The runs, of a stored table only with the fields of artifacts that are looked at.
+fn frame(plan: &Artifacts, loaded: &Loaded) -> RunFrame {
+    let texts = plan.filters.iter().chain(&plan.select).chain(&plan.sort);
+    let named = texts.chain(&plan.filter).any(|text| expr::mentions(text).artifacts);
+    match plan.question {
+        Question::Require(..) if !named => loaded.frame.with_artifact_fields(&["name", "version", "aliases"]),
+        _ => loaded.frame.clone(),
+    }
+}
+
 /// Writes the rows, sorted and cut, with the columns that were asked for or else those of `columns` that there are; returns
 /// how many.
 fn write(plan: &Artifacts, out: &Out<'_>, mut rows: LazyFrame, columns: &[&str]) -> Result<usize> {
@@ -99,7 +110,7 @@ fn write(plan: &Artifacts, out: &Out<'_>, mut rows: LazyFrame, columns: &[&str])
     let schema = rows.collect_schema()?;
     if !plan.sort.is_empty() {
         let keys = pointed("--sort", &plan.sort.join(","), |text| expr::parse_sort(text, &schema, context))?;
-        rows = sorted(rows, keys)?;
+        rows = runframe::sorted(rows, &pairs(keys))?;
     }
     if let Some(limit) = plan.limit {
         rows = rows.limit(limit);

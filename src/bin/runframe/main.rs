@@ -29,7 +29,6 @@ const INCOMPLETE: u8 = 5;
 const FINDINGS: u8 = 6;
 
 fn main() -> ExitCode {
-    around::clean_up_when_interrupted();
     around::silence_panics();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
@@ -39,6 +38,8 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // Not before: its thread costs more than all that --version does.
+    around::clean_up_when_interrupted();
     let plain = Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false });
     let (chat, result) = match around::caught(|| plan::plan(cli, &around::look())) {
         Ok(plan) => {
