@@ -6,13 +6,14 @@ mod scan;
 mod series;
 mod table;
 
-pub use import::import;
+pub use import::{declare_all, import};
 
 use crate::columns::{Columns, Kind};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Receipt, Run, Wanted};
-use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
+use polars::prelude::{Column, DataFrame, LazyFrame, SchemaRef};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Something that can make any of its columns on demand.
@@ -30,6 +31,14 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// If a column does not exist or cannot be read.
     fn read(&self, columns: &[&str]) -> Result<DataFrame>;
+
+    /// Makes some rows of these columns.
+    ///
+    /// # Errors
+    /// If a column does not exist or cannot be read.
+    fn read_rows(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        Ok(self.read(columns)?.slice(rows.start as i64, rows.len()))
+    }
 
     /// Columns with a plain name that hold JSON text; a string column's type does not tell.
     fn json_columns(&self) -> &[String];
@@ -85,6 +94,19 @@ impl RunFrame {
     /// A table that makes its columns itself.
     pub fn from_table(table: Arc<dyn Table>, receipt: Receipt) -> Self {
         RunFrame { table, receipt: Arc::new(receipt) }
+    }
+
+    /// Some rows of one column, made without the others.
+    pub(crate) fn part(&self, column: &str, rows: Range<usize>) -> Result<Column> {
+        let part = self.table.read_rows(&[column], rows)?;
+        Ok(part.column(column)?.clone())
+    }
+
+    /// Says in the receipt how many runs there are with those that are elsewhere.
+    pub(crate) fn counting(mut self, runs: u64) -> Self {
+        let receipt = Receipt { runs, ..(*self.receipt).clone() };
+        self.receipt = Arc::new(receipt);
+        self
     }
 
     /// Says in the receipt what the user named.

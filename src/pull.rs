@@ -1,26 +1,30 @@
 //! `pull`: all runs of some projects in one Parquet file, and the file brought up to date the next time.
 
+mod changes;
 mod journal;
+mod order;
+mod splice;
 
-use crate::columns::{Columns, Fixed};
+use crate::columns::Columns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, import};
-use crate::load::{Loader, keys, last_of_each, open_stored, read_and};
-use crate::record::{Receipt, Served, Timestamp};
+use crate::load::{Key, Loader, keys, last_of_each, open_stored, read_and};
+use crate::record::{Receipt, Served};
+use crate::sink::row_groups::{self, Chunk};
 use crate::sink::{self, Format, Options};
-use crate::source::api::{ApiSource, LightListing, LightRun};
+use crate::source::api::ApiSource;
 use crate::source::location::Location;
+use changes::changes;
 use journal::Journal;
 use polars::prelude::SortMultipleOptions;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use splice::Splice;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Where the file says what was pulled into it.
 const KEY: &str = "runframe.pull";
-/// States that no run leaves by itself.
-const FINAL: [&str; 4] = ["finished", "failed", "crashed", "killed"];
 /// Keeping what arrives costs about a fifth of a pull.
 const JOURNAL_AFTER: Duration = Duration::from_secs(2);
 
@@ -59,15 +63,6 @@ struct Known {
     file: Option<RunFrame>,
 }
 
-/// What a listing tells against what is known.
-#[derive(Debug, Default, PartialEq)]
-struct Changes {
-    /// Names to load, by entity and project.
-    load: BTreeMap<(String, String), Vec<String>>,
-    /// Rows that are gone.
-    gone: HashSet<usize>,
-}
-
 impl Pull {
     /// A pull of the loader's sources into `output`.
     pub fn new(loader: Loader, output: impl Into<PathBuf>) -> Self {
@@ -95,11 +90,12 @@ impl Pull {
     pub fn run(&self) -> Result<Pulled> {
         if self.loader.locations().any(|location| !matches!(location, Location::Project { .. })) {
             let frame = self.loader.load()?;
-            return self.write(frame, Value::Null, |frame, receipt| Pulled {
+            self.write_others(&frame)?;
+            return Ok(Pulled {
                 loaded: frame.height() as u64,
                 removed: 0,
                 written: true,
-                receipt,
+                receipt: frame.receipt().clone(),
             });
         }
         let source = self.loader.api_source()?;
@@ -154,12 +150,12 @@ impl Pull {
     fn load_all(&self, source: &ApiSource, journal: &Journal, manifest: &Value) -> Result<Pulled> {
         let keep = self.keeper(journal);
         let (columns, receipt) = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
-        let frame = RunFrame::from_columns(columns, receipt)?;
-        self.write(frame, manifest.clone(), |frame, receipt| Pulled {
+        let frame = self.write(columns, receipt, manifest)?;
+        Ok(Pulled {
             loaded: frame.height() as u64,
             removed: 0,
             written: true,
-            receipt,
+            receipt: frame.receipt().clone(),
         })
     }
 
@@ -181,10 +177,7 @@ impl Pull {
             receipt.runs = known.columns.height() as u64;
             return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
         }
-        let (mut whole, mut gone) = match known.file {
-            Some(file) => (file.to_columns()?, changes.gone),
-            None => (known.columns, changes.gone),
-        };
+        let mut gone = changes.gone;
         let mut fresh = Columns::new(self.loader.what_is_wanted());
         let mut announced: HashSet<(&str, &str, &str)> = HashSet::new();
         for ((entity, project), names) in &changes.load {
@@ -200,43 +193,105 @@ impl Pull {
         }
         let loaded = fresh.height() as u64;
         // What was announced and did not come is deleted by now; what came replaces what was.
-        let came: HashSet<String> = keys(&fresh).iter().map(path).collect();
-        for (row, key) in keys(&whole).iter().enumerate() {
-            let announced = matches!(key, (Some(e), Some(p), Some(n)) if announced.contains(&(*e, *p, *n)));
-            if announced && !came.contains(&path(key)) {
-                gone.insert(row);
+        let mut replaced = HashSet::new();
+        {
+            let came: HashSet<Key<'_>> = keys(&fresh).into_iter().collect();
+            for (row, key) in keys(&known.columns).iter().enumerate() {
+                let announced = matches!(key, (Some(e), Some(p), Some(n)) if announced.contains(&(*e, *p, *n)));
+                if came.contains(key) {
+                    replaced.insert(row);
+                } else if announced {
+                    gone.insert(row);
+                }
             }
         }
+        gone.retain(|row| !replaced.contains(row));
         let removed = gone.len() as u64;
+        gone.extend(replaced);
+        let done = |receipt| Pulled { receipt, loaded, removed, written: true };
+        let keep = last_of_each(&fresh);
+        fresh.retain(&keep);
+        if let Some(file) = &known.file {
+            return self.update(file, &known.columns, &gone, fresh, receipt, manifest).map(done);
+        }
+        self.write_anew(known.columns, &gone, &fresh, receipt, manifest).map(done)
+    }
+
+    /// Puts fresh runs into the file that is there and takes others out.
+    fn update(
+        &self,
+        file: &RunFrame,
+        old: &Columns,
+        gone: &HashSet<usize>,
+        mut fresh: Columns,
+        receipt: Receipt,
+        manifest: &Value,
+    ) -> Result<Receipt> {
+        let total = (old.height() - gone.len() + fresh.height()) as u64;
+        order::sort(&mut fresh);
+        let mut copy = Columns::new(fresh.wanted());
+        copy.merge(&fresh);
+        if splice::prepare(&mut copy, file) {
+            let frame = RunFrame::from_columns(copy, receipt.clone())?.counting(total);
+            let splice = Splice { old, file, gone, fresh: &frame };
+            if splice.write(&self.output, &metadata(&frame, manifest))? {
+                return Ok(frame.receipt().clone());
+            }
+        }
+        self.write_anew(file.to_columns()?, gone, &fresh, receipt, manifest)
+    }
+
+    /// Writes the file from all its runs, the old and the fresh ones.
+    fn write_anew(
+        &self,
+        mut whole: Columns,
+        gone: &HashSet<usize>,
+        fresh: &Columns,
+        receipt: Receipt,
+        manifest: &Value,
+    ) -> Result<Receipt> {
         let keep: Vec<bool> = (0..whole.height()).map(|row| !gone.contains(&row)).collect();
         whole.retain(&keep);
-        whole.merge(&fresh);
-        let keep = last_of_each(&whole);
-        whole.retain(&keep);
         whole.forget_receipt();
-        let frame = RunFrame::from_columns(whole, receipt)?;
-        self.write(frame, manifest.clone(), |_, receipt| Pulled { receipt, loaded, removed, written: true })
+        whole.merge(fresh);
+        let frame = self.write(whole, receipt, manifest)?;
+        Ok(frame.receipt().clone())
     }
 
     /// Writes the file, in an order that does not depend on how the runs arrived.
-    fn write(
-        &self,
-        frame: RunFrame,
-        manifest: Value,
-        done: impl FnOnce(&RunFrame, Receipt) -> Pulled,
-    ) -> Result<Pulled> {
-        let mut metadata = frame.metadata();
-        if !manifest.is_null() {
-            metadata.push((KEY.to_owned(), manifest.to_string()));
-        }
-        let options = Options { metadata, ..Options::default() };
+    fn write(&self, mut columns: Columns, receipt: Receipt, manifest: &Value) -> Result<RunFrame> {
+        order::sort(&mut columns);
+        let frame = RunFrame::from_columns(columns, receipt)?;
+        let names: Vec<&str> = frame.schema().iter_names().map(|name| name.as_str()).collect();
+        sink::save(&self.output, |out| {
+            row_groups::write(out, frame.schema(), &metadata(&frame, manifest), |file| {
+                for rows in row_groups::groups(frame.height(), names.len()) {
+                    let column = |at: usize| {
+                        frame.part(names.get(at).copied().unwrap_or_default(), rows.clone()).map(Chunk::Values)
+                    };
+                    file.group(rows.len(), &column)?;
+                }
+                Ok(())
+            })
+        })?;
+        Ok(frame)
+    }
+
+    /// Writes what was loaded from other places than servers.
+    fn write_others(&self, frame: &RunFrame) -> Result<()> {
+        let options = Options { metadata: frame.metadata(), ..Options::default() };
         let by = ["entity", "project", "created_at", "name"];
         let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
         let table = frame.collect()?.sort(by, order)?;
-        sink::write_file(&table, &self.output, Format::Parquet, &options)?;
-        let receipt = frame.receipt().clone();
-        Ok(done(&frame, receipt))
+        sink::write_file(&table, &self.output, Format::Parquet, &options)
     }
+}
+
+/// What the file says of itself.
+fn metadata(frame: &RunFrame, manifest: &Value) -> Vec<(String, String)> {
+    let mut metadata = frame.metadata();
+    metadata.push((KEY.to_owned(), manifest.to_string()));
+    metadata
 }
 
 fn another(path: &Path, what: &str) -> Error {
@@ -253,7 +308,7 @@ fn open_with_metadata(path: &Path) -> Result<(RunFrame, Option<String>)> {
 /// What the file and the journal hold; of a run in several, the last.
 fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
     if let (Some(file), true) = (&stored, parts.is_empty()) {
-        let table = file.select(&["entity", "project", "name", "state", "heartbeat_at", "updated_at"])?;
+        let table = file.select(&["entity", "project", "name", "created_at", "state", "heartbeat_at", "updated_at"])?;
         return Ok(Some(Known { columns: import(&table, &[])?, file: stored }));
     }
     let mut whole: Option<Columns> = stored.map(|file| file.to_columns()).transpose()?;
@@ -274,54 +329,3 @@ fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
 fn note(receipt: &mut Receipt, line: String) {
     receipt.served.get_or_insert_with(|| Box::new(Served::default())).incomplete.push(line);
 }
-
-fn path((entity, project, name): &crate::load::Key<'_>) -> String {
-    [*entity, *project, *name].map(|part| part.unwrap_or("-")).join("/")
-}
-
-/// Compares what the server lists with what is known.
-fn changes(known: &Columns, listing: &LightListing) -> Changes {
-    let times = |name: &str| match known.fixed_by_name(name) {
-        Some(Fixed::Ints(times)) => times.clone(),
-        _ => vec![None; known.height()],
-    };
-    let (updated, heartbeats) = (times("updated_at"), times("heartbeat_at"));
-    let states: Vec<Option<&str>> = match known.fixed_by_name("state") {
-        Some(Fixed::Strs(states)) => states.iter().collect(),
-        _ => vec![None; known.height()],
-    };
-    let keys = keys(known);
-    let rows: HashMap<_, usize> = keys.iter().enumerate().map(|(row, key)| (*key, row)).collect();
-    let mut changes = Changes::default();
-    let mut listed = HashSet::new();
-    for run in &listing.runs {
-        let key = (Some(run.entity.as_str()), Some(run.project.as_str()), Some(run.name.as_str()));
-        let row = rows.get(&key).copied();
-        listed.extend(row);
-        let same = row.is_some_and(|row| {
-            let time = |times: &[Option<i64>]| times.get(row).copied().flatten();
-            let state = states.get(row).copied().flatten();
-            is_same(run, time(&updated), time(&heartbeats), state)
-        });
-        if !same {
-            changes.load.entry((run.entity.clone(), run.project.clone())).or_default().push(run.name.clone());
-        }
-    }
-    if listing.complete {
-        changes.gone = (0..known.height()).filter(|row| !listed.contains(row)).collect();
-    }
-    changes
-}
-
-/// True if nothing tells that the run has changed: neither its last change, nor its last sign of life, nor its state. Where the
-/// server does not tell the last change, a run that is not over counts as changed.
-fn is_same(run: &LightRun, updated: Option<i64>, heartbeat: Option<i64>, state: Option<&str>) -> bool {
-    let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
-    let over = state.is_some_and(|state| FINAL.contains(&state));
-    let equal =
-        micros(run.updated_at) == updated && micros(run.heartbeat_at) == heartbeat && run.state.as_deref() == state;
-    equal && (updated.is_some() || over)
-}
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,7 @@ mod file;
 mod json;
 mod markdown;
 mod parquet;
+pub(crate) mod row_groups;
 mod spy;
 mod stream;
 mod table;

@@ -2,6 +2,7 @@
 
 use super::fields::{Cell, Type};
 use crate::record::ArtifactVersion;
+use std::ops::Range;
 
 /// A fixed column's values, one for each row.
 #[derive(Debug, Clone)]
@@ -21,40 +22,60 @@ pub enum Fixed {
 /// Optional texts, bytes end to end.
 #[derive(Debug, Clone, Default)]
 pub struct OptionalTexts {
-    /// The end of each text, and whether there is one.
-    ends: Vec<(u64, bool)>,
+    /// The end of each text, twice, and one more if there is none.
+    ends: Vec<u64>,
     bytes: String,
 }
 
 impl OptionalTexts {
     /// Each row's text.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
-        let mut start = 0;
-        self.ends.iter().map(move |(end, valid)| {
-            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
-            start = *end as usize;
-            valid.then_some(text)
+        self.part(0..self.ends.len())
+    }
+
+    /// The texts of some rows.
+    pub fn part(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = Option<&str>> {
+        let mut start =
+            rows.start.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| (end >> 1) as usize);
+        self.ends.get(rows).unwrap_or_default().iter().map(move |end| {
+            let (stop, there) = ((end >> 1) as usize, end & 1 == 0);
+            let text = self.bytes.get(start..stop).unwrap_or_default();
+            start = stop;
+            there.then_some(text)
         })
     }
 
     /// Adds a row.
     pub fn push(&mut self, text: Option<&str>) {
         self.bytes.push_str(text.unwrap_or_default());
-        self.ends.push((self.bytes.len() as u64, text.is_some()));
+        self.ends.push((self.bytes.len() as u64) << 1 | u64::from(text.is_none()));
     }
 
     /// Adds rows without a text until there are `rows`.
     pub fn pad(&mut self, rows: usize) {
         let end = self.bytes.len() as u64;
         if rows > self.ends.len() {
-            self.ends.resize(rows, (end, false));
+            self.ends.resize(rows, end << 1 | 1);
         }
     }
 
     fn append(&mut self, other: &OptionalTexts) {
         let start = self.bytes.len() as u64;
         self.bytes.push_str(&other.bytes);
-        self.ends.extend(other.ends.iter().map(|(end, valid)| (end + start, *valid)));
+        self.ends.extend(other.ends.iter().map(|end| end + (start << 1)));
+    }
+
+    /// The texts of these rows, in this order.
+    pub(super) fn take(&self, rows: &[usize]) -> OptionalTexts {
+        let all: Vec<Option<&str>> = self.iter().collect();
+        let mut taken = OptionalTexts::default();
+        rows.iter().for_each(|row| taken.push(all.get(*row).copied().flatten()));
+        taken
+    }
+
+    fn shrink(&mut self) {
+        self.ends.shrink_to_fit();
+        self.bytes.shrink_to_fit();
     }
 }
 
@@ -113,6 +134,31 @@ impl Fixed {
     /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Puts the rows into another order: the first is `rows[0]`.
+    pub fn reorder(&mut self, rows: &[usize]) {
+        fn take<T: Default>(values: &mut [T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|row| values.get_mut(*row).map(std::mem::take).unwrap_or_default()).collect()
+        }
+        match self {
+            Fixed::Strs(texts) => *texts = texts.take(rows),
+            Fixed::Ints(values) => *values = take(values, rows),
+            Fixed::Floats(values) => *values = take(values, rows),
+            Fixed::Lists(values) => *values = take(values, rows),
+            Fixed::Artifacts(values) => *values = take(values, rows),
+        }
+    }
+
+    /// Gives back memory that growing left over.
+    pub fn shrink(&mut self) {
+        match self {
+            Fixed::Strs(texts) => texts.shrink(),
+            Fixed::Ints(values) => values.shrink_to_fit(),
+            Fixed::Floats(values) => values.shrink_to_fit(),
+            Fixed::Lists(values) => values.shrink_to_fit(),
+            Fixed::Artifacts(values) => values.shrink_to_fit(),
+        }
     }
 
     /// Keeps the rows for which `keep` is true.

@@ -204,6 +204,22 @@ fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Res
     Ok(())
 }
 
+/// Makes sure that `columns` make a table with all columns of a stored one, under the names and types that they have there, as far
+/// as the values allow. False if there is a column that no run has.
+pub fn declare_all(columns: &mut Columns, schema: &Schema, json_columns: &[String]) -> bool {
+    for (name, dtype) in schema.iter() {
+        let name = name.as_str();
+        if FIELDS.iter().any(|field| field.name == name) || matches!(name, "config_json" | "summary_json") {
+            continue;
+        }
+        let Some(leaf) = leaf_type_of(dtype) else { return false };
+        let (path, kind) = Kind::split(name);
+        let plain = if json_columns.iter().any(|json| json == name) { Kind::Json } else { kind_of(dtype) };
+        columns.declare(path, kind.unwrap_or(plain), leaf);
+    }
+    true
+}
+
 /// Makes sure that the column is there afterwards, with its type, even if this file holds no value of it.
 ///
 /// A lone column of text without a value tells nothing of a kind: it is a path of nulls.

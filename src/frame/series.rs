@@ -8,6 +8,7 @@ use polars::prelude::*;
 use polars_arrow::array::ListArray;
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::offset::OffsetsBuffer;
+use std::ops::Range;
 
 /// `Datetime[μs, UTC]`.
 pub(super) fn utc() -> DataType {
@@ -87,13 +88,15 @@ pub(super) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>
     StringChunked::from_iter_options(name.into(), values).into_series()
 }
 
-/// A fixed column; `schema` tells times from integers.
-pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Series> {
+/// Some rows of a fixed column; `schema` tells times from integers.
+pub(super) fn fixed(name: &str, values: &Fixed, rows: &Range<usize>, schema: &Schema) -> Result<Series> {
     Ok(match values {
-        Fixed::Strs(values) => texts(name, values.iter()),
-        Fixed::Floats(values) => Float64Chunked::from_iter_options(name.into(), values.iter().copied()).into_series(),
+        Fixed::Strs(values) => texts(name, values.part(rows.clone())),
+        Fixed::Floats(values) => {
+            Float64Chunked::from_iter_options(name.into(), slice(values, rows).iter().copied()).into_series()
+        }
         Fixed::Ints(values) => {
-            let ints = Int64Chunked::from_iter_options(name.into(), values.iter().copied());
+            let ints = Int64Chunked::from_iter_options(name.into(), slice(values, rows).iter().copied());
             match schema.get(name) {
                 Some(DataType::Datetime(..)) => {
                     ints.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series()
@@ -102,6 +105,7 @@ pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Serie
             }
         }
         Fixed::Lists(values) => {
+            let values = slice(values, rows);
             let inner = values.iter().flatten().flat_map(|list| list.iter());
             lists(
                 name,
@@ -110,10 +114,15 @@ pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Serie
             )?
         }
         Fixed::Artifacts(values) => {
+            let values = slice(values, rows);
             let all: Vec<&ArtifactVersion> = values.iter().flatten().flat_map(|list| list.iter()).collect();
             lists(name, values.iter().map(|v| v.as_ref().map(|l| l.len())), &artifacts(&all)?)?
         }
     })
+}
+
+fn slice<'a, T>(values: &'a [T], rows: &Range<usize>) -> &'a [T] {
+    values.get(rows.clone()).unwrap_or_default()
 }
 
 /// Artifact versions as a struct column.
