@@ -166,8 +166,9 @@ impl Pull {
         manifest: &Value,
         known: Known,
     ) -> Result<Pulled> {
-        let listing = source.light_listing()?;
-        let changes = changes(&known.columns, &listing);
+        let wanted = self.loader.what_is_wanted();
+        let (listing, guess) = source.light_listing_and_recent(wanted, &changes::heard(&known.columns))?;
+        let mut changes = changes(&known.columns, &listing);
         let mut receipt = Receipt { complete: Some(listing.complete), ..Receipt::default() };
         receipt.served.get_or_insert_default().requests = listing.requests;
         if !listing.complete {
@@ -177,13 +178,14 @@ impl Pull {
             receipt.runs = known.columns.height() as u64;
             return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
         }
+        let mut fresh = Columns::new(wanted);
+        changes.take(guess, &listing).iter().for_each(|run| fresh.push(run));
         let mut gone = changes.gone;
-        let mut fresh = Columns::new(self.loader.what_is_wanted());
         let mut announced: HashSet<(&str, &str, &str)> = HashSet::new();
         for ((entity, project), names) in &changes.load {
             let part = source.clone().only(entity, project).only_names(names.clone());
             let keep = self.keeper(journal);
-            let (columns, told) = read_and(&part, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+            let (columns, told) = read_and(&part, wanted, self.loader.what_progress(), &keep)?;
             // Only a load that is proved whole tells by what it lacks that a run is deleted.
             if told.complete == Some(true) {
                 announced.extend(names.iter().map(|name| (entity.as_str(), project.as_str(), name.as_str())));

@@ -2,8 +2,8 @@
 
 use crate::columns::{Columns, Fixed};
 use crate::load::keys;
-use crate::record::Timestamp;
-use crate::source::api::{LightListing, LightRun};
+use crate::record::{Run, Timestamp};
+use crate::source::api::{Heard, LightListing, LightRun};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// States that no run leaves by itself.
@@ -18,13 +18,56 @@ pub(super) struct Changes {
     pub gone: HashSet<usize>,
 }
 
-/// Compares what the server lists with what is known.
-pub(super) fn changes(known: &Columns, listing: &LightListing) -> Changes {
-    let times = |name: &str| match known.fixed_by_name(name) {
+/// The times in a column; none if it is not there.
+fn times(known: &Columns, name: &str) -> Vec<Option<i64>> {
+    match known.fixed_by_name(name) {
         Some(Fixed::Ints(times)) => times.clone(),
         _ => vec![None; known.height()],
-    };
-    let (updated, heartbeats) = (times("updated_at"), times("heartbeat_at"));
+    }
+}
+
+/// The latest signs of life that are known, by project.
+pub(super) fn heard(known: &Columns) -> Heard {
+    let mut heard = Heard::new();
+    let times = times(known, "heartbeat_at").into_iter().zip(times(known, "created_at"));
+    for ((entity, project, _), (heartbeat, created)) in keys(known).into_iter().zip(times) {
+        let (Some(entity), Some(project)) = (entity, project) else { continue };
+        let last = heard.entry((entity.to_owned(), project.to_owned())).or_default();
+        last.0 = last.0.max(heartbeat.map(Timestamp::from_micros));
+        last.1 = last.1.max(created.map(Timestamp::from_micros));
+    }
+    heard
+}
+
+impl Changes {
+    /// Takes the runs that are to be loaded and that `guess` has as the server lists them.
+    pub(super) fn take(&mut self, guess: Vec<Run>, listing: &LightListing) -> Vec<Run> {
+        let listed: HashMap<_, _> =
+            listing.runs.iter().map(|run| ((run.entity.as_str(), run.project.as_str(), run.name.as_str()), run)).collect();
+        let mut taken = Vec::new();
+        for run in guess {
+            let (Some(entity), Some(project)) = (&run.entity, &run.project) else { continue };
+            let Some(light) = listed.get(&(entity.as_str(), project.as_str(), run.name.as_str())) else { continue };
+            let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
+            if !is_same(light, micros(run.updated_at), micros(run.heartbeat_at), run.state.as_deref()) {
+                continue;
+            }
+            let key = (entity.clone(), project.clone());
+            let Some(names) = self.load.get_mut(&key) else { continue };
+            let Some(at) = names.iter().position(|name| *name == run.name) else { continue };
+            names.swap_remove(at);
+            if names.is_empty() {
+                self.load.remove(&key);
+            }
+            taken.push(run);
+        }
+        taken
+    }
+}
+
+/// Compares what the server lists with what is known.
+pub(super) fn changes(known: &Columns, listing: &LightListing) -> Changes {
+    let (updated, heartbeats) = (times(known, "updated_at"), times(known, "heartbeat_at"));
     let states: Vec<Option<&str>> = match known.fixed_by_name("state") {
         Some(Fixed::Strs(states)) => states.iter().collect(),
         _ => vec![None; known.height()],

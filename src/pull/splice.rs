@@ -195,3 +195,7 @@ impl Old<'_> {
         Ok((!nested || data == 1).then_some(pages))
     }
 }
+
+#[cfg(test)]
+#[path = "splice_tests.rs"]
+mod tests;

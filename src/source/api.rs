@@ -21,6 +21,8 @@ mod walk;
 
 pub use base_url::BaseUrl;
 pub use key::ApiKey;
+#[cfg(feature = "frame")]
+pub(crate) use light::Heard;
 pub use light::{LightListing, LightRun};
 pub use settings::{Settings, Surroundings};
 
@@ -170,6 +172,16 @@ impl ApiSource {
     /// If the server cannot be reached, denies access, or does not have a project.
     pub fn light_listing(&self) -> Result<LightListing> {
         on_own_runtime(async || self.light_listing_async().await)
+    }
+
+    /// [`ApiSource::light_listing`], and whole runs that have been heard from since, as a guess at what has changed.
+    #[cfg(feature = "frame")]
+    pub(crate) fn light_listing_and_recent(
+        &self,
+        wanted: Wanted,
+        heard: &light::Heard,
+    ) -> Result<(LightListing, Vec<crate::record::Run>)> {
+        on_own_runtime(async || self.within_deadline(light::listing_and_recent(self, wanted, heard)).await)
     }
 
     /// [`ApiSource::light_listing`] for programs with a Tokio runtime of their own.

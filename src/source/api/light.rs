@@ -3,14 +3,20 @@
 use super::ApiSource;
 use super::client::Client;
 use super::filter::{Pager, Window};
-use super::loader::NAMES;
+use super::loader;
 use super::plan::{self, Slice};
 use super::query::{Ask, Queries, Query};
 use super::remote::{Listing, Remote};
 use super::shards::{Counters, Gathered, Shards};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Timestamp;
+use crate::record::{Run, Timestamp, Wanted};
 use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Names that the first question asks for. One answer that holds them all is the set of one moment, and no more need be asked.
+const ALL: usize = 100_000;
+/// Whole runs that are asked for beside the names, on the guess that they have changed.
+const RECENT: usize = 256;
 
 /// Name, state and times of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,16 +95,82 @@ async fn projects_of(client: &Client, entity: &str) -> Result<Vec<String>> {
     }
 }
 
+/// When something was last heard from a project's runs: the latest heartbeat and the latest creation.
+pub(crate) type Heard = HashMap<(String, String), (Option<Timestamp>, Option<Timestamp>)>;
+
+/// [`listing`], and beside it whole runs that have been heard from since, as far as one page of each project holds them.
+///
+/// They are a guess at what has changed, which saves asking for them by name: whoever takes one compares it with the listing.
+pub(super) async fn listing_and_recent(
+    source: &ApiSource,
+    wanted: Wanted,
+    heard: &Heard,
+) -> Result<(LightListing, Vec<Run>)> {
+    let client = source.client()?;
+    let targets = projects(source, &client).await?;
+    // A server that does not know the filter, or is in trouble, is no reason to fail: the listing tells.
+    let guess = async { recent(source, &client, wanted, &targets, heard).await.unwrap_or_default() };
+    let (listing, recent) = futures_util::future::join(listing_of(source, &client, &targets), guess).await;
+    let mut listing = listing?;
+    listing.requests = client.tallies.requests.load(std::sync::atomic::Ordering::Relaxed);
+    Ok((listing, recent))
+}
+
+async fn recent(
+    source: &ApiSource,
+    client: &Client,
+    wanted: Wanted,
+    targets: &[(String, String)],
+    heard: &Heard,
+) -> Result<Vec<Run>> {
+    let queries = Queries::new(loader::ask(source, wanted));
+    let (counters, keys) = (Counters::default(), &source.projection);
+    let mut runs = Vec::new();
+    for (entity, project) in targets {
+        let Some(heard) = heard.get(&(entity.clone(), project.clone())) else { continue };
+        let remote = Remote {
+            client,
+            queries: &queries,
+            entity: entity.clone(),
+            project: project.clone(),
+            config_keys: keys.config.as_deref().unwrap_or_default(),
+            summary_keys: keys.summary.as_deref().unwrap_or_default(),
+        };
+        let pager = Pager::new(RECENT, RECENT, usize::MAX);
+        let shards = Shards {
+            listing: &remote,
+            filter: &source.filter,
+            pager: &pager,
+            light: &pager,
+            counters: &counters,
+            artifacts: wanted.artifacts,
+            concurrency: source.options.concurrency.max(1),
+        };
+        let page = remote.page(&source.filter.heard_since(heard.0, heard.1), None, &pager).await?;
+        let mut found = shards.begin(page).runs;
+        if wanted.artifacts {
+            shards.complete_artifacts(&mut found).await?;
+        }
+        runs.extend(shards.finish(found, entity, project));
+    }
+    Ok(runs)
+}
+
 /// Every run of every project, by name, state and times.
 pub(super) async fn listing(source: &ApiSource) -> Result<LightListing> {
     let client = source.client()?;
+    let targets = projects(source, &client).await?;
+    listing_of(source, &client, &targets).await
+}
+
+async fn listing_of(source: &ApiSource, client: &Client, targets: &[(String, String)]) -> Result<LightListing> {
     let queries = Queries::new(Ask::default());
-    let pager = Pager::new(NAMES, NAMES, source.options.page_bytes);
+    let pager = Pager::new(ALL, ALL, source.options.page_bytes);
     let counters = Counters::default();
     let mut whole = LightListing { complete: true, ..LightListing::default() };
-    for (entity, project) in projects(source, &client).await? {
+    for (entity, project) in targets {
         let remote = Remote {
-            client: &client,
+            client,
             queries: &queries,
             entity: entity.clone(),
             project: project.clone(),
