@@ -1,11 +1,13 @@
 //! The run table's columns: the table of fixed fields, and the sparse, typed, mergeable columns of what was flattened.
 
+mod artifacts;
 mod dense;
 mod fields;
 mod fixed;
 mod resolve;
 mod sparse;
 
+pub use artifacts::ArtifactLists;
 pub use dense::Dense;
 #[cfg_attr(not(feature = "frame"), allow(unused_imports))]
 pub use fields::resolve_alias;

@@ -106,9 +106,12 @@ impl Pull {
         let pulled = match known(stored, &parts)? {
             None => self.load_all(&source, &journal, &manifest),
             Some(known) => self.bring_up_to_date(&source, &journal, &manifest, known),
-        }?;
-        journal.close()?;
-        Ok(pulled)
+        };
+        match pulled {
+            Ok(pulled) => journal.close().map(|()| pulled),
+            // Whatever can still be kept; the error to tell is the pull's.
+            Err(error) => journal.flush().and(Err(error)),
+        }
     }
 
     /// What is pulled: a file or a journal of anything else is no start for this.
@@ -151,12 +154,7 @@ impl Pull {
         let keep = self.keeper(journal);
         let (columns, receipt) = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
         let frame = self.write(columns, receipt, manifest)?;
-        Ok(Pulled {
-            loaded: frame.height() as u64,
-            removed: 0,
-            written: true,
-            receipt: frame.receipt().clone(),
-        })
+        Ok(Pulled { loaded: frame.height() as u64, removed: 0, written: true, receipt: frame.receipt().clone() })
     }
 
     fn bring_up_to_date(
@@ -169,7 +167,7 @@ impl Pull {
         let wanted = self.loader.what_is_wanted();
         let (listing, guess) = source.light_listing_and_recent(wanted, &changes::heard(&known.columns))?;
         let mut changes = changes(&known.columns, &listing);
-        let mut receipt = Receipt { complete: Some(listing.complete), ..Receipt::default() };
+        let mut receipt = Receipt { complete: Some(listing.complete), bytes: listing.bytes, ..Receipt::default() };
         receipt.served.get_or_insert_default().requests = listing.requests;
         if !listing.complete {
             note(&mut receipt, "the listing of names could not be proved complete, so nothing was removed".to_owned());

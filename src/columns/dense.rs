@@ -55,8 +55,7 @@ impl<'a> Dense<'a> {
 fn floats(values: &Sparse, facts: Facts, rows: &Range<usize>) -> Vec<Option<f64>> {
     let ints = values.ints.part(rows).filter(|(_, v)| fits(**v, true)).map(|(row, v)| (row, *v as f64));
     let floats = values.floats.part(rows).map(|(row, v)| (row, *v));
-    let spelled =
-        values.spelled.part(rows).filter(|_| facts.spelled_are_numbers).map(|(row, (v, _))| (row, v.value()));
+    let spelled = values.spelled.part(rows).filter(|_| facts.spelled_are_numbers).map(|(row, (v, _))| (row, v.value()));
     scatter(rows.len(), ints.chain(floats).chain(spelled))
 }
 

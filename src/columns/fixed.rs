@@ -1,7 +1,7 @@
 //! The values of one fixed column over all runs.
 
+use super::artifacts::ArtifactLists;
 use super::fields::{Cell, Type};
-use crate::record::ArtifactVersion;
 use std::ops::Range;
 
 /// A fixed column's values, one for each row.
@@ -16,7 +16,7 @@ pub enum Fixed {
     /// Lists of text.
     Lists(Vec<Option<Box<[String]>>>),
     /// Lists of artifact versions.
-    Artifacts(Vec<Option<Box<[ArtifactVersion]>>>),
+    Artifacts(ArtifactLists),
 }
 
 /// Optional texts, bytes end to end.
@@ -35,8 +35,7 @@ impl OptionalTexts {
 
     /// The texts of some rows.
     pub fn part(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = Option<&str>> {
-        let mut start =
-            rows.start.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| (end >> 1) as usize);
+        let mut start = self.start(rows.start);
         self.ends.get(rows).unwrap_or_default().iter().map(move |end| {
             let (stop, there) = ((end >> 1) as usize, end & 1 == 0);
             let text = self.bytes.get(start..stop).unwrap_or_default();
@@ -59,10 +58,29 @@ impl OptionalTexts {
         }
     }
 
-    fn append(&mut self, other: &OptionalTexts) {
-        let start = self.bytes.len() as u64;
-        self.bytes.push_str(&other.bytes);
-        self.ends.extend(other.ends.iter().map(|end| end + (start << 1)));
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True if there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds some rows of another column.
+    pub(super) fn append(&mut self, other: &OptionalTexts, rows: Range<usize>) {
+        let ends = other.ends.get(rows.clone()).unwrap_or_default();
+        let from = other.start(rows.start);
+        let to = ends.last().map_or(from, |end| (end >> 1) as usize);
+        let mine = self.bytes.len();
+        self.bytes.push_str(other.bytes.get(from..to).unwrap_or_default());
+        self.ends.extend(ends.iter().map(|end| end - ((from as u64) << 1) + ((mine as u64) << 1)));
+    }
+
+    /// Where the text of a row begins.
+    fn start(&self, row: usize) -> usize {
+        row.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| (end >> 1) as usize)
     }
 
     /// The texts of these rows, in this order.
@@ -73,7 +91,7 @@ impl OptionalTexts {
         taken
     }
 
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.ends.shrink_to_fit();
         self.bytes.shrink_to_fit();
     }
@@ -87,7 +105,7 @@ impl Fixed {
             Type::Int64 | Type::Timestamp => Fixed::Ints(Vec::new()),
             Type::Float64 => Fixed::Floats(Vec::new()),
             Type::ListString => Fixed::Lists(Vec::new()),
-            Type::ListArtifact => Fixed::Artifacts(Vec::new()),
+            Type::ListArtifact => Fixed::Artifacts(ArtifactLists::default()),
         }
     }
 
@@ -102,7 +120,7 @@ impl Fixed {
             (Fixed::Floats(values), _) => values.push(None),
             (Fixed::Lists(values), Cell::Strs(list)) => values.push(Some(list.into())),
             (Fixed::Lists(values), _) => values.push(None),
-            (Fixed::Artifacts(values), Cell::Artifacts(list)) => values.push(Some(list.into())),
+            (Fixed::Artifacts(values), Cell::Artifacts(list)) => values.push(Some(list)),
             (Fixed::Artifacts(values), _) => values.push(None),
         }
     }
@@ -110,11 +128,11 @@ impl Fixed {
     /// Adds the rows of a column of the same type.
     pub fn append(&mut self, other: &Fixed) {
         match (self, other) {
-            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(more),
+            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(more, 0..more.len()),
             (Fixed::Ints(values), Fixed::Ints(more)) => values.extend_from_slice(more),
             (Fixed::Floats(values), Fixed::Floats(more)) => values.extend_from_slice(more),
             (Fixed::Lists(values), Fixed::Lists(more)) => values.extend_from_slice(more),
-            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.extend_from_slice(more),
+            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.append(more, 0..more.len()),
             // Both are made from the same table of fields, so their types agree.
             (mine, other) => (0..other.len()).for_each(|_| mine.push(Cell::Null)),
         }
@@ -123,7 +141,7 @@ impl Fixed {
     /// How many rows there are.
     pub fn len(&self) -> usize {
         match self {
-            Fixed::Strs(texts) => texts.ends.len(),
+            Fixed::Strs(texts) => texts.len(),
             Fixed::Ints(values) => values.len(),
             Fixed::Floats(values) => values.len(),
             Fixed::Lists(values) => values.len(),
@@ -146,7 +164,7 @@ impl Fixed {
             Fixed::Ints(values) => *values = take(values, rows),
             Fixed::Floats(values) => *values = take(values, rows),
             Fixed::Lists(values) => *values = take(values, rows),
-            Fixed::Artifacts(values) => *values = take(values, rows),
+            Fixed::Artifacts(values) => *values = values.take(rows.iter().copied()),
         }
     }
 
@@ -157,7 +175,7 @@ impl Fixed {
             Fixed::Ints(values) => values.shrink_to_fit(),
             Fixed::Floats(values) => values.shrink_to_fit(),
             Fixed::Lists(values) => values.shrink_to_fit(),
-            Fixed::Artifacts(values) => values.shrink_to_fit(),
+            Fixed::Artifacts(values) => values.shrink(),
         }
     }
 
@@ -176,7 +194,9 @@ impl Fixed {
             Fixed::Ints(values) => filter(values, keep),
             Fixed::Floats(values) => filter(values, keep),
             Fixed::Lists(values) => filter(values, keep),
-            Fixed::Artifacts(values) => filter(values, keep),
+            Fixed::Artifacts(values) => {
+                *values = values.take(keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row));
+            }
         }
     }
 }

@@ -119,7 +119,8 @@ impl Texts {
     /// The texts of some rows; rows are counted from the first of these.
     pub fn part(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &str)> {
         let first = self.ends.within(rows).start;
-        let mut start = first.checked_sub(1).and_then(|before| self.ends.values.get(before)).map_or(0, |end| *end as usize);
+        let mut start =
+            first.checked_sub(1).and_then(|before| self.ends.values.get(before)).map_or(0, |end| *end as usize);
         self.ends.part(rows).map(move |(row, end)| {
             let text = self.bytes.get(start..*end as usize).unwrap_or_default();
             start = *end as usize;
@@ -306,7 +307,10 @@ mod tests {
         let turned: Vec<Option<u32>> = (0..8).map(|row| Some(7 - row)).collect();
         texts.renumber(&turned);
         pairs.renumber(&turned);
-        assert_eq!(texts.iter().map(|(row, text)| (row, text.len())).collect::<Vec<_>>(), [(0, 7), (2, 5), (5, 2), (6, 1)]);
+        assert_eq!(
+            texts.iter().map(|(row, text)| (row, text.len())).collect::<Vec<_>>(),
+            [(0, 7), (2, 5), (5, 2), (6, 1)]
+        );
         assert_eq!(pairs.iter().collect::<Vec<_>>(), [(0, &7), (2, &5), (5, &2), (6, &1)]);
     }
 

@@ -1,7 +1,7 @@
 //! A stored run table back into sparse columns, so that it can be joined with runs from other sources.
 
 use super::series::{kind_of, leaf_type_of};
-use crate::columns::{Columns, FIELDS, Fixed, Kind, LeafType, OptionalTexts, Type};
+use crate::columns::{ArtifactLists, Columns, FIELDS, Fixed, Kind, LeafType, OptionalTexts, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flatten::{Leaf, List, reread};
 use crate::json::NonFinite;
@@ -77,7 +77,11 @@ fn fixed(frame: &DataFrame, name: &str, dtype: Type) -> Result<Fixed> {
             DataType::Null => Ok(Box::default()),
             _ => Ok(inner.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect()),
         })?),
-        Type::ListArtifact => Fixed::Artifacts(each_list(column, wrong, artifacts)?),
+        Type::ListArtifact => {
+            let mut lists = ArtifactLists::default();
+            each_list(column, wrong, artifacts)?.iter().for_each(|list| lists.push(list.as_deref()));
+            Fixed::Artifacts(lists)
+        }
     })
 }
 

@@ -42,8 +42,11 @@ pub(super) fn heard(known: &Columns) -> Heard {
 impl Changes {
     /// Takes the runs that are to be loaded and that `guess` has as the server lists them.
     pub(super) fn take(&mut self, guess: Vec<Run>, listing: &LightListing) -> Vec<Run> {
-        let listed: HashMap<_, _> =
-            listing.runs.iter().map(|run| ((run.entity.as_str(), run.project.as_str(), run.name.as_str()), run)).collect();
+        let listed: HashMap<_, _> = listing
+            .runs
+            .iter()
+            .map(|run| ((run.entity.as_str(), run.project.as_str(), run.name.as_str()), run))
+            .collect();
         let mut taken = Vec::new();
         for run in guess {
             let (Some(entity), Some(project)) = (&run.entity, &run.project) else { continue };

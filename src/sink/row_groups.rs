@@ -4,7 +4,9 @@
 use super::spy::Spy;
 use crate::error::Result;
 use polars::prelude::*;
-use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions};
+use polars_io::parquet::write::{
+    BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions,
+};
 use polars_parquet::read::ParquetError;
 use polars_parquet::write::{
     CompressedPage, Compressor, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns,
@@ -140,7 +142,6 @@ impl<'a, 'b> RowGroups<'a, 'b> {
         let pages: Vec<Vec<CompressedPage>> = done.into_iter().flat_map(|(_, pages)| pages).collect();
         Ok(self.file.write_row_group(rows as u64, &pages)?)
     }
-
 }
 
 impl Encoder {

@@ -46,7 +46,7 @@ pub struct ApiOptions {
     pub timeout: Option<Duration>,
     /// The most runs that a page asks for; 1,000. Pages of heavy runs are smaller.
     pub page_size: usize,
-    /// Bytes that a page should have; 4 MB.
+    /// Bytes that a page should have; 2 MB.
     pub page_bytes: usize,
     /// How often a request is sent again; 20, as W&B's own client does.
     pub retries: u32,
@@ -54,7 +54,7 @@ pub struct ApiOptions {
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        ApiOptions { concurrency: 8, timeout: None, page_size: 1_000, page_bytes: 4_000_000, retries: 20 }
+        ApiOptions { concurrency: 8, timeout: None, page_size: 1_000, page_bytes: 2_000_000, retries: 20 }
     }
 }
 

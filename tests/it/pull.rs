@@ -299,7 +299,8 @@ fn a_load_that_is_not_proved_whole_removes_nothing() {
         name
     });
     // The listing goes well, but whoever asks for the run by name is told that it is there and not shown it.
-    let nothing = r#"{"data":{"project":{"runCount":1,"runs":{"pageInfo":{"hasNextPage":false,"endCursor":null},"edges":[]}}}}"#;
+    let nothing =
+        r#"{"data":{"project":{"runCount":1,"runs":{"pageInfo":{"hasNextPage":false,"endCursor":null},"edges":[]}}}}"#;
     server.set(|switches| {
         switches.pass(2);
         switches.fail(Fault::Body(nothing.into()), 4);

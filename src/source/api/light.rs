@@ -47,6 +47,15 @@ pub struct LightListing {
     pub complete: bool,
     /// Requests that it took.
     pub requests: u64,
+    /// Bytes that came, decompressed.
+    pub bytes: u64,
+}
+
+impl LightListing {
+    fn count(&mut self, client: &Client) {
+        let get = |tally: &std::sync::atomic::AtomicU64| tally.load(std::sync::atomic::Ordering::Relaxed);
+        (self.requests, self.bytes) = (get(&client.tallies.requests), get(&client.tallies.bytes));
+    }
 }
 
 /// Who answers; `None` is anonymous.
@@ -112,7 +121,7 @@ pub(super) async fn listing_and_recent(
     let guess = async { recent(source, &client, wanted, &targets, heard).await.unwrap_or_default() };
     let (listing, recent) = futures_util::future::join(listing_of(source, &client, &targets), guess).await;
     let mut listing = listing?;
-    listing.requests = client.tallies.requests.load(std::sync::atomic::Ordering::Relaxed);
+    listing.count(&client);
     Ok((listing, recent))
 }
 
@@ -199,7 +208,7 @@ async fn listing_of(source: &ApiSource, client: &Client, targets: &[(String, Str
         }));
     }
     whole.runs.sort_by(|a, b| (&a.entity, &a.project, &a.name).cmp(&(&b.entity, &b.project, &b.name)));
-    whole.requests = client.tallies.requests.load(std::sync::atomic::Ordering::Relaxed);
+    whole.count(client);
     Ok(whole)
 }
 
