@@ -16,7 +16,7 @@ pub enum Fixed {
     /// Lists of text.
     Lists(Vec<Option<Box<[String]>>>),
     /// Lists of artifact versions.
-    Artifacts(ArtifactLists),
+    Artifacts(Box<ArtifactLists>),
 }
 
 /// Optional texts, bytes end to end.
@@ -105,7 +105,7 @@ impl Fixed {
             Type::Int64 | Type::Timestamp => Fixed::Ints(Vec::new()),
             Type::Float64 => Fixed::Floats(Vec::new()),
             Type::ListString => Fixed::Lists(Vec::new()),
-            Type::ListArtifact => Fixed::Artifacts(ArtifactLists::default()),
+            Type::ListArtifact => Fixed::Artifacts(Box::default()),
         }
     }
 
@@ -164,7 +164,7 @@ impl Fixed {
             Fixed::Ints(values) => *values = take(values, rows),
             Fixed::Floats(values) => *values = take(values, rows),
             Fixed::Lists(values) => *values = take(values, rows),
-            Fixed::Artifacts(values) => *values = values.take(rows.iter().copied()),
+            Fixed::Artifacts(values) => **values = values.take(rows.iter().copied()),
         }
     }
 
@@ -195,7 +195,7 @@ impl Fixed {
             Fixed::Floats(values) => filter(values, keep),
             Fixed::Lists(values) => filter(values, keep),
             Fixed::Artifacts(values) => {
-                *values = values.take(keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row));
+                **values = values.take(keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row));
             }
         }
     }

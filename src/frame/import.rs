@@ -80,7 +80,7 @@ fn fixed(frame: &DataFrame, name: &str, dtype: Type) -> Result<Fixed> {
         Type::ListArtifact => {
             let mut lists = ArtifactLists::default();
             each_list(column, wrong, artifacts)?.iter().for_each(|list| lists.push(list.as_deref()));
-            Fixed::Artifacts(lists)
+            Fixed::Artifacts(Box::new(lists))
         }
     })
 }

@@ -41,10 +41,10 @@ fn run(random: &mut Random, number: u64, version: u64, odd: bool) -> Run {
         project: Some(format!("p{}", number % 2)),
         name: format!("r{number}"),
         // Ties, and runs without a time.
-        created_at: (number % 11 != 0).then(|| Timestamp::from_micros((number as i64 * 37 % 50) * 1_000_000)),
+        created_at: (!number.is_multiple_of(11)).then(|| Timestamp::from_micros((number as i64 * 37 % 50) * 1_000_000)),
         config: Some(Document::wrapped(format!("{{{}}}", config.join(",")))),
         summary: Some(Document::plain(summary)),
-        tags: (number % 5 != 0).then(|| (0..random.below(4)).map(|tag| format!("t{tag}")).collect()),
+        tags: (!number.is_multiple_of(5)).then(|| (0..random.below(4)).map(|tag| format!("t{tag}")).collect()),
         logged_artifacts: Some((0..random.below(4)).map(artifact).collect()),
         used_artifacts: Some(Vec::new()),
         ..Run::default()
@@ -88,13 +88,13 @@ fn an_update_is_a_file_written_anew() {
     for seed in 1..=40 {
         let random = &mut Random(seed * 0x9E37_79B9);
         let count = 20 + random.below(60);
-        let mut runs: Vec<Run> = (0..count).map(|number| run(random, number, 1, seed % 4 == 0)).collect();
+        let mut runs: Vec<Run> = (0..count).map(|number| run(random, number, 1, seed.is_multiple_of(4))).collect();
         let old = RunFrame::from_columns(columns(&runs), Receipt::default()).unwrap();
         write(&old, &path, 7);
         let file = open_stored(&path).unwrap();
         let known = import(&file.select(&PLACE).unwrap(), &[]).unwrap();
 
-        let odd = seed % 3 == 0;
+        let odd = seed.is_multiple_of(3);
         let (mut fresh, mut gone) = (Vec::new(), HashSet::new());
         let row_of = |name: &str| keys(&known).iter().position(|key| key.2 == Some(name)).unwrap();
         for _ in 0..random.below(4) {

@@ -10,8 +10,11 @@ use super::remote::{Listing, Remote};
 use super::shards::{Counters, Gathered, Shards};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Run, Timestamp, Wanted};
+use futures_util::future::{self, Either};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Instant;
 
 /// Names that the first question asks for. One answer that holds them all is the set of one moment, and no more need be asked.
 const ALL: usize = 100_000;
@@ -107,7 +110,7 @@ async fn projects_of(client: &Client, entity: &str) -> Result<Vec<String>> {
 /// When something was last heard from a project's runs: the latest heartbeat and the latest creation.
 pub(crate) type Heard = HashMap<(String, String), (Option<Timestamp>, Option<Timestamp>)>;
 
-/// [`listing`], and beside it whole runs that have been heard from since, as far as one page of each project holds them.
+/// [`listing`], and beside it whole runs of a single project that have been heard from since, as far as one page holds them.
 ///
 /// They are a guess at what has changed, which saves asking for them by name: whoever takes one compares it with the listing.
 pub(super) async fn listing_and_recent(
@@ -117,9 +120,21 @@ pub(super) async fn listing_and_recent(
 ) -> Result<(LightListing, Vec<Run>)> {
     let client = source.client()?;
     let targets = projects(source, &client).await?;
-    // A server that does not know the filter, or is in trouble, is no reason to fail: the listing tells.
-    let guess = async { recent(source, &client, wanted, &targets, heard).await.unwrap_or_default() };
-    let (listing, recent) = futures_util::future::join(listing_of(source, &client, &targets), guess).await;
+    let guess = async {
+        // Over many projects, most of which are at rest, it would cost more requests than it saves.
+        let [target] = targets.as_slice() else { return Vec::new() };
+        // A server that does not know the filter, or is in trouble, is no reason to fail: the listing tells.
+        recent(source, &client, wanted, target, heard).await.unwrap_or_default()
+    };
+    let began = Instant::now();
+    let (listing, guess) = (pin!(listing_of(source, &client, &targets)), pin!(guess));
+    let (listing, recent) = match future::select(listing, guess).await {
+        // Nobody waits long for a guess.
+        Either::Left((listing, guess)) => {
+            (listing, tokio::time::timeout(began.elapsed(), guess).await.unwrap_or_default())
+        }
+        Either::Right((recent, listing)) => (listing.await, recent),
+    };
     let mut listing = listing?;
     listing.count(&client);
     Ok((listing, recent))
@@ -129,40 +144,36 @@ async fn recent(
     source: &ApiSource,
     client: &Client,
     wanted: Wanted,
-    targets: &[(String, String)],
+    (entity, project): &(String, String),
     heard: &Heard,
 ) -> Result<Vec<Run>> {
+    let Some(heard) = heard.get(&(entity.clone(), project.clone())) else { return Ok(Vec::new()) };
     let queries = Queries::new(loader::ask(source, wanted));
     let (counters, keys) = (Counters::default(), &source.projection);
-    let mut runs = Vec::new();
-    for (entity, project) in targets {
-        let Some(heard) = heard.get(&(entity.clone(), project.clone())) else { continue };
-        let remote = Remote {
-            client,
-            queries: &queries,
-            entity: entity.clone(),
-            project: project.clone(),
-            config_keys: keys.config.as_deref().unwrap_or_default(),
-            summary_keys: keys.summary.as_deref().unwrap_or_default(),
-        };
-        let pager = Pager::new(RECENT, RECENT, usize::MAX);
-        let shards = Shards {
-            listing: &remote,
-            filter: &source.filter,
-            pager: &pager,
-            light: &pager,
-            counters: &counters,
-            artifacts: wanted.artifacts,
-            concurrency: source.options.concurrency.max(1),
-        };
-        let page = remote.page(&source.filter.heard_since(heard.0, heard.1), None, &pager).await?;
-        let mut found = shards.begin(page).runs;
-        if wanted.artifacts {
-            shards.complete_artifacts(&mut found).await?;
-        }
-        runs.extend(shards.finish(found, entity, project));
+    let remote = Remote {
+        client,
+        queries: &queries,
+        entity: entity.clone(),
+        project: project.clone(),
+        config_keys: keys.config.as_deref().unwrap_or_default(),
+        summary_keys: keys.summary.as_deref().unwrap_or_default(),
+    };
+    let pager = Pager::new(RECENT, RECENT, usize::MAX);
+    let shards = Shards {
+        listing: &remote,
+        filter: &source.filter,
+        pager: &pager,
+        light: &pager,
+        counters: &counters,
+        artifacts: wanted.artifacts,
+        concurrency: source.options.concurrency.max(1),
+    };
+    let page = remote.page(&source.filter.heard_since(heard.0, heard.1), None, &pager).await?;
+    let mut found = shards.begin(page).runs;
+    if wanted.artifacts {
+        shards.complete_artifacts(&mut found).await?;
     }
-    Ok(runs)
+    Ok(shards.finish(found, entity, project))
 }
 
 /// Every run of every project, by name, state and times.
