@@ -2,7 +2,7 @@
 
 use super::order::{Rank, ranks};
 use crate::columns::Columns;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, declare_all, import};
 use crate::sink::{self, row_groups};
 use polars::prelude::*;
@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -53,17 +54,27 @@ pub(super) fn prepare(fresh: &mut Columns, file: &RunFrame) -> bool {
 }
 
 impl Splice<'_> {
-    /// Writes the new file over `path`; false if it must be written anew instead.
+    /// Writes the new file over `path`; false if it must be written anew instead, or the old one is damaged.
     ///
     /// # Errors
-    /// If the old file cannot be read or the new one not be written.
+    /// If the new file cannot be written.
     pub(super) fn write(&self, path: &Path, metadata: &[(String, String)]) -> Result<bool> {
-        let unreadable = |error| Error::io(path, error);
-        let mut old = File::open(path).map_err(unreadable)?;
-        let footer = read_metadata(&mut old)?;
+        // Polars panics on some damaged files; whoever reads all of it has the words for what is wrong.
+        let done = catch_unwind(AssertUnwindSafe(|| self.attempt(path, metadata)));
+        match done.unwrap_or(Ok(false)) {
+            Err(error) if error.kind() != ErrorKind::Io => Ok(false),
+            done => done,
+        }
+    }
+
+    fn attempt(&self, path: &Path, metadata: &[(String, String)]) -> Result<bool> {
+        let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let footer = read_metadata(&mut file)?;
         let Some(parts) = self.plan(&footer)? else { return Ok(false) };
-        let old = Old { path, file: Mutex::new(old), footer: &footer, frame: self.file };
-        sink::save(path, |out| {
+        let old = Old { path, file: Mutex::new(file), footer, frame: self.file };
+        // The closure takes the old file, which is closed when the new one takes its place.
+        sink::save(path, move |out| {
+            let old = old;
             row_groups::write(out, self.fresh.schema(), metadata, |file| {
                 parts.iter().try_for_each(|part| self.part(file, &old, part))
             })
@@ -147,7 +158,7 @@ impl Splice<'_> {
 struct Old<'a> {
     path: &'a Path,
     file: Mutex<File>,
-    footer: &'a FileMetadata,
+    footer: FileMetadata,
     frame: &'a RunFrame,
 }
 
