@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 const MANIFEST: &str = "pull.json";
 /// Runs of a part; smaller ones cost more to write than they save.
-const PART: usize = 1_000;
+const PART: usize = 500;
 
 /// A folder of Parquet parts, `TARGET.partial`.
 pub(super) struct Journal {

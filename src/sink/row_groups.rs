@@ -19,6 +19,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Cells of one group: enough to compress well, few enough to skip, to read in parallel and to leave alone in an update.
 const CELLS: usize = 1 << 20;
+/// Cells of a group that is not worth another thread.
+const SMALL: usize = CELLS / 4;
 /// Columns of all groups together; a footer that describes more is slow to read.
 const CHUNKS: usize = 50_000;
 /// Rows of one group, at least and at most.
@@ -130,7 +132,8 @@ impl<'a, 'b> RowGroups<'a, 'b> {
             }
         };
         std::thread::scope(|scope| {
-            let others = std::thread::available_parallelism().map_or(1, |n| n.get()).min(columns) - 1;
+            let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(columns);
+            let others = if rows.saturating_mul(columns) < SMALL { 0 } else { threads.saturating_sub(1) };
             (0..others).for_each(|_| drop(scope.spawn(work)));
             work();
         });
