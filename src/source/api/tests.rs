@@ -343,7 +343,7 @@ fn large_projects_are_listed_in_one_request_or_in_many() {
     let whole = source(&server).light_listing().unwrap();
     assert_eq!((whole.runs.len(), whole.complete, whole.requests), (12_000, true, 1));
     for limit in [MaxFirst::Refuse(1_000), MaxFirst::Cap(5_000)] {
-        server.set(|s| s.max_first = Some(limit.clone()));
+        server.set(|s| s.max_first = Some(limit));
         let listing = source(&server).light_listing().unwrap();
         assert!(listing.complete && listing.runs == whole.runs && listing.requests > 3, "{limit:?}");
     }
