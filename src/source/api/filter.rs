@@ -46,6 +46,7 @@ impl Filter {
     }
 
     /// Those that were created or gave a sign of life later than this.
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
     pub(super) fn heard_since(&self, heartbeat: Option<Timestamp>, created: Option<Timestamp>) -> String {
         let later = |field: &str, at: Timestamp| json!({field: {"$gt": at.to_string()}});
         let heartbeat = heartbeat.map(|at| later("heartbeat_at", at));

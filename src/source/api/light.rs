@@ -19,6 +19,7 @@ use std::time::Instant;
 /// Names that the first question asks for. One answer that holds them all is the set of one moment, and no more need be asked.
 const ALL: usize = 100_000;
 /// Whole runs that are asked for beside the names, on the guess that they have changed.
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
 const RECENT: usize = 256;
 
 /// Name, state and times of a run.
@@ -108,11 +109,13 @@ async fn projects_of(client: &Client, entity: &str) -> Result<Vec<String>> {
 }
 
 /// When something was last heard from a project's runs: the latest heartbeat and the latest creation.
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
 pub(crate) type Heard = HashMap<(String, String), (Option<Timestamp>, Option<Timestamp>)>;
 
 /// [`listing`], and beside it whole runs of a single project that have been heard from since, as far as one page holds them.
 ///
 /// They are a guess at what has changed, which saves asking for them by name: whoever takes one compares it with the listing.
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
 pub(super) async fn listing_and_recent(
     source: &ApiSource,
     wanted: Wanted,
@@ -140,6 +143,7 @@ pub(super) async fn listing_and_recent(
     Ok((listing, recent))
 }
 
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
 async fn recent(
     source: &ApiSource,
     client: &Client,
