@@ -7,14 +7,15 @@ mod series;
 mod table;
 mod top;
 
-pub use import::import;
+pub use import::{declare_all, import};
 pub use top::sorted;
 
 use crate::columns::{Columns, Kind};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Receipt, Run, Wanted};
-use polars::prelude::{DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, NewChunkedArray, SchemaRef, col};
+use polars::prelude::{Column, DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, NewChunkedArray, SchemaRef, col};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Something that can make any of its columns on demand.
@@ -67,6 +68,14 @@ pub trait Table: Send + Sync {
     /// The table with only these fields of artifact versions, if it can leave out the others.
     fn with_artifact_fields(&self, _fields: &[&str]) -> Option<Arc<dyn Table>> {
         None
+    }
+
+    /// Makes some rows of these columns.
+    ///
+    /// # Errors
+    /// If a column does not exist or cannot be read.
+    fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        Ok(self.read(columns)?.slice(rows.start as i64, rows.len()))
     }
 
     /// Columns with a plain name that hold JSON text; a string column's type does not tell.
@@ -129,6 +138,19 @@ impl RunFrame {
     /// A table that makes its columns itself.
     pub fn from_table(table: Arc<dyn Table>, receipt: Receipt) -> Self {
         RunFrame { table, receipt: Arc::new(receipt) }
+    }
+
+    /// Some rows of one column, made without the others.
+    pub(crate) fn part(&self, column: &str, rows: Range<usize>) -> Result<Column> {
+        let part = self.table.read_slice(&[column], rows)?;
+        Ok(part.column(column)?.clone())
+    }
+
+    /// Says in the receipt how many runs there are with those that are elsewhere.
+    pub(crate) fn counting(mut self, runs: u64) -> Self {
+        let receipt = Receipt { runs, ..(*self.receipt).clone() };
+        self.receipt = Arc::new(receipt);
+        self
     }
 
     /// Says in the receipt what the user named.

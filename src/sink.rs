@@ -10,6 +10,7 @@ mod latex;
 mod markdown;
 mod markup;
 mod parquet;
+pub(crate) mod row_groups;
 mod spy;
 mod stream;
 mod table;
