@@ -3,6 +3,7 @@
 mod artifact;
 #[cfg(test)]
 pub(crate) mod frames;
+pub mod history;
 pub mod run;
 #[cfg(test)]
 mod tests;

@@ -181,6 +181,19 @@ pub fn write(df: &DataFrame, format: Format, options: &Options, out: &mut dyn Wr
     }
 }
 
+/// Writes Parquet from parts of a table, each a row group: `parts` is given the function that writes one.
+///
+/// # Errors
+/// If `out` or `parts` fails.
+pub(crate) fn parquet_parts(
+    schema: &polars::prelude::Schema,
+    metadata: &[(String, String)],
+    out: &mut dyn Write,
+    parts: impl FnOnce(&mut dyn FnMut(&DataFrame) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    parquet::write_parts(schema, metadata, out, parts)
+}
+
 /// One value as text, as CSV has it, floats rounded if `options` say so; `None` for a null, and for rows that are not there.
 pub fn text(values: &Series, row: usize, options: &Options) -> Option<String> {
     let style = Style { zone: options.zone };

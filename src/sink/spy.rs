@@ -25,6 +25,14 @@ impl<'a> Spy<'a> {
         }
     }
 
+    /// The failure of the output if it failed, else the result of work that wrote here.
+    pub(super) fn first_of(self, result: Result<()>) -> Result<()> {
+        match self.error {
+            Some(cause) => Err(output(cause)),
+            None => result,
+        }
+    }
+
     fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted && self.error.is_none() {

@@ -87,6 +87,21 @@ It is Polars' SQL with joins, subqueries, with, windows, and the functions of --
 len, is_nan, is_active, now, year, month, day, hour, minute.
 NaN is above all numbers and equals itself; nulls sort last. Only the tables and columns that are named are loaded.";
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  runframe history ./wandb -k loss,val/acc                  every logged row with a value of either
+  runframe history ./wandb -k 'val/*' --step 1000..2000 -o val.parquet
+  runframe history ./wandb -w \"state = 'finished' and config.lr < 0.01\" -k loss --wide loss
+  runframe history ./wandb --at-best val/loss:min -s test/f1,val/acc
+  runframe history ./wandb --system -k 'system.gpu*' -o gpu.parquet
+  runframe history ./wandb -k loss --tidy --format csv
+
+One row per run and step: entity, project, name, _step, _timestamp, _runtime (seconds), then one column per metric, typed by all rows \
+of all runs. Nothing is sampled. A row is kept if it has a value of any key; what it lacks is null, and NaN is not null. \
+Rows of a run with the same step become one, the later folder's values win.
+--tidy writes one row per value: key, value (numbers), text (all else). --at-best writes one row per run: the values of COLS in the row \
+where METRIC is best.";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   runframe completions bash > ~/.local/share/bash-completion/completions/runframe
@@ -118,6 +133,9 @@ pub(crate) enum Verb {
     /// One run, everything.
     #[command(after_long_help = format!("{SHOW_EXAMPLES}\n\n{EXIT_CODES}"))]
     Show(Show),
+    /// The logged steps of many runs: long, tidy or wide; or what was logged where a metric was best.
+    #[command(after_long_help = format!("{HISTORY_EXAMPLES}\n\n{EXIT_CODES}"))]
+    History(History),
     /// SQL over the tables runs and artifacts.
     #[command(after_long_help = format!("{SQL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Sql(Sql),
@@ -211,6 +229,45 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Metrics to read, as the columns are called: a comma list; globs allowed; repeatable. Without it, all.
+    #[arg(short, long, value_name = "KEYS", value_parser = no_flag)]
+    pub(crate) keys: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Only these steps: MIN..MAX, both included; either may be left out.
+    #[arg(long, value_name = "MIN..MAX", allow_hyphen_values = true)]
+    pub(crate) step: Option<String>,
+    /// What the SDK measured of the machine instead: columns system.*, by time.
+    #[arg(long, conflicts_with_all = ["step", "wide", "at_best"])]
+    pub(crate) system: bool,
+    /// At most about this many rows of each run, sampled by the server; logs are not sampled.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) samples: Option<u32>,
+    /// One row per run, step and metric.
+    #[arg(long, conflicts_with_all = ["wide", "at_best"])]
+    pub(crate) tidy: bool,
+    /// One column per run, one row per step: the values of this metric.
+    #[arg(long, value_name = "METRIC", conflicts_with_all = ["keys", "at_best"])]
+    pub(crate) wide: Option<String>,
+    /// One row per run: where this metric is best.
+    #[arg(long, value_name = "METRIC:min|max", conflicts_with = "keys")]
+    pub(crate) at_best: Option<String>,
+    /// With --at-best, other metrics to show from that row: a comma list; globs allowed; repeatable.
+    #[arg(short, long, value_name = "COLS", requires = "at_best", value_parser = no_flag)]
+    pub(crate) select: Vec<String>,
+    /// Write this many rows at most.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Sql {
     /// The statement, one select; then the sources, as of query. With --file, sources only.
     #[arg(required = true, value_name = "STATEMENT> <SOURCE", value_hint = ValueHint::AnyPath)]
@@ -245,7 +302,7 @@ pub(crate) struct Rows {
     pub(crate) explain: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Load {
     /// Leave logged_artifacts and used_artifacts unread.
     #[arg(long)]
@@ -258,7 +315,7 @@ pub(crate) struct Load {
     pub(crate) receipt: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Output {
     /// Write to this file, whole or not at all; `-` is the standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -342,6 +399,7 @@ mod tests {
             QUERY_EXAMPLES,
             SCHEMA_EXAMPLES,
             SHOW_EXAMPLES,
+            HISTORY_EXAMPLES,
             SQL_EXAMPLES,
             COMPLETIONS_EXAMPLES,
         ] {
@@ -357,7 +415,7 @@ mod tests {
     #[test]
     fn prose_is_for_clap_to_wrap() {
         for text in
-            [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, SQL_EXAMPLES, COMPLETIONS_EXAMPLES]
+            [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, HISTORY_EXAMPLES, SQL_EXAMPLES, COMPLETIONS_EXAMPLES]
         {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
                 assert!(line.ends_with(['.', ':']), "broken by hand: {line}");

@@ -41,7 +41,7 @@ pub(crate) struct Loaded {
 }
 
 /// The run table of all sources.
-fn load(plan: &Load, wanted: Wanted, chat: &Chat) -> Result<Loaded> {
+pub(crate) fn load(plan: &Load, wanted: Wanted, chat: &Chat) -> Result<Loaded> {
     let progress = Arc::new(Progress::default());
     let mut loader = RunFrame::loader().wanted(wanted).progress(progress.clone());
     for source in &plan.sources {
@@ -74,7 +74,7 @@ fn server_filter(rows: &Rows) -> Result<Option<String>> {
 }
 
 /// Tells how each --where is split.
-fn explain(rows: &Rows) -> Result<()> {
+pub(crate) fn explain(rows: &Rows) -> Result<()> {
     let mut told = String::new();
     for text in &rows.filters {
         told += &pointed("--where", text, |text| expr::push_down(text, Timestamp::now()))?.explain();

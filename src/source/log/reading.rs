@@ -5,6 +5,7 @@ use super::framing::{Buffers, Frame, Frames, Start};
 use super::messages::{Kind, Record, RunMessage};
 use super::metadata::Metadata;
 use super::metrics::Metrics;
+use super::wire::Malformed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Damage, Receipt, Timestamp, Wanted};
 use std::fs::File;
@@ -46,7 +47,7 @@ impl Missing {
 }
 
 /// Opens a log.
-fn open(path: &Path) -> Result<File> {
+pub(super) fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| Error::io(path, error))
 }
 
@@ -63,7 +64,7 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
         return Err(Error::new(ErrorKind::Format, found).file(path));
     }
     let read = match started {
-        Start::Log => records(path, &mut frames, fold, wanted, receipt),
+        Start::Log => records(path, &mut frames, receipt, |record| fold.record(record, wanted).map(|()| true)),
         _ => Ok(()),
     };
     let end = frames.end();
@@ -82,12 +83,12 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
     read
 }
 
-fn records(
+/// Hands out every sound record until `each` gives false, and counts what is lost between them.
+pub(super) fn records(
     path: &Path,
     frames: &mut Frames<'_, File>,
-    fold: &mut Fold,
-    wanted: Wanted,
     receipt: &mut Receipt,
+    mut each: impl FnMut(&Record<'_>) -> Result<bool, Malformed>,
 ) -> Result<()> {
     let mut missing = Missing::default();
     let damage = |offset, bytes, reason: &str, receipt: &mut Receipt| {
@@ -97,8 +98,9 @@ fn records(
         match frames.next() {
             Ok(Some(Frame::Record { offset, bytes })) => {
                 let record = Record::parse(bytes);
-                match record.and_then(|record| fold.record(&record, wanted).map(|()| record.num)) {
-                    Ok(num) => missing.number(num),
+                match record.and_then(|record| each(&record).map(|on| (on, record.num))) {
+                    Ok((false, _)) => break Ok(()),
+                    Ok((true, num)) => missing.number(num),
                     Err(_) => {
                         missing.damaged += 1;
                         damage(offset, bytes.len() as u64, "a record that is no W&B message", receipt);
