@@ -20,8 +20,8 @@ mod rows;
 mod store;
 mod table;
 
-pub use forms::tidy;
 pub use crate::ops::history::{Goal, HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
+pub use forms::tidy;
 pub use query::{HistoryQuery, run_keys};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -122,16 +122,18 @@ impl HistoryFrame {
     pub(crate) fn load(source: &dyn HistorySource, query: &HistoryQuery, progress: &Progress) -> Result<Self> {
         let store = Store::new(query.axis());
         let mut receipt = source.history(query, &store, progress)?;
-        if !store.unknown(query).is_empty() && query.limits_steps() {
+        if receipt.runs == 0 && query.chosen_runs().is_some() {
+            // No run matches, so none can lack a metric.
+            store.suppose(query);
+        } else if !store.unknown(query).is_empty() && query.limits_steps() {
             // Other steps may have it.
             let all = Store::new(query.axis());
             source.history(&query.clone().steps(..), &all, &Progress::default())?;
-            if let Some(key) = all.unknown(query).first() {
-                return Err(all.refuse(key));
-            }
-            store.learn(&all);
+            store.learn(all);
         }
-        if let Some(key) = store.unknown(query).first() {
+        if let Some(key) = store.unknown(query).first()
+            && receipt.runs > 0
+        {
             return Err(store.refuse(key));
         }
         let (table, joined) = store.finish(query)?;

@@ -17,11 +17,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "error"], true),
     ("load", &["source", "record", "columns", "frame", "error"], true),
-    (
-        "history",
-        &["load", "source", "record", "flatten", "json", "columns", "frame", "ops", "sink", "error"],
-        true,
-    ),
+    ("history", &["load", "source", "record", "flatten", "json", "columns", "frame", "ops", "sink", "error"], true),
     ("pull", &["load", "source", "record", "columns", "frame", "sink", "error"], true),
 ];
 

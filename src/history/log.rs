@@ -12,7 +12,9 @@ use crate::source::log::history::Rows;
 impl HistorySource for LogSource {
     fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
         if query.sampled().is_some() {
-            return Err(Error::new(ErrorKind::Usage, "logs are not sampled").hint("leave --samples out: all rows are read"));
+            return Err(
+                Error::new(ErrorKind::Usage, "logs are not sampled").hint("leave --samples out: all rows are read")
+            );
         }
         let shared = Shared::new(query, sink);
         let rows = if query.is_system() { Rows::System } else { Rows::History };

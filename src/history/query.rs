@@ -122,8 +122,9 @@ impl HistoryQuery {
     /// If it contradicts itself.
     pub(crate) fn check(&self) -> Result<()> {
         if self.system && self.limits_steps() {
-            return Err(Error::new(ErrorKind::Usage, "system metrics have no steps")
-                .hint("choose by _timestamp or _runtime"));
+            return Err(
+                Error::new(ErrorKind::Usage, "system metrics have no steps").hint("choose by _timestamp or _runtime")
+            );
         }
         match (self.min, self.max) {
             (Some(min), Some(max)) if min > max => {

@@ -336,12 +336,22 @@ impl Taker<'_> {
         self.keys.documents = documents;
         let document = Document::plain(text?);
         let mut flattener = std::mem::take(&mut self.keys.flattener);
+        let mut nulls = Vec::new();
         let flattened = flattener.document(Root::Summary, &document, |id, leaf| {
-            if self.keys.asked.get(id.index()).copied().flatten() != Some(false) {
-                self.push(id, leaf);
+            if self.keys.asked.get(id.index()).copied().flatten() == Some(false) {
+                return;
+            }
+            match leaf {
+                Leaf::Null => nulls.push(id),
+                leaf => self.push(id, leaf),
             }
         });
         self.keys.flattener = flattener;
+        for id in nulls {
+            if self.keys.is_asked(id, shared) {
+                self.push(id, Leaf::Null);
+            }
+        }
         if let Ok(notes) = flattened {
             // Each value was checked on its own before.
             self.notes.repeated_keys += notes.repeated_keys;
@@ -382,10 +392,11 @@ impl Taker<'_> {
 
     fn hand_over(&mut self) {
         let values = std::mem::take(&mut self.columns).into_iter().enumerate();
-        let named = values.filter(|(_, values)| !(values.is_empty() && values.nulls.is_empty())).map(|(at, mut values)| {
-            values.shrink();
-            (Arc::from(self.keys.path(NameId::from_index(at), self.shared)), values)
-        });
+        let named =
+            values.filter(|(_, values)| !(values.is_empty() && values.nulls.is_empty())).map(|(at, mut values)| {
+                values.shrink();
+                (Arc::from(self.keys.path(NameId::from_index(at), self.shared)), values)
+            });
         let mut columns: Vec<(Arc<str>, Sparse)> = named.collect();
         columns.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut chunk = HistoryChunk {

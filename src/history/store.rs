@@ -6,7 +6,7 @@ use super::chunk::{HistoryChunk, NONE, follows};
 use super::query::{Axis, HistoryQuery, means};
 use super::rows::ROWS;
 use super::table::HistoryTable;
-use crate::columns::Sparse;
+use crate::columns::{Kind, LeafType, Sparse};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::RunKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,13 +110,23 @@ impl Store {
         }
     }
 
+    /// Takes the metrics that are asked for as numbers that are there.
+    pub(super) fn suppose(&self, query: &HistoryQuery) {
+        let mut inner = self.inner();
+        for key in query.asked().iter().filter(|key| !key.contains(['*', '?'])) {
+            inner.digests.entry(key.as_str().into()).or_default().declare(Kind::Number, LeafType::Float64);
+        }
+    }
+
     /// Takes over what another load of the same source found out about types.
-    pub(super) fn learn(&self, other: &Store) {
-        let other = other.inner();
+    pub(super) fn learn(&self, other: Store) {
+        let known = other.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let other = other.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner();
         for (path, digest) in &other.digests {
             inner.digests.entry(path.clone()).or_default().add_digest(digest);
         }
+        self.metrics().extend(known);
     }
 
     /// The table, and how many rows were joined with others of the same step in another chunk.

@@ -20,7 +20,7 @@ mod tree;
 mod unit;
 mod wire;
 #[cfg(test)]
-mod writer;
+pub(crate) mod writer;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Receipt, Refused, Run, Timestamp, Wanted};

@@ -5,6 +5,7 @@ mod bad_input;
 mod bundled;
 mod cli;
 mod expressions;
+mod history;
 mod log;
 mod output;
 mod pull;

@@ -414,9 +414,16 @@ mod tests {
 
     #[test]
     fn prose_is_for_clap_to_wrap() {
-        for text in
-            [EXIT_CODES, EXAMPLES, QUERY_EXAMPLES, SCHEMA_EXAMPLES, SHOW_EXAMPLES, HISTORY_EXAMPLES, SQL_EXAMPLES, COMPLETIONS_EXAMPLES]
-        {
+        for text in [
+            EXIT_CODES,
+            EXAMPLES,
+            QUERY_EXAMPLES,
+            SCHEMA_EXAMPLES,
+            SHOW_EXAMPLES,
+            HISTORY_EXAMPLES,
+            SQL_EXAMPLES,
+            COMPLETIONS_EXAMPLES,
+        ] {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')) {
                 assert!(line.ends_with(['.', ':']), "broken by hand: {line}");
             }

@@ -65,9 +65,7 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
         plan::Verb::Sql(sql, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, loaded, &output))?)
         }
-        plan::Verb::History(history, load, output) => {
-            (load.strict, history::run(&history, &load, chat, &output)?)
-        }
+        plan::Verb::History(history, load, output) => (load.strict, history::run(&history, &load, chat, &output)?),
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
     };

@@ -246,7 +246,8 @@ fn history(typed: args::History) -> Result<History> {
         }
         (None, Some(best)) => {
             let wrong = || {
-                let error = Error::new(ErrorKind::Usage, format!("--at-best takes METRIC:min or METRIC:max, not {best}"));
+                let error =
+                    Error::new(ErrorKind::Usage, format!("--at-best takes METRIC:min or METRIC:max, not {best}"));
                 error.hint("for example val/loss:min")
             };
             let (metric, goal) = best.rsplit_once(':').ok_or_else(wrong)?;
@@ -444,7 +445,8 @@ mod tests {
         assert_eq!(best.form, Form::AtBest { metric: "a:b".into(), goal: Goal::Max });
         assert_eq!(best.query, HistoryQuery::new().keys(["a:b", "c", "d"]));
         assert_eq!(listed(&["\"a, b\", c".into()]), ["a, b", "c"]);
-        for words in ["history w --step x", "history w --step ..", "history w --at-best loss", "history w --at-best a:best"]
+        for words in
+            ["history w --step x", "history w --step ..", "history w --at-best loss", "history w --at-best a:best"]
         {
             assert_eq!(history(words).unwrap_err().kind(), ErrorKind::Usage, "{words}");
         }
