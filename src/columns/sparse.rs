@@ -293,13 +293,6 @@ impl Sparse {
         let others = self.strs.weight() + self.bools.weight() + self.lists.weight() + self.jsons.weight();
         size_of::<Self>() + self.nulls.weight() + numbers + others + lists
     }
-
-    /// The floats, if they are all there is and there is one in each of `height` rows, in order.
-    pub fn whole_floats(&self, height: usize) -> Option<&[f64]> {
-        let whole = self.floats.len() == height && self.rows().nth(height).is_none();
-        let in_order = || self.floats.rows.iter().enumerate().all(|(at, row)| at == *row as usize);
-        (whole && in_order()).then_some(&self.floats.values)
-    }
 }
 
 #[cfg(test)]

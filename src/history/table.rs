@@ -4,12 +4,13 @@ use super::chunk::{HistoryChunk, NONE};
 use super::query::Axis;
 use super::rows::ROWS;
 use super::store::{FIXED, Parts};
-use crate::columns::{Columns, Dense, Kind, LeafType, Sparse, shapes};
+use crate::columns::{Columns, Dense, Kind, LeafType, Sparse, fits, shapes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Table, series, unknown_column};
 use crate::record::RunKey;
 use crate::sink;
 use polars::prelude::*;
+use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -120,10 +121,8 @@ impl HistoryTable {
 
 impl Metric {
     fn column(&self, name: &str, group: &Group, height: usize) -> Result<Series> {
-        if let ([(_, chunk)], LeafType::Float64) = (&group[..], self.dtype)
-            && let Some(floats) = chunk.values(&self.path).and_then(|values| values.whole_floats(height))
-        {
-            return Ok(Float64Chunked::from_slice(name.into(), floats).into_series());
+        if let Some(numbers) = self.numbers(name, group, height) {
+            return Ok(numbers);
         }
         let mut whole = Sparse::default();
         // What the values of all runs decided, also where these would decide otherwise.
@@ -137,6 +136,49 @@ impl Metric {
         }
         series::leaf(name, &Dense::of(&whole, self.kind, height), self.dtype)
     }
+}
+
+impl Metric {
+    /// The column, if it is of numbers; without a sparse copy in between, for this is what most of a history is.
+    fn numbers(&self, name: &str, group: &Group, height: usize) -> Option<Series> {
+        let floats = match self.dtype {
+            LeafType::Float64 => true,
+            LeafType::Int64 => false,
+            _ => return None,
+        };
+        let parts = || {
+            let parts = group.iter().scan(0, |offset, (_, chunk)| {
+                let from = *offset;
+                *offset += chunk.height();
+                Some((from, chunk.values(&self.path)))
+            });
+            parts.filter_map(|(from, values)| values.map(|values| (from, values)))
+        };
+        if parts().any(|(_, values)| !values.spelled.is_empty()) {
+            return None;
+        }
+        let ints = parts().flat_map(|(from, values)| values.ints.iter().map(move |(row, value)| (from + row, *value)));
+        if !floats {
+            let (values, valid) = scattered(ints, height);
+            return Some(Int64Chunked::from_vec_validity(name.into(), values, valid).into_series());
+        }
+        let own = parts().flat_map(|(from, values)| values.floats.iter().map(move |(row, value)| (from + row, *value)));
+        let exact = ints.filter(|(_, value)| fits(*value, true)).map(|(row, value)| (row, value as f64));
+        let (values, valid) = scattered(own.chain(exact), height);
+        Some(Float64Chunked::from_vec_validity(name.into(), values, valid).into_series())
+    }
+}
+
+/// The values in their rows, and which rows have one, unless all do.
+fn scattered<T: Copy + Default>(pairs: impl Iterator<Item = (usize, T)>, height: usize) -> (Vec<T>, Option<Bitmap>) {
+    let (mut values, mut valid, mut count) = (vec![T::default(); height], vec![false; height], 0);
+    for (row, value) in pairs {
+        if let (Some(slot), Some(is)) = (values.get_mut(row), valid.get_mut(row)) {
+            *slot = value;
+            count += usize::from(!std::mem::replace(is, true));
+        }
+    }
+    (values, (count < height).then(|| Bitmap::from(valid)))
 }
 
 fn fixed_type(name: &str) -> DataType {

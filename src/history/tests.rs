@@ -148,7 +148,7 @@ fn nested_values_are_put_together_as_in_a_summary() {
             item("a.b", "3"),
         ]),
     ];
-    let frame = table(&[records.clone()], &all()).unwrap();
+    let frame = table(std::slice::from_ref(&records), &all()).unwrap();
     assert_eq!(names(&frame), ["a.b", r"a\.b", "img", "name:string", "val.deep.x", "val.loss", "val.other"]);
     let df = frame.collect().unwrap();
     assert_eq!(shown(&df, "img")[0], r#"{"_type":"image-file","path":"a.png"}"#);
@@ -165,7 +165,7 @@ fn nested_values_are_put_together_as_in_a_summary() {
     for (key, found, rows) in
         [("img", "img", 1), ("val.loss", "val.loss", 2), ("val.*x", "val.deep.x", 1), (r"a\.b", r"a\.b", 1)]
     {
-        let frame = table(&[records.clone()], &all().keys([key])).unwrap();
+        let frame = table(std::slice::from_ref(&records), &all().keys([key])).unwrap();
         assert_eq!((names(&frame), frame.height()), (vec![found], rows), "{key}");
     }
 }

@@ -10,6 +10,7 @@ mod discover;
 mod document;
 mod fold;
 mod framing;
+#[cfg(feature = "frame")]
 pub(crate) mod history;
 mod items;
 mod messages;

@@ -223,7 +223,10 @@ impl<R: RunRows> Pass<'_, R> {
         for file in files {
             match self.file(file, unit, &mut known, &mut taker, buffers, &mut own.receipt) {
                 Ok(Read::Whole) => {}
-                Ok(Read::Stray) => return Ok(outcome.strays.push((*file).clone())),
+                Ok(Read::Stray) => {
+                    outcome.strays.push((*file).clone());
+                    return Ok(());
+                }
                 Ok(Read::Unwanted) => return Ok(()),
                 Err(error) => own.refuse(file, error),
             }

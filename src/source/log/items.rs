@@ -60,6 +60,7 @@ impl<'a> Item<'a> {
     }
 
     /// The first part of the path.
+    #[cfg(feature = "frame")]
     #[inline]
     pub(crate) fn top(&self) -> &'a [u8] {
         self.first
@@ -164,6 +165,7 @@ pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result
 }
 
 /// The step of a history row: its item `_step`, or else `step`.
+#[cfg(feature = "frame")]
 pub(super) fn row_step(bytes: &[u8]) -> Result<Option<i64>, Malformed> {
     let mut found = None;
     let beside = row(bytes, |item| {
@@ -176,6 +178,7 @@ pub(super) fn row_step(bytes: &[u8]) -> Result<Option<i64>, Malformed> {
 }
 
 /// The integer that the text of a `_step` is; also `12.0` and `1e3`.
+#[cfg(feature = "frame")]
 pub(crate) fn step_of(json: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(json).ok()?.trim();
     let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
