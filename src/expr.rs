@@ -22,6 +22,7 @@
 //! * **Operators.** `= == != <> < <= > >=`, `and or not`, `+ - * / %`, `||`, `in`, `between`, `like`, `ilike`, `regexp` and `~`
 //!   (`~*` without case), `is null`, `is true`, `is distinct from`, `case when`, `cast(x as double)`, `x::double`. `/` never truncates.
 //! * **Functions.** [`FUNCTIONS`].
+//! * **Aggregates.** [`AGGREGATES`], for a [`Grouping`]: `n()`, `max(summary.acc) - min(summary.acc)`, `mean(state = 'failed')`.
 //! * **Kinds.** Where a path has values of several kinds, a comparison takes the column of the literal's kind:
 //!   `config.opt = 'adam'` asks `config.opt:string` if `config.opt` holds numbers. `config.opt is null` asks all of them. Fixed
 //!   numbers are compared exactly, also with the digits that `config.opt:json` keeps.
@@ -32,16 +33,21 @@
 //!   Ask for it with `is_nan(x)`.
 //! * **Servers.** [`push_down`] splits a condition into what a W&B server evaluates and the rest; [`mongo`] reads W&B's own filters.
 
+mod aggregates;
 mod arithmetic;
+mod bucket;
+mod calls;
 mod cast;
 mod compare;
 mod context;
 mod exact;
 mod functions;
+mod group;
 mod lexer;
 mod literals;
 pub mod mongo;
 mod names;
+mod needs;
 mod push;
 mod select;
 pub mod sql;
@@ -51,8 +57,11 @@ mod time;
 mod value;
 mod walk;
 
+pub use aggregates::{AGGREGATES, Aggregate};
 pub use context::Context;
 pub use functions::{FUNCTIONS, Function};
+pub use group::Grouping;
+pub use needs::{Needs, needs};
 pub use push::{Conjunct, Split, parse_partial_filter, push_down};
 pub use select::{SortKey, expand_columns, mentions, parse_select, parse_sort};
 
@@ -111,7 +120,7 @@ pub fn point_at(text: &str, error: &Error) -> Option<String> {
 /// Parses and checks `text` from byte `start` on.
 fn value_of(text: &str, start: usize, names: &Names<'_>) -> Result<Value> {
     let tree = tree_of(text, start, names)?;
-    Walker { names, text, depth: 0 }.value(&tree)
+    Walker::new(names, text).value(&tree)
 }
 
 /// Parses `text` from byte `start` on.

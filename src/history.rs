@@ -1,13 +1,13 @@
 //! History: the logged steps of many runs as one typed table, long by run and step, and operations on it.
 //!
 //! ```
-//! use runframe::history::{self, Goal, HistoryQuery, HistoryVerbs};
-//! use runframe::{Loader, Result};
+//! use runframe::history::{self, HistoryQuery, HistoryVerbs};
+//! use runframe::{Best, Loader, Result};
 //!
 //! # fn main() -> Result<()> {
 //! let query = HistoryQuery::new().keys(["val/loss", "accuracy"]).steps(100..);
 //! let history = Loader::default().source("examples/wandb")?.history(&query)?;
-//! let best = history.lazy().per_run([history::at_best("accuracy", "val/loss", Goal::Min)]).collect()?;
+//! let best = history.lazy().per_run([history::at_best("accuracy", "val/loss", Best::Lowest)]).collect()?;
 //! assert!(best.height() > 0);
 //! # Ok(()) }
 //! ```
@@ -20,7 +20,7 @@ mod rows;
 mod store;
 mod table;
 
-pub use crate::ops::history::{Goal, HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
+pub use crate::ops::history::{HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
 pub use forms::tidy;
 pub use query::{HistoryQuery, run_keys};
 

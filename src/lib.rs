@@ -83,7 +83,7 @@ pub use history::{HistoryFrame, HistoryQuery, run_keys};
 #[cfg(feature = "frame")]
 pub use load::{Loader, read};
 #[cfg(feature = "frame")]
-pub use ops::{Direction, RunVerbs, run};
+pub use ops::{Best, Direction, RunVerbs, run};
 #[cfg(feature = "frame")]
 pub use polars;
 #[cfg(all(feature = "frame", feature = "api"))]

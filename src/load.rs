@@ -1,12 +1,17 @@
 //! From what a user names to one run table: opens every source, flattens in parallel, joins.
 
+#[cfg(feature = "api")]
+mod check;
+#[cfg(feature = "api")]
+mod project;
+
 use crate::columns::Columns;
 use crate::columns::Fixed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table, import};
 use crate::record::{Receipt, Wanted};
 #[cfg(feature = "api")]
-use crate::source::api::{ApiOptions, ApiSource, Projection, Settings};
+use crate::source::api::{ApiOptions, Projection, Settings};
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
@@ -17,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 impl RunFrame {
-    /// Opens one source: a folder or file of `.wandb` logs, or a stored `.parquet` run table.
+    /// Opens one source: a folder or file of `.wandb` logs, a stored `.parquet` run table, or `entity/project` on a W&B server;
+    /// `project` alone is one of the default entity's.
     ///
     /// ```
     /// # fn main() -> runframe::Result<()> {
@@ -97,7 +103,8 @@ impl Loader {
         self
     }
 
-    /// Asks servers only for these top-level keys of config and summary.
+    /// Asks servers only for these top-level keys of config and summary; [`expr::needs`](crate::expr::needs) tells which ones texts
+    /// need.
     #[cfg(feature = "api")]
     pub fn projection(mut self, projection: Projection) -> Self {
         self.server.projection = projection;
@@ -144,44 +151,10 @@ impl Loader {
         }
     }
 
-    #[cfg(feature = "api")]
-    fn load_projects(&self) -> Result<RunFrame> {
-        let source = self.api_source()?;
-        let (columns, receipt) = read(&source, self.wanted, &self.progress)?;
-        RunFrame::from_columns(columns, receipt)
-    }
-
     #[cfg(not(feature = "api"))]
     fn load_projects(&self) -> Result<RunFrame> {
         Err(Error::new(ErrorKind::Unsupported, "this build does not read W&B servers")
             .hint("build with the feature api"))
-    }
-
-    /// The projects among the sources, as one source.
-    #[cfg(feature = "api")]
-    pub(crate) fn api_source(&self) -> Result<ApiSource> {
-        let settings = match &self.server.settings {
-            Some(settings) => settings.clone(),
-            None => Settings::find()?,
-        };
-        let mut source = ApiSource::new(settings).options(self.server.options.clone());
-        source = source.projection(self.server.projection.clone());
-        if let Some(filter) = &self.server.filter {
-            source = source.filter(filter)?;
-        }
-        for location in self.locations() {
-            source = match location {
-                Location::Project { entity, project: Some(project) } => source.project(entity, project),
-                Location::Project { entity, project: None } => source.all_projects(entity),
-                _ => source,
-            };
-        }
-        Ok(source)
-    }
-
-    #[cfg(feature = "api")]
-    pub(crate) fn what_filter(&self) -> Option<&str> {
-        self.server.filter.as_deref()
     }
 
     pub(crate) fn what_is_wanted(&self) -> Wanted {

@@ -1,6 +1,7 @@
 //! W&B's run operations as Polars expressions ([`run`]), and the verbs that change a table's height ([`RunVerbs`]).
 
 mod artifact;
+mod best;
 #[cfg(test)]
 pub(crate) mod frames;
 pub mod history;
@@ -9,6 +10,8 @@ pub mod run;
 mod tests;
 mod verbs;
 
+pub use best::Best;
+pub(crate) use best::{at_once, free_prefix};
 pub use verbs::{Direction, RunVerbs};
 
 use crate::record::Timestamp;

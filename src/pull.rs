@@ -1,15 +1,17 @@
 //! `pull`: all runs of some projects in one Parquet file, and the file brought up to date the next time.
 
+mod condition;
 mod journal;
 
 use crate::columns::{Columns, Fixed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, import};
-use crate::load::{Loader, keys, last_of_each, open_stored, read_and};
+use crate::load::{Key, Loader, keys, last_of_each, open_stored, read_and};
 use crate::record::{Receipt, Served, Timestamp};
 use crate::sink::{self, Format, Options};
 use crate::source::api::{ApiSource, LightListing, LightRun};
 use crate::source::location::Location;
+use condition::{Condition, Rejected, Seen};
 use journal::Journal;
 use polars::prelude::SortMultipleOptions;
 use serde_json::{Value, json};
@@ -34,6 +36,7 @@ pub struct Pull {
     loader: Loader,
     output: PathBuf,
     full: bool,
+    conditions: Vec<String>,
     journal_after: Duration,
 }
 
@@ -57,6 +60,8 @@ struct Known {
     /// The file, if they come from it alone: then `columns` has only what [`changes`] looks at, and the file need not be
     /// written where nothing changed.
     file: Option<RunFrame>,
+    /// Runs that were loaded before and did not match.
+    rejected: Rejected,
 }
 
 /// What a listing tells against what is known.
@@ -71,12 +76,24 @@ struct Changes {
 impl Pull {
     /// A pull of the loader's sources into `output`.
     pub fn new(loader: Loader, output: impl Into<PathBuf>) -> Self {
-        Pull { loader, output: output.into(), full: false, journal_after: JOURNAL_AFTER }
+        Pull { loader, output: output.into(), full: false, conditions: Vec::new(), journal_after: JOURNAL_AFTER }
     }
 
     /// Loads everything anew, whatever the file holds.
     pub fn full(mut self, full: bool) -> Self {
         self.full = full;
+        self
+    }
+
+    /// Keeps only runs for which this is true, as in `--where`; all of several conditions must be. What a server can tell is
+    /// not loaded.
+    ///
+    /// The file is as if it had been loaded anew each time: runs that no longer match are removed, `now()` is the time of
+    /// this pull. Runs that were loaded and did not match are remembered, and not loaded again before they change; but with
+    /// `now()` or `is_active()` in a part that is evaluated here they are, and where the kinds of all runs' values decide
+    /// what a condition means ([`expr::Split::exact`](crate::expr::Split::exact)), all that the server sends is as soon as one changes.
+    pub fn condition(mut self, text: impl Into<String>) -> Self {
+        self.conditions.push(text.into());
         self
     }
 
@@ -90,11 +107,13 @@ impl Pull {
     /// Loads and writes. The file is whole or as it was, whenever this ends.
     ///
     /// # Errors
-    /// If a source cannot be read at all, if the file holds something else than an earlier pull of the same, or if it cannot
-    /// be written.
+    /// If a source cannot be read at all, if a condition is malformed or names a column that no run has, if the file holds
+    /// something else than an earlier pull of the same, or if it cannot be written.
     pub fn run(&self) -> Result<Pulled> {
+        let condition = Condition::new(&self.conditions)?;
         if self.loader.locations().any(|location| !matches!(location, Location::Project { .. })) {
-            let frame = self.loader.load()?;
+            // Everything is evaluated here, so that all rows are chosen alike.
+            let (frame, _) = condition.apply(self.loader.unfiltered().load()?, Seen::All(self.loader.what_filter()))?;
             return self.write(frame, Value::Null, |frame, receipt| Pulled {
                 loaded: frame.height() as u64,
                 removed: 0,
@@ -102,14 +121,15 @@ impl Pull {
                 receipt,
             });
         }
-        let source = self.loader.api_source()?;
-        let manifest = self.manifest(&source);
+        let source = condition.narrow(self.loader.api_source()?, self.loader.what_filter())?;
+        let manifest = condition.in_manifest(self.manifest(&source));
         let stored = if self.full { None } else { self.stored(&manifest)? };
         let (journal, parts) = Journal::open(&self.output, &manifest)?;
         let parts = if self.full { Vec::new() } else { parts };
+        let stored = stored.filter(|_| condition.is_of_each_run() || parts.is_empty());
         let pulled = match known(stored, &parts)? {
-            None => self.load_all(&source, &journal, &manifest),
-            Some(known) => self.bring_up_to_date(&source, &journal, &manifest, known),
+            None => self.load_all(&source, &journal, &manifest, &condition),
+            Some(known) => self.bring_up_to_date(&source, &journal, &manifest, &condition, known),
         }?;
         journal.close()?;
         Ok(pulled)
@@ -117,29 +137,26 @@ impl Pull {
 
     /// What is pulled: a file or a journal of anything else is no start for this.
     fn manifest(&self, source: &ApiSource) -> Value {
-        let targets = self.loader.locations().filter_map(|location| match location {
-            Location::Project { entity, project } => Some(format!("{entity}/{}", project.as_deref().unwrap_or("*"))),
-            _ => None,
-        });
         let wanted = self.loader.what_is_wanted();
         json!({
             "server": source.settings().base_url.to_string(),
-            "projects": targets.collect::<Vec<_>>(),
+            "projects": source.targets().collect::<Vec<_>>(),
             "filter": self.loader.what_filter(),
             "artifacts": wanted.artifacts,
             "raw": wanted.raw,
         })
     }
 
-    /// The file that is there, if it is an earlier pull of the same.
-    fn stored(&self, manifest: &Value) -> Result<Option<RunFrame>> {
+    /// The file that is there, if it is an earlier pull of the same, and the runs that did not match then.
+    fn stored(&self, manifest: &Value) -> Result<Option<(RunFrame, Rejected)>> {
         if !self.output.exists() {
             return Ok(None);
         }
         let (frame, metadata) = open_with_metadata(&self.output)?;
-        let found: Option<Value> = metadata.and_then(|text| serde_json::from_str(&text).ok());
+        let mut found: Option<Value> = metadata.and_then(|text| serde_json::from_str(&text).ok());
+        let rejected = found.as_mut().map(Rejected::take_from).unwrap_or_default();
         match found {
-            Some(found) if found == *manifest => Ok(Some(frame)),
+            Some(found) if found == *manifest => Ok(Some((frame, rejected))),
             Some(found) => Err(another(&self.output, &format!("it holds another pull: {found}"))),
             None => Err(another(&self.output, "it was not written by a pull")),
         }
@@ -151,11 +168,22 @@ impl Pull {
         move |columns| if began.elapsed() >= after { journal.keep(columns) } else { Ok(()) }
     }
 
-    fn load_all(&self, source: &ApiSource, journal: &Journal, manifest: &Value) -> Result<Pulled> {
+    fn load_all(
+        &self,
+        source: &ApiSource,
+        journal: &Journal,
+        manifest: &Value,
+        condition: &Condition,
+    ) -> Result<Pulled> {
         let keep = self.keeper(journal);
-        let (columns, receipt) = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+        let read = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep);
+        let (columns, receipt) = read.map_err(|error| self.loader.blamed(error))?;
         let frame = RunFrame::from_columns(columns, receipt)?;
-        self.write(frame, manifest.clone(), |frame, receipt| Pulled {
+        condition.check(&self.loader, &frame)?;
+        let (frame, dropped) = condition.apply(frame, Seen::Part)?;
+        let rejected = if condition.moves() { Vec::new() } else { dropped };
+        let manifest = Rejected::default().renewed(&LightListing::default(), &rejected).put_into(manifest.clone());
+        self.write(frame, manifest, |frame, receipt| Pulled {
             loaded: frame.height() as u64,
             removed: 0,
             written: true,
@@ -168,18 +196,24 @@ impl Pull {
         source: &ApiSource,
         journal: &Journal,
         manifest: &Value,
+        condition: &Condition,
         known: Known,
     ) -> Result<Pulled> {
-        let listing = source.light_listing()?;
-        let changes = changes(&known.columns, &listing);
+        let listing = source.light_listing().map_err(|error| self.loader.blamed(error))?;
+        let rejected = if condition.moves() { Rejected::default() } else { known.rejected };
+        let changes = changes(&known.columns, &listing, &rejected);
         let mut receipt = Receipt { complete: Some(listing.complete), ..Receipt::default() };
         receipt.served.get_or_insert_default().requests = listing.requests;
         if !listing.complete {
             note(&mut receipt, "the listing of names could not be proved complete, so nothing was removed".to_owned());
         }
-        if known.file.is_some() && changes.load.is_empty() && changes.gone.is_empty() {
+        let from_file = known.file.is_some();
+        if from_file && changes.load.is_empty() && changes.gone.is_empty() && !condition.moves() {
             receipt.runs = known.columns.height() as u64;
             return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
+        }
+        if from_file && !condition.is_of_each_run() {
+            return self.load_all(source, journal, manifest, condition);
         }
         let (mut whole, mut gone) = match known.file {
             Some(file) => (file.to_columns()?, changes.gone),
@@ -207,7 +241,10 @@ impl Pull {
                 gone.insert(row);
             }
         }
-        let removed = gone.len() as u64;
+        let had: HashSet<String> = match from_file && !self.conditions.is_empty() {
+            true => keys(&whole).iter().map(path).collect(),
+            false => HashSet::new(),
+        };
         let keep: Vec<bool> = (0..whole.height()).map(|row| !gone.contains(&row)).collect();
         whole.retain(&keep);
         whole.merge(&fresh);
@@ -215,7 +252,22 @@ impl Pull {
         whole.retain(&keep);
         whole.forget_receipt();
         let frame = RunFrame::from_columns(whole, receipt)?;
-        self.write(frame, manifest.clone(), |_, receipt| Pulled { receipt, loaded, removed, written: true })
+        if !from_file {
+            condition.check(&self.loader, &frame)?;
+        }
+        let (frame, dropped) = condition.apply(frame, Seen::Part)?;
+        let loaded = loaded.saturating_sub(dropped.iter().filter(|run| came.contains(&run.path)).count() as u64);
+        let removed = (gone.len() + dropped.iter().filter(|run| had.contains(&run.path)).count()) as u64;
+        let now = if condition.moves() { Rejected::default() } else { rejected.renewed(&listing, &dropped) };
+        if from_file && loaded + removed == 0 && now == rejected {
+            return Ok(Pulled { receipt: frame.receipt().clone(), loaded, removed, written: false });
+        }
+        self.write(frame, now.put_into(manifest.clone()), |_, receipt| Pulled {
+            receipt,
+            loaded,
+            removed,
+            written: true,
+        })
     }
 
     /// Writes the file, in an order that does not depend on how the runs arrived.
@@ -251,10 +303,11 @@ fn open_with_metadata(path: &Path) -> Result<(RunFrame, Option<String>)> {
 }
 
 /// What the file and the journal hold; of a run in several, the last.
-fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
+fn known(stored: Option<(RunFrame, Rejected)>, parts: &[PathBuf]) -> Result<Option<Known>> {
+    let (stored, rejected) = stored.map_or_else(Default::default, |(file, rejected)| (Some(file), rejected));
     if let (Some(file), true) = (&stored, parts.is_empty()) {
         let table = file.select(&["entity", "project", "name", "state", "heartbeat_at", "updated_at"])?;
-        return Ok(Some(Known { columns: import(&table, &[])?, file: stored }));
+        return Ok(Some(Known { columns: import(&table, &[])?, file: stored, rejected }));
     }
     let mut whole: Option<Columns> = stored.map(|file| file.to_columns()).transpose()?;
     for part in parts {
@@ -267,7 +320,7 @@ fn known(stored: Option<RunFrame>, parts: &[PathBuf]) -> Result<Option<Known>> {
     Ok(whole.map(|mut columns| {
         let keep = last_of_each(&columns);
         columns.retain(&keep);
-        Known { columns, file: None }
+        Known { columns, file: None, rejected }
     }))
 }
 
@@ -275,12 +328,12 @@ fn note(receipt: &mut Receipt, line: String) {
     receipt.served.get_or_insert_with(|| Box::new(Served::default())).incomplete.push(line);
 }
 
-fn path((entity, project, name): &crate::load::Key<'_>) -> String {
+fn path((entity, project, name): &Key<'_>) -> String {
     [*entity, *project, *name].map(|part| part.unwrap_or("-")).join("/")
 }
 
-/// Compares what the server lists with what is known.
-fn changes(known: &Columns, listing: &LightListing) -> Changes {
+/// Compares what the server lists with what is known; `rejected` need not be loaded again.
+fn changes(known: &Columns, listing: &LightListing, rejected: &Rejected) -> Changes {
     let times = |name: &str| match known.fixed_by_name(name) {
         Some(Fixed::Ints(times)) => times.clone(),
         _ => vec![None; known.height()],
@@ -303,7 +356,8 @@ fn changes(known: &Columns, listing: &LightListing) -> Changes {
             let state = states.get(row).copied().flatten();
             is_same(run, time(&updated), time(&heartbeats), state)
         });
-        if !same {
+        let known_not_to_match = row.is_none() && rejected.has(run);
+        if !same && !known_not_to_match {
             changes.load.entry((run.entity.clone(), run.project.clone())).or_default().push(run.name.clone());
         }
     }

@@ -16,9 +16,9 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("ops", &["record", "columns", "error"], true),
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "error"], true),
-    ("load", &["source", "record", "columns", "frame", "error"], true),
+    ("load", &["source", "record", "columns", "frame", "expr", "error"], true),
     ("history", &["load", "source", "record", "flatten", "json", "columns", "frame", "ops", "sink", "error"], true),
-    ("pull", &["load", "source", "record", "columns", "frame", "sink", "error"], true),
+    ("pull", &["load", "source", "record", "columns", "frame", "expr", "sink", "error"], true),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

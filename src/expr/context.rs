@@ -55,6 +55,29 @@ impl Context {
         date.cast(NAIVE)
     }
 
+    /// The beginning of the part of the day, this many seconds long, in which `time` lies as the zone's clock shows it.
+    pub(super) fn truncated(&self, time: Expr, seconds: u32) -> Expr {
+        let every = lit(format!("{seconds}s"));
+        if self.zone == TimeZone::UTC {
+            return time.dt().truncate(every);
+        }
+        let clock = self.local(time.clone()).dt().replace_time_zone(None, lit("raise"), NonExistent::Raise);
+        let begin = clock.clone().dt().truncate(every);
+        // Clocks are set at full hours: since the beginning of an hour as much time has passed as they show, also in one that comes twice.
+        if seconds <= 3600 {
+            return time - (clock - begin);
+        }
+        let at = |clock: Expr, which: &str| {
+            let zoned = clock.dt().replace_time_zone(Some(self.zone.clone()), lit(which.to_owned()), NonExistent::Null);
+            zoned.dt().convert_time_zone(TimeZone::UTC)
+        };
+        // A beginning that comes twice is the later one for what lies behind it. Where clocks jumped over it, it is when they jumped.
+        let (first, second) = (at(begin.clone(), "earliest"), at(begin.clone(), "latest"));
+        let later = (begin.cast(DataType::Int64) + lit(3_600_000_000i64)).cast(NAIVE);
+        let known = when(second.clone().lt_eq(time)).then(second).otherwise(first);
+        coalesce(&[known, at(later, "earliest")])
+    }
+
     /// The time at which a date begins in the zone.
     pub(super) fn midnight(&self, date: Expr) -> Expr {
         if self.zone == TimeZone::UTC {

@@ -1,5 +1,9 @@
 //! The functions of the expression language: one table of name, arguments, result and meaning.
 
+mod parts;
+mod times;
+
+use super::compare::{self, Sign};
 use super::names::Names;
 use super::time::{parse_date, parse_span, parse_time};
 use super::value::{Const, Kind, TIME, Value, unify};
@@ -54,6 +58,10 @@ functions! {
     "starts_with" 2..=2 "starts_with(text, text) → boolean" "whether the text begins so" |c| c.part(|x, y| x.str().starts_with(y));
     "ends_with" 2..=2 "ends_with(text, text) → boolean" "whether the text ends so" |c| c.part(|x, y| x.str().ends_with(y));
     "replace" 3..=3 "replace(text, part, by) → text" "every occurrence of the part replaced" replace;
+    "substr" 2..=3 "substr(text, start, length = all) → text" "a part of the text; characters are counted from 1, or from -1 at the end" parts::substr;
+    "split" 2..=2 "split(text, text) → list" "the parts between" parts::split;
+    "split_part" 3..=3 "split_part(text, text, n) → text" "the n-th part, from 1, or from -1 at the end; null if there is none" parts::split_part;
+    "regexp_extract" 2..=3 "regexp_extract(text, pattern, group = 0) → text" "what the pattern, or its n-th (…), matches first; null if nothing" parts::regexp_extract;
     "abs" 1..=1 "abs(number) → number" "without sign" abs;
     "round" 1..=2 "round(number, digits = 0) → number" "rounded, halves away from zero" round;
     "floor" 1..=1 "floor(number) → number" "the next integer below" |c| c.number(Expr::floor);
@@ -61,11 +69,20 @@ functions! {
     "sqrt" 1..=1 "sqrt(number) → float" "square root; NaN below 0" |c| c.float(f64::sqrt);
     "ln" 1..=1 "ln(number) → float" "natural logarithm; -inf at 0, NaN below" |c| c.float(f64::ln);
     "log10" 1..=1 "log10(number) → float" "decimal logarithm; -inf at 0, NaN below" |c| c.float(f64::log10);
+    "log2" 1..=1 "log2(number) → float" "binary logarithm; -inf at 0, NaN below" |c| c.float(f64::log2);
     "exp" 1..=1 "exp(number) → float" "e to this power" |c| c.float(f64::exp);
+    "pow" 2..=2 "pow(number, number) → float" "the first to the power of the second" |c| c.two_floats(f64::powf);
     "is_nan" 1..=1 "is_nan(number) → boolean" "whether it is NaN; null stays null" is_nan;
     "least" 2..=MANY "least(value, …) → value" "the smallest; nulls are passed over" |c| c.extreme(|values| dsl::min_horizontal(values));
     "greatest" 2..=MANY "greatest(value, …) → value" "the largest; nulls are passed over" |c| c.extreme(|values| dsl::max_horizontal(values));
     "coalesce" 1..=MANY "coalesce(value, …) → value" "the first that is not null" first_known;
+    "nullif" 2..=2 "nullif(value, other) → value" "null where they are equal, else the first" parts::nullif;
+    "element" 2..=2 "element(list, n) → value" "the n-th element, from 1, or from -1 at the end; null if there is none" parts::element;
+    "join" 2..=2 "join(list, text) → text" "the elements in one text, with the other text between" parts::join;
+    "list_min" 1..=1 "list_min(list) → number" "the smallest element; of no elements null" |c| c.of_list(|x| x.list().min(), false);
+    "list_max" 1..=1 "list_max(list) → number" "the largest element; of no elements null" |c| c.of_list(|x| x.list().max(), false);
+    "list_sum" 1..=1 "list_sum(list) → number" "the sum of the elements; of no elements null" |c| c.of_list(|x| x.list().sum(), false);
+    "list_mean" 1..=1 "list_mean(list) → float" "the average of the elements; of no elements null" |c| c.of_list(|x| x.list().mean(), true);
     "now" 0..=0 "now() → time" "the present, one for the whole expression" |c| Ok(Value::constant(Const::Time(c.names.context.now), c.at));
     "date" 1..=1 "date(time) → date" "its day, in UTC or the zone of --tz" |c| c.time(|x| x.dt().date(), DataType::Date);
     "year" 1..=1 "year(time) → integer" "its year, in the same zone" |c| c.time(|x| x.dt().year(), DataType::Int64);
@@ -73,6 +90,13 @@ functions! {
     "day" 1..=1 "day(time) → integer" "its day of the month, 1 to 31" |c| c.time(|x| x.dt().day(), DataType::Int64);
     "hour" 1..=1 "hour(time) → integer" "its hour, 0 to 23" |c| c.time(|x| x.dt().hour(), DataType::Int64);
     "minute" 1..=1 "minute(time) → integer" "its minute, 0 to 59" |c| c.time(|x| x.dt().minute(), DataType::Int64);
+    "second" 1..=1 "second(time) → integer" "its second, 0 to 59" |c| c.time(|x| x.dt().second(), DataType::Int64);
+    "quarter" 1..=1 "quarter(time) → integer" "its quarter of the year, 1 to 4" |c| c.time(|x| x.dt().quarter(), DataType::Int64);
+    "week" 1..=1 "week(time) → integer" "its ISO week, 1 to 53; weeks begin on Monday" |c| c.time(|x| x.dt().week(), DataType::Int64);
+    "weekday" 1..=1 "weekday(time) → integer" "its day of the week, 1 (Monday) to 7 (Sunday)" |c| c.time(|x| x.dt().weekday(), DataType::Int64);
+    "date_trunc" 2..=2 "date_trunc('unit', time) → date or time" "where its year, quarter, month, week, day, hour, minute or second began" times::date_trunc;
+    "strftime" 2..=2 "strftime(time, 'format') → text" "as text, in strftime's format" times::strftime;
+    "epoch" 1..=1 "epoch(time) → float" "seconds since 1970" times::epoch;
     "is_active" 0..=1 "is_active(window = '5m') → boolean" "whether the last heartbeat came within the window before now" is_active;
     "logged" 1..=1 "logged('name:alias') → artifact version" "the version that the run logged; without alias the highest of that name; null if none" |c| artifact(c, "logged_artifacts");
     "used" 1..=1 "used('name:alias') → artifact version" "the version that the run used; without alias the highest of that name; null if none" |c| artifact(c, "used_artifacts");
@@ -81,6 +105,11 @@ functions! {
 /// The function of this name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// True for functions that read columns which their arguments do not name.
+pub(super) fn reads_the_run(function: &Function) -> bool {
+    ["is_active", "logged", "used"].contains(&function.name)
 }
 
 /// "unknown function NAME (did you mean …?)".

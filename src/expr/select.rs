@@ -173,7 +173,7 @@ pub fn mentions(text: &str) -> Wanted {
 }
 
 /// The items between top-level commas, trimmed, each with its byte offset.
-fn items(text: &str) -> Result<Vec<(String, usize)>> {
+pub(super) fn items(text: &str) -> Result<Vec<(String, usize)>> {
     let mut items = Vec::new();
     let (mut start, mut depth, mut at) = (0, 0usize, 0);
     while let Some(next) = text[at..].chars().next() {
@@ -213,7 +213,7 @@ fn trimmed(text: &str) -> (&str, usize) {
 }
 
 /// The columns of an item that is a name, an alias or a glob; `None` for an expression.
-fn plain(item: &str, text: &str, at: usize, names: &Names<'_>) -> Result<Option<Vec<String>>> {
+pub(super) fn plain(item: &str, text: &str, at: usize, names: &Names<'_>) -> Result<Option<Vec<String>>> {
     if let Some(name) = unquoted(item) {
         return match names.resolve(&name) {
             Some(column) => Ok(Some(vec![column])),
@@ -240,7 +240,7 @@ fn plain(item: &str, text: &str, at: usize, names: &Names<'_>) -> Result<Option<
 }
 
 /// The name in an item that is one quoted name.
-fn unquoted(item: &str) -> Option<String> {
+pub(super) fn unquoted(item: &str) -> Option<String> {
     let quote = item.chars().next().filter(|c| matches!(c, '"' | '`'))?;
     lexer::quoted(item, quote).filter(|(_, length)| *length == item.len()).map(|(name, _)| name)
 }
@@ -253,7 +253,7 @@ fn named(item: &str, text: &str, at: usize, names: &Names<'_>) -> Result<(Expr, 
 }
 
 /// Splits at the last ` as ` that stands outside of quotes and parentheses.
-fn split_alias(item: &str) -> (&str, Option<String>) {
+pub(super) fn split_alias(item: &str) -> (&str, Option<String>) {
     let (mut at, mut depth, mut found) = (0, 0usize, None);
     while let Some(next) = item[at..].chars().next() {
         match next {

@@ -24,10 +24,9 @@
 mod check;
 mod words;
 
-use super::{Context, fault, fault_of};
+use super::{Context, Needs, fault, fault_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{Direction, RunVerbs};
-use crate::record::Wanted;
 use check::{Known, nulls_last};
 use polars::prelude::{DataFrame, Expr, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef, col};
 use polars::sql::SQLContext;
@@ -112,13 +111,17 @@ impl Statement {
     }
 
     /// What of the runs it may need, by a look at the text: when unsure, yes.
-    pub fn wanted(&self) -> Wanted {
-        let Ok(words) = Words::of(&self.text) else { return Wanted::default() };
-        let wanted = super::mentions(&words.without_stars());
+    pub fn needs(&self) -> Needs {
+        let Ok(words) = Words::of(&self.text) else { return Needs::everything() };
+        let mut needs = Needs::nothing();
+        needs.add_filter(&words.without_stars());
         if words.has_wildcard() && self.tables.contains(&Table::Runs) {
-            return Wanted { raw: wanted.raw && self.text.contains("_json"), ..Wanted::default() };
+            let raw = needs.wanted.raw && self.text.contains("_json");
+            needs = Needs::everything();
+            needs.wanted.raw = raw;
         }
-        Wanted { artifacts: wanted.artifacts || self.tables.contains(&Table::Artifacts), ..wanted }
+        needs.wanted.artifacts |= self.tables.contains(&Table::Artifacts);
+        needs
     }
 
     /// The answer, over the run table `runs`. `context` says what `now()` means, and the zone of days.

@@ -2,6 +2,8 @@
 
 mod answers;
 mod faults;
+mod functions;
+mod groups;
 mod lists;
 mod push;
 mod zones;

@@ -1,17 +1,15 @@
 //! From the parser's tree to Polars expressions, with our own type check.
 
+use super::aggregates::Groups;
 use super::compare::{self, Sign};
 use super::literals::{literal, typed_string};
 use super::names::Names;
 use super::time::parse_span;
 use super::value::{Const, Kind, Value, unify};
-use super::{arithmetic, cast, fault, functions};
+use super::{arithmetic, cast, fault};
 use crate::error::Result;
 use polars::prelude::{DataType, Expr, lit, when};
-use sqlparser::ast::{
-    self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
-    UnaryOperator,
-};
+use sqlparser::ast::{self, AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, Spanned, UnaryOperator};
 
 /// The tree may be this deep, so that the walk cannot run out of stack. Chains of `and` and `or` count as one level,
 /// parentheses as none.
@@ -27,7 +25,11 @@ pub(super) struct Walker<'a> {
     pub(super) names: &'a Names<'a>,
     /// The user's text, for errors.
     pub(super) text: &'a str,
-    pub(super) depth: usize,
+    depth: usize,
+    /// What aggregates are made of, where they may stand.
+    pub(super) groups: Option<Groups>,
+    /// The aggregate whose arguments are read.
+    pub(super) inside: Option<&'static str>,
 }
 
 /// The byte offset in the text at which `tree` begins.
@@ -42,6 +44,13 @@ pub(super) fn at(tree: &Ast) -> usize {
             Ast::UnaryOp { expr, .. } | Ast::Cast { expr, .. } => expr,
             _ => return (tree.span().start.column as usize).saturating_sub(1),
         };
+    }
+}
+
+impl<'a> Walker<'a> {
+    /// Reads expressions of the rows.
+    pub(super) fn new(names: &'a Names<'a>, text: &'a str) -> Self {
+        Walker { names, text, depth: 0, groups: None, inside: None }
     }
 }
 
@@ -122,6 +131,7 @@ impl Walker<'_> {
     /// The column, through aliases.
     fn column(&self, name: &str, place: usize) -> Result<Value> {
         match self.names.resolve(name) {
+            Some(column) if self.over_groups() => self.key(&column, place),
             Some(column) => Value::column(&column, self.names, place),
             None => Err(self.names.unknown(name, Some((self.text, place)))),
         }
@@ -292,43 +302,6 @@ impl Walker<'_> {
             .rev()
             .fold(last, |rest, (condition, result)| when(condition).then(result.expr).otherwise(rest));
         Ok(Value::new(expr, dtype, place))
-    }
-
-    fn call(&mut self, call: &ast::Function, place: usize) -> Result<Value> {
-        let name = call.name.0.last().map(ToString::to_string).unwrap_or_default();
-        let name = name.trim_matches('"').to_lowercase();
-        let plain = call.over.is_none()
-            && call.filter.is_none()
-            && call.within_group.is_empty()
-            && call.null_treatment.is_none();
-        let list = match &call.args {
-            FunctionArguments::List(list) if plain && list.duplicate_treatment.is_none() && list.clauses.is_empty() => {
-                list.args.as_slice()
-            }
-            FunctionArguments::None if plain => &[],
-            _ => {
-                return Err(fault(
-                    place,
-                    &format!("{name} takes only values in its parentheses"),
-                    "write name(value, …)",
-                ));
-            }
-        };
-        let function = functions::find(&name).ok_or_else(|| functions::unknown(&name, place))?;
-        let mut arguments = Vec::with_capacity(list.len());
-        for argument in list {
-            match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(tree)) => arguments.push(self.value(tree)?),
-                other => {
-                    return Err(fault(
-                        place,
-                        &format!("{name} does not take {other}"),
-                        &format!("it is {}", function.signature),
-                    ));
-                }
-            }
-        }
-        functions::call(function, arguments, place, self)
     }
 }
 

@@ -2,35 +2,13 @@
 //!
 //! The rows of a run must be in the order of their steps, as [`Loader::history`](crate::Loader::history) gives them.
 
+use super::best::Best;
 use super::verbs::sealed;
 use polars::prelude::*;
 use std::collections::VecDeque;
-use std::str::FromStr;
 
 /// The columns that tell a run from all others.
 pub const RUN: [&str; 3] = ["entity", "project", "name"];
-
-/// Which way a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Goal {
-    /// Smaller is better.
-    Min,
-    /// Larger is better.
-    Max,
-}
-
-impl FromStr for Goal {
-    type Err = crate::error::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "min" => Ok(Goal::Min),
-            "max" => Ok(Goal::Max),
-            _ => Err(crate::error::Error::new(crate::error::ErrorKind::Usage, format!("no goal is called {text}"))
-                .hint("min or max")),
-        }
-    }
-}
 
 /// An aggregate: the value of `column` in the row where `metric`, a number, is best; of several such rows the first.
 ///
@@ -39,30 +17,30 @@ impl FromStr for Goal {
 ///
 /// ```
 /// use polars::prelude::*;
-/// use runframe::history::{self, Goal, HistoryVerbs};
+/// use runframe::{Best, history::{self, HistoryVerbs}};
 ///
 /// let long = df!("entity" => ["me"; 3], "project" => ["p"; 3], "name" => ["r"; 3], "_step" => [0i64, 1, 2],
 ///     "val/loss" => [0.5, 0.2, f64::NAN], "test/f1" => [0.6, 0.8, 0.7])?;
-/// let best = long.lazy().per_run([history::at_best("test/f1", "val/loss", Goal::Min)]).collect()?;
+/// let best = long.lazy().per_run([history::at_best("test/f1", "val/loss", Best::Lowest)]).collect()?;
 /// assert_eq!(best.column("test/f1")?.f64()?.get(0), Some(0.8));
 /// # Ok::<(), PolarsError>(())
 /// ```
-pub fn at_best(column: &str, metric: &str, goal: Goal) -> Expr {
+pub fn at_best(column: &str, metric: &str, best: Best) -> Expr {
     let metric = col(metric);
     let numbers = metric.clone().filter(metric.clone().is_not_nan());
-    let best = match goal {
-        Goal::Min => numbers.min(),
-        Goal::Max => numbers.max(),
+    let end = match best {
+        Best::Lowest => numbers.min(),
+        Best::Highest => numbers.max(),
     };
-    col(column).filter(metric.eq(best)).first().alias(column)
+    col(column).filter(metric.eq(end)).first().alias(column)
 }
 
 /// An aggregate: the first `_step` at which `metric` is as good as `threshold`, or better. Null if it never is.
-pub fn first_reaching(metric: &str, threshold: f64, goal: Goal) -> Expr {
-    let reaches = match goal {
-        Goal::Min => col(metric).lt_eq(lit(threshold)),
+pub fn first_reaching(metric: &str, threshold: f64, best: Best) -> Expr {
+    let reaches = match best {
+        Best::Lowest => col(metric).lt_eq(lit(threshold)),
         // NaN is above all numbers for Polars.
-        Goal::Max => col(metric).gt_eq(lit(threshold)).and(col(metric).is_not_nan()),
+        Best::Highest => col(metric).gt_eq(lit(threshold)).and(col(metric).is_not_nan()),
     };
     col("_step").filter(reaches).first().alias(metric)
 }
@@ -187,29 +165,29 @@ mod tests {
 
     #[test]
     fn the_first_of_the_best_rows_counts() {
-        let best = |goal| {
-            let exprs = [at_best("_step", "loss", goal), at_best("loss", "loss", goal), at_best("acc", "loss", goal)];
+        let best = |best| {
+            let exprs = [at_best("_step", "loss", best), at_best("loss", "loss", best), at_best("acc", "loss", best)];
             long().lazy().per_run(exprs).collect().unwrap()
         };
-        let (low, high) = (best(Goal::Min), best(Goal::Max));
+        let (low, high) = (best(Best::Lowest), best(Best::Highest));
         // Step 2 comes before step 5, though it has no acc; run b has only NaN.
         assert_eq!(column(&low, "_step"), [Some(2.0), None]);
         assert_eq!((column(&low, "loss"), column(&low, "acc")), (vec![Some(0.25), None], vec![None, None]));
         assert_eq!((column(&high, "_step"), column(&high, "acc")), (vec![Some(0.0), None], vec![Some(1.0), None]));
         assert_eq!(low.get_column_names(), ["entity", "project", "name", "_step", "loss", "acc"]);
-        let whole = long().lazy().per_run([at_best("_step", "acc", Goal::Max)]).collect().unwrap();
+        let whole = long().lazy().per_run([at_best("_step", "acc", Best::Highest)]).collect().unwrap();
         assert_eq!(column(&whole, "_step"), [Some(1.0), Some(1.0)]);
     }
 
     #[test]
     fn thresholds_are_reached_and_nan_reaches_none() {
-        let first = |metric: &str, threshold, goal| {
-            column(&long().lazy().per_run([first_reaching(metric, threshold, goal)]).collect().unwrap(), metric)
+        let first = |metric: &str, threshold, best| {
+            column(&long().lazy().per_run([first_reaching(metric, threshold, best)]).collect().unwrap(), metric)
         };
-        assert_eq!(first("loss", 0.3, Goal::Min), [Some(2.0), None]);
-        assert_eq!(first("loss", 0.1, Goal::Max), [Some(0.0), None]);
-        assert_eq!(first("acc", 5.0, Goal::Max), [Some(1.0), Some(1.0)]);
-        assert_eq!(first("acc", 0.0, Goal::Min), [None, None]);
+        assert_eq!(first("loss", 0.3, Best::Lowest), [Some(2.0), None]);
+        assert_eq!(first("loss", 0.1, Best::Highest), [Some(0.0), None]);
+        assert_eq!(first("acc", 5.0, Best::Highest), [Some(1.0), Some(1.0)]);
+        assert_eq!(first("acc", 0.0, Best::Lowest), [None, None]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Verbs on a lazy run table that change its height.
 
 use super::artifact::version_dtype;
+use super::best::{self, Best};
 use polars::prelude::*;
 
 /// Whether a run made an artifact version or read it.
@@ -45,9 +46,30 @@ pub trait RunVerbs: sealed::Sealed {
     /// # Ok::<(), PolarsError>(())
     /// ```
     fn explode_artifacts(self, direction: Direction) -> LazyFrame;
+
+    /// The whole row of the best run of each group: the keys, then the table's other columns. The groups come in the order in which
+    /// they first appear.
+    ///
+    /// The best has the highest or lowest `metric`; null and NaN are no values. Of equals it is the earliest created, then the first by
+    /// name. A group without a value keeps its row: the keys, and nulls. Without keys there is always one row.
+    ///
+    /// ```
+    /// # use polars::prelude::*;
+    /// # use runframe::{Best, RunVerbs, run};
+    /// let runs = df!("name" => ["r1", "r2", "r3"], "user.username" => ["ada", "ada", "bob"], "summary.acc" => [Some(0.5), Some(0.75), None])?;
+    /// let best = runs.lazy().best_by([run::username()], run::summary("acc"), Best::Highest).collect()?;
+    /// let expected = df!("user.username" => ["ada", "bob"], "name" => [Some("r2"), None], "summary.acc" => [Some(0.75), None])?;
+    /// assert!(best.equals_missing(&expected));
+    /// # Ok::<(), PolarsError>(())
+    /// ```
+    fn best_by(self, by: impl AsRef<[Expr]>, metric: Expr, best: Best) -> LazyFrame;
 }
 
 impl RunVerbs for LazyFrame {
+    fn best_by(self, by: impl AsRef<[Expr]>, metric: Expr, best: Best) -> LazyFrame {
+        best::best_by(self, by.as_ref(), metric, best)
+    }
+
     fn explode_artifacts(self, direction: Direction) -> LazyFrame {
         let logged = |frame| explode(frame, "logged_artifacts", "logged");
         let used = |frame| explode(frame, "used_artifacts", "used");

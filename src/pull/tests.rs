@@ -60,13 +60,13 @@ fn what_is_new_changed_or_gone() {
         listed("new", 1, "finished"),
         listed("done", 1, "finished"),
     ];
-    let found = changes(&known, &listing(runs.clone(), true));
+    let found = changes(&known, &listing(runs.clone(), true), &Rejected::default());
     assert_eq!(found.load[&("e".to_owned(), "p".to_owned())], ["edited", "new", "done"]);
     assert_eq!(found.gone, HashSet::from([3]));
     assert!(
-        changes(&known, &listing(runs, false)).gone.is_empty(),
+        changes(&known, &listing(runs, false), &Rejected::default()).gone.is_empty(),
         "nothing is removed on the word of an unproved listing"
     );
-    let same = changes(&known, &listing(vec![listed("same", 1, "finished")], false));
+    let same = changes(&known, &listing(vec![listed("same", 1, "finished")], false), &Rejected::default());
     assert!(same.load.is_empty());
 }

@@ -5,6 +5,7 @@ mod artifacts;
 mod base_url;
 mod client;
 mod filter;
+mod identity;
 mod key;
 mod light;
 mod loader;
@@ -151,6 +152,12 @@ impl ApiSource {
         self
     }
 
+    /// What is loaded, as `entity/project` or `entity/*`.
+    #[cfg(feature = "frame")]
+    pub(crate) fn targets(&self) -> impl Iterator<Item = String> {
+        self.targets.iter().map(|(entity, project)| format!("{entity}/{}", project.as_deref().unwrap_or("*")))
+    }
+
     /// How the server is reached.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -162,6 +169,23 @@ impl ApiSource {
     /// If the server cannot be reached or does not take the key.
     pub fn viewer(&self) -> Result<Option<String>> {
         on_own_runtime(async || light::viewer(&self.client()?).await)
+    }
+
+    /// The entity of projects that are named without one: that of the settings, else the account's default entity.
+    ///
+    /// # Errors
+    /// If there is none; if the server cannot be reached or does not take the key.
+    pub fn default_entity(&self) -> Result<String> {
+        if let Some(entity) = &self.settings.entity {
+            return Ok(entity.clone());
+        }
+        let none = |what: &str| Error::new(ErrorKind::NotFound, format!("no entity is named, and {what}"));
+        let cure = "write entity/project, or set WANDB_ENTITY";
+        if self.settings.is_anonymous() {
+            return Err(none("without an API key there is no default one").hint(cure));
+        }
+        let found = on_own_runtime(async || light::default_entity(&self.client()?).await)?;
+        found.ok_or_else(|| none("the account has no default one").hint(cure))
     }
 
     /// Name, state and times of every run: what there is to know before loading only what changed.

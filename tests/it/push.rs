@@ -192,3 +192,42 @@ fn filters_in_json_mean_here_what_they_mean_there() {
     }
     assert!((cases >= 1400 && some > 700) || seeds() < DEFAULT, "{cases} {some}");
 }
+
+/// The run with these keys only.
+fn with_keys(record: &Record, needs: &expr::Needs) -> Record {
+    let mut some = record.clone();
+    for (object, wanted, keys) in [
+        (&mut some.config, needs.wanted.config, &needs.config),
+        (&mut some.summary, needs.wanted.summary, &needs.summary),
+    ] {
+        object.retain(|key, _| wanted && keys.as_ref().is_none_or(|keys| keys.contains(key)));
+    }
+    some
+}
+
+#[test]
+fn of_runs_with_the_needed_keys_only_the_answer_is_the_same() {
+    let (mut cases, mut fewer) = (0, 0);
+    for seed in 0..seeds() / 2 {
+        let mut dice = Dice::new(20_000 + seed);
+        let records = records(&mut dice, seed.is_multiple_of(2));
+        let whole = frame(&records.iter().collect::<Vec<&Record>>());
+        let parsed = |text: String| {
+            let keep = expr::parse_filter(&text, whole.schema(), now()).ok()?;
+            Some((text, keep))
+        };
+        let (texts, keep): (Vec<String>, Vec<Expr>) =
+            (0..EACH).map(|_| condition(&mut dice)).filter_map(parsed).unzip();
+        for (text, wanted) in texts.iter().zip(kept(&whole, keep)) {
+            let needs = expr::needs(&[text], &[]);
+            let some: Vec<Record> = records.iter().map(|record| with_keys(record, &needs)).collect();
+            let part = frame(&some.iter().collect::<Vec<&Record>>());
+            let keep = expr::parse_filter(text, part.schema(), now());
+            let keep = keep.unwrap_or_else(|error| panic!("seed {seed}: {text}: {error}\n{needs:?}"));
+            assert_eq!(kept(&part, vec![keep]), [wanted], "seed {seed}: {text}\n{needs:?}");
+            cases += 1;
+            fewer += usize::from(part.schema().len() < whole.schema().len());
+        }
+    }
+    assert!((cases > 400 && fewer > cases / 2) || seeds() < DEFAULT, "{cases} {fewer}");
+}

@@ -11,6 +11,8 @@ pub struct Switches {
     pub latency: Duration,
     /// The key that is right.
     pub key: String,
+    /// An access token that is as good as the key.
+    pub bearer: Option<String>,
     /// Public projects are shown without a key.
     pub anonymous: bool,
     /// What goes wrong with every GraphQL request.
@@ -113,6 +115,7 @@ impl Default for Switches {
         Switches {
             latency: Duration::ZERO,
             key: super::KEY.to_owned(),
+            bearer: None,
             anonymous: false,
             always: None,
             next: VecDeque::new(),

@@ -157,7 +157,9 @@ fn authorize(headers: &HeaderMap, switches: &Switches) -> Result<bool, Answer> {
     };
     let right = format!("api:{}", switches.key);
     let right = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(right));
-    if header.as_bytes() == right.as_bytes() { Ok(true) } else { refused("invalid API key") }
+    let bearer =
+        switches.bearer.as_ref().is_some_and(|token| header.as_bytes() == format!("Bearer {token}").as_bytes());
+    if bearer || header.as_bytes() == right.as_bytes() { Ok(true) } else { refused("invalid API key") }
 }
 
 async fn executed(state: Arc<State>, switches: Switches, known: bool, number: u64, asked: Asked) -> Answer {

@@ -22,11 +22,14 @@ Examples:
   runframe query ./wandb                              the run table, on the terminal
   runframe query ./wandb -o runs.parquet              … as a file, every column
   runframe query ./wandb -w 'summary.acc > 0.9' -s 'name,config.*' --sort -summary.acc
+  runframe group ./wandb -b user,state                runs, runtime, first and last creation of each
   runframe schema runs.parquet                        columns, types, fill, range, conflicts
   runframe show ./wandb 4f7ds2kq                      one run, everything
   runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
 
-SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server.";
+SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server; \
+project alone is one of the default entity's (WANDB_ENTITY, W&B's settings files, else the account's). \
+What exists as a path is a path; wandb://project forces the project.";
 
 const QUERY_EXAMPLES: &str = "\
 Examples:
@@ -41,7 +44,25 @@ Examples:
 EXPR is SQL's WHERE with dotted names bare: config.lr, summary.val/loss, user.username. \
 Names that hold spaces or quotes are quoted: \"summary.val loss\". \
 W&B's own spellings (runCreatedAt, summary_metrics.x) are understood too.
-Nulls and NaN sort last, in both directions.";
+Nulls and NaN sort last, in both directions.
+A server is asked only for the keys that -s, -w and --sort name; for all of them without -s, and where a glob stands for some. \
+-v tells which.";
+
+const GROUP_EXAMPLES: &str = "\
+Examples:
+  runframe group ./wandb -b user                      runs, states, runtime, first and last creation of each user
+  runframe group ./wandb -b created_at:1w -a 'n(), sum(runtime) / 3600 as hours' --tz Europe/Berlin
+  runframe group ./wandb -b config.lr,state -a 'max(summary.acc), median(summary.acc)' --sort '-max(summary.acc)'
+  runframe group ./wandb -b tags -a \"n() as runs, mean(state = 'failed') as failed\"
+  runframe group ./wandb -b user -a 'best(summary.acc)' -s name,summary.acc,config.*
+  runframe group ./wandb -b sweep -a 'best(summary.loss), n() as runs' --minimize -o best.parquet
+
+BY is a column, an expression, or a calendar bucket of a time: 1d, 1w, 1mo, 1q, 1y, 1h, 15m, in the zone of --tz. \
+user stands for user.username, date and day for created_at:1d. A list such as tags counts a run under each element. \
+Runs without a value stand under null.
+AGG is an expression of aggregates: n() sum mean median min max std sem q(x, 0.9) first last any all nunique list. \
+They pass over nulls. best(x) is the whole row of the run with the highest x. \
+Without -a there are the runs, the states, the runtime, and the first and last creation.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -65,11 +86,15 @@ Examples:
   runframe pull my-team/mnist -o runs.parquet         every run of a project; the next time only what changed
   runframe pull my-team/mnist my-team/cifar -o both.parquet
   runframe pull 'my-team/*' -o team.parquet --no-artifacts
+  runframe pull my-team/mnist -o good.parquet -w \"state = 'finished' and summary.acc > 0.9\"
   runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
   runframe pull ./wandb -o runs.parquet
 
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
-An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.";
+An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.
+With --where the file is as if loaded anew each time: runs that no longer match are removed. What the server cannot tell \
+is loaded and evaluated here; runs that did not match are loaded again only when they change, or each time if that part asks \
+now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded as soon as one of these runs changes.";
 
 const SQL_EXAMPLES: &str = "\
 Examples:
@@ -79,7 +104,7 @@ Examples:
   runframe sql 'select r.name, a.artifact.name from runs r join artifacts a on r.name = a.name' ./wandb
   runframe sql -f report.sql a/wandb b/wandb -o report.parquet
 
-Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name,
+Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name, \
 direction (logged or used), artifact.name, artifact.type, artifact.version, artifact.aliases, artifact.size, \
 artifact.digest, artifact.state, artifact.created_at, artifact.id.
 Dotted names stand bare; what SQL would take for something else is quoted: \"summary.val loss\".
@@ -127,6 +152,9 @@ pub(crate) enum Verb {
     /// The run table: filter, sort, limit, choose columns, write.
     #[command(after_long_help = format!("{QUERY_EXAMPLES}\n\n{EXIT_CODES}"))]
     Query(Query),
+    /// Runs in groups, by user, date, config or anything: aggregates of each group, or its best run.
+    #[command(after_long_help = format!("{GROUP_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Group(Group),
     /// Columns with their types, fill, range, and keys whose kind differs between runs.
     #[command(after_long_help = format!("{SCHEMA_EXAMPLES}\n\n{EXIT_CODES}"))]
     Schema(Schema),
@@ -157,9 +185,8 @@ pub(crate) struct Pull {
     /// Load everything anew, whatever the file holds.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Only runs that match this filter on the server, in W&B's own language: Mongo's JSON.
-    #[arg(long, value_name = "JSON")]
-    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
     /// Requests under way at once.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) concurrency: u16,
@@ -201,6 +228,36 @@ pub(crate) struct Query {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Group {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// What to group by: a comma list of columns, expressions (… as name) and buckets (created_at:1d); repeatable.
+    #[arg(short, long, value_name = "BY", allow_hyphen_values = true, value_parser = no_flag)]
+    pub(crate) by: Vec<String>,
+    /// What to tell of each group: a comma list of expressions of aggregates (… as name); repeatable.
+    #[arg(short, long = "agg", value_name = "AGG", allow_hyphen_values = true, value_parser = no_flag)]
+    pub(crate) aggregates: Vec<String>,
+    /// best(…) takes the run with the lowest value.
+    #[arg(long)]
+    pub(crate) minimize: bool,
+    /// The columns of best(…)'s row, in this order: a comma list; globs allowed; repeatable.
+    #[arg(short, long, value_name = "COLS", allow_hyphen_values = true, value_parser = no_flag)]
+    pub(crate) select: Vec<String>,
+    /// Columns of the result to sort by: a comma list; `-` before one means descending.
+    #[arg(long, value_name = "COLS", allow_hyphen_values = true)]
+    pub(crate) sort: Vec<String>,
+    /// Write this many rows at most.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Schema {
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -217,7 +274,7 @@ pub(crate) struct Schema {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A folder or file of .wandb logs, or a .parquet run table.
+    /// entity/project (or project) on a W&B server, a folder or file of .wandb logs, or a .parquet run table.
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: String,
     /// The run: its name (the id in its URL), its display name, or entity/project/name.
@@ -283,8 +340,8 @@ pub(crate) struct Sql {
 
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// entity/project on a W&B server, folders or files of .wandb logs, .parquet run tables; of a run in several, the
-    /// last one counts.
+    /// entity/project on a W&B server, or project alone for the default entity; folders or files of .wandb logs, .parquet
+    /// run tables. Of a run in several, the last one counts.
     #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
 }
@@ -338,7 +395,7 @@ pub(crate) struct Chat {
     /// Say nothing but errors.
     #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// List everything that could not be read.
+    /// List everything that could not be read, and tell how a server was asked.
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub(crate) verbose: bool,
     /// No progress bar.
@@ -358,7 +415,10 @@ pub(crate) enum When {
 
 /// The text, unless it is one of our flags: an expression may begin with a minus, but `-w -q` lacks one.
 fn no_flag(text: &str) -> Result<String, String> {
-    let short = matches!(text.as_bytes(), [b'-', b'h' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']);
+    let short = matches!(
+        text.as_bytes(),
+        [b'-', b'a' | b'b' | b'f' | b'h' | b'k' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']
+    );
     let long = text.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     if short || long {
         return Err(format!("{text} is a flag, and the value before it is missing"));
@@ -397,6 +457,7 @@ mod tests {
             EXAMPLES,
             PULL_EXAMPLES,
             QUERY_EXAMPLES,
+            GROUP_EXAMPLES,
             SCHEMA_EXAMPLES,
             SHOW_EXAMPLES,
             HISTORY_EXAMPLES,
@@ -418,6 +479,7 @@ mod tests {
             EXIT_CODES,
             EXAMPLES,
             QUERY_EXAMPLES,
+            GROUP_EXAMPLES,
             SCHEMA_EXAMPLES,
             SHOW_EXAMPLES,
             HISTORY_EXAMPLES,

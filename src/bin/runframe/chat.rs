@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A load that takes less than this needs no bar.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -81,16 +81,48 @@ impl Chat {
             // Only silence for so long means that the load is still going on.
             let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PATIENCE) else { return };
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("reading {wide_bar} {pos}/{len}, {per_sec}, {eta} left");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_style(style("asking, {elapsed}"));
+            let mut began: Option<Instant> = None;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
-                bar.set_length(progress.total());
-                bar.set_position(progress.done());
+                let (done, total) = (progress.done(), progress.total());
+                if total > 0 {
+                    let began = *began.get_or_insert_with(|| {
+                        bar.set_style(style("reading {wide_bar} {msg}"));
+                        Instant::now()
+                    });
+                    bar.set_length(total);
+                    bar.set_position(done);
+                    bar.set_message(state(done, total, began.elapsed()));
+                }
+                bar.tick();
             }
             bar.finish_and_clear();
         });
         Bar(Some((stop, thread)))
     }
+}
+
+/// Count, rate and time left: `268/3000, 290/s, 10 s left`.
+fn state(done: u64, total: u64, elapsed: Duration) -> String {
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    if done >= total {
+        return format!("{done}/{total}, finishing");
+    }
+    if done == 0 {
+        return format!("{done}/{total}");
+    }
+    let left = ((total - done) as f64 / rate).ceil() as u64;
+    let left = match left {
+        0..100 => format!("{left} s"),
+        100..6_000 => format!("{} min", left.div_ceil(60)),
+        _ => format!("{:.1} h", left as f64 / 3_600.0),
+    };
+    let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+    format!("{done}/{total}, {rate}/s, {left} left")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Names of files and runs may hold anything; they must not steer the terminal.
@@ -113,5 +145,21 @@ impl Drop for Bar {
             // A bar that panicked is no reason to lose the data.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_tells_count_rate_and_time_left() {
+        let at = |done, total, seconds| state(done, total, Duration::from_secs(seconds));
+        assert_eq!(at(0, 3_000, 2), "0/3000");
+        assert_eq!(at(300, 3_000, 1), "300/3000, 300/s, 9 s left");
+        assert_eq!(at(10, 100, 8), "10/100, 1.2/s, 72 s left");
+        assert_eq!(at(10, 1_000, 20), "10/1000, 0.5/s, 33 min left");
+        assert_eq!(at(1, 1_000, 20), "1/1000, 0.1/s, 5.5 h left");
+        assert_eq!(at(100, 100, 20), "100/100, finishing");
     }
 }

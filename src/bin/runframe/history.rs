@@ -1,7 +1,7 @@
 //! `history`: the logged steps of many runs.
 
 use crate::chat::Chat;
-use crate::load;
+use crate::load::{self, Loaded};
 use crate::plan::{Form, History, Load, Output};
 use crate::query::{context, filtered};
 use polars::prelude::*;
@@ -31,12 +31,12 @@ pub(crate) fn run(history: &History, plan: &Load, chat: &Chat, output: &Output) 
         (Form::Long, Some(limit)) => write(frame.lazy().limit(limit).collect()?, None, &frame, output)?,
         (Form::Tidy, limit) => write(frame.tidy()?, limit, &frame, output)?,
         (Form::Wide(metric), limit) => write(frame.wide(metric)?, limit, &frame, output)?,
-        (Form::AtBest { metric, goal }, limit) => {
+        (Form::AtBest { metric, best }, limit) => {
             number(&frame, metric)?;
             let others = frame.metrics().filter(|name| name != metric);
             let shown = ["_step", metric.as_str()].into_iter().chain(others);
-            let best: Vec<Expr> = shown.map(|column| at_best(column, metric, *goal)).collect();
-            write(frame.lazy().per_run(best).collect()?, limit, &frame, output)?;
+            let values: Vec<Expr> = shown.map(|column| at_best(column, metric, *best)).collect();
+            write(frame.lazy().per_run(values).collect()?, limit, &frame, output)?;
         }
     }
     Ok(frame.receipt().clone())
@@ -48,16 +48,12 @@ fn chosen(plan: &Load, chat: &Chat, output: &Output) -> Result<Option<Vec<RunKey
     if rows.filters.is_empty() && rows.filter.is_none() {
         return Ok(None);
     }
-    let choose = |wanted| {
-        let loaded = load::load(plan, wanted, chat)?;
-        let runs = filtered(&loaded, &rows.filters, rows.filter.as_deref(), &context(output)?)?;
+    let choose = |loaded: &Loaded| {
+        let runs = filtered(loaded, &rows.filters, rows.filter.as_deref(), &context(output)?)?;
         run_keys(&runs.select(["entity", "project", "name"].map(col)).collect()?)
     };
-    match choose(plan.wanted) {
-        Err(error) if error.kind() == ErrorKind::Column && plan.wanted != plan.all => choose(plan.all),
-        done => done,
-    }
-    .map(Some)
+    // The receipt of the history is the one that is told.
+    load::attempt(plan, chat, |_| Ok(()), choose).map(|(runs, _)| Some(runs))
 }
 
 fn read(query: &HistoryQuery, plan: &Load, chat: &Chat) -> Result<HistoryFrame> {

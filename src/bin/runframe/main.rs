@@ -4,6 +4,7 @@ mod args;
 mod around;
 mod chat;
 mod completions;
+mod group;
 mod history;
 mod load;
 mod plan;
@@ -55,6 +56,9 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
     let (strict, receipt) = match verb {
         plan::Verb::Query(query, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| query::run(&query, loaded, &output))?)
+        }
+        plan::Verb::Group(group, load, output) => {
+            (load.strict, load::with(&load, chat, |loaded| group::run(&group, loaded, &output))?)
         }
         plan::Verb::Schema(schema, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| schema::run(&schema, loaded, &output))?)

@@ -3,9 +3,10 @@
 use crate::args::{self, Cli, When};
 use crate::query::pointed;
 use runframe::expr::sql::Statement;
-use runframe::history::{Goal, HistoryQuery};
+use runframe::expr::{self, Needs, mongo};
+use runframe::history::HistoryQuery;
 use runframe::sink::{self, Format};
-use runframe::{ApiOptions, Error, ErrorKind, Result, Wanted, expr};
+use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Result, Wanted};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Plan {
 pub(crate) enum Verb {
     Pull(Pull, Load),
     Query(Query, Load, Output),
+    Group(Group, Load, Output),
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
     History(History, Load, Output),
@@ -58,6 +60,8 @@ pub(crate) struct Load {
     pub(crate) sources: Vec<String>,
     /// What the work needs.
     pub(crate) wanted: Wanted,
+    /// The keys of config and summary that it needs.
+    pub(crate) keys: Projection,
     /// All that the user lets us read.
     pub(crate) all: Wanted,
     pub(crate) strict: bool,
@@ -102,12 +106,24 @@ pub(crate) struct Query {
     pub(crate) limit: Option<u32>,
 }
 
+/// Groups of runs, and what is told of each.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) filters: Vec<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) by: Vec<String>,
+    pub(crate) aggregates: Vec<String>,
+    pub(crate) minimize: bool,
+    pub(crate) select: Vec<String>,
+    pub(crate) sort: Vec<String>,
+    pub(crate) limit: Option<u32>,
+}
+
 /// What to pull into which file.
 #[derive(Debug)]
 pub(crate) struct Pull {
     pub(crate) output: PathBuf,
     pub(crate) full: bool,
-    pub(crate) filter: Option<String>,
     pub(crate) options: ApiOptions,
 }
 
@@ -140,7 +156,7 @@ pub(crate) enum Form {
     Long,
     Tidy,
     Wide(String),
-    AtBest { metric: String, goal: Goal },
+    AtBest { metric: String, best: Best },
 }
 
 /// A statement of SQL, read.
@@ -173,9 +189,8 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let mut options = ApiOptions::default();
             options.concurrency = usize::from(typed.concurrency);
             options.timeout = typed.timeout.map(Duration::from_secs);
-            let wanted = Wanted { raw: typed.raw, ..Wanted::default() };
-            let pull = Pull { output: typed.output, full: typed.full, filter: typed.filter, options };
-            Verb::Pull(pull, load(typed.sources.sources, typed.load, wanted, Rows::default()))
+            let pull = Pull { output: typed.output, full: typed.full, options };
+            Verb::Pull(pull, load(typed.sources.sources, typed.load, everything(typed.raw), Rows::typed(&typed.rows)))
         }
         args::Verb::Query(typed) => {
             let out = out(typed.output, None, typed.limit)?;
@@ -188,8 +203,24 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
                 sort: typed.sort,
                 limit: typed.limit,
             };
-            let wanted = query_wanted(&query, typed.raw);
-            Verb::Query(query, load(typed.sources.sources, typed.load, wanted, rows), out)
+            let needs = query_needs(&query, typed.raw);
+            Verb::Query(query, load(typed.sources.sources, typed.load, needs, rows), out)
+        }
+        args::Verb::Group(typed) => {
+            let out = out(typed.output, None, typed.limit)?;
+            let rows = Rows::typed(&typed.rows);
+            let group = Group {
+                filters: typed.rows.filters,
+                filter: typed.rows.filter,
+                by: typed.by,
+                aggregates: typed.aggregates,
+                minimize: typed.minimize,
+                select: typed.select,
+                sort: typed.sort,
+                limit: typed.limit,
+            };
+            let needs = group_needs(&group);
+            Verb::Group(group, load(typed.sources.sources, typed.load, needs, rows), out)
         }
         args::Verb::Schema(typed) => {
             let mut out = out(typed.output, None, None)?;
@@ -197,30 +228,30 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             out.options.rows = None;
             let rows = Rows::typed(&typed.rows);
             let schema = Schema { filters: typed.rows.filters, filter: typed.rows.filter, select: typed.select };
-            let wanted = match schema.select.is_empty() {
-                true => Wanted::default(),
-                false => mentioned(schema.select.iter().chain(&schema.filters).chain(&schema.filter)),
+            let needs = match schema.select.is_empty() {
+                true => everything(false),
+                false => needed(&schema.filters, schema.filter.as_deref(), schema.select.iter()),
             };
-            Verb::Schema(schema, load(typed.sources.sources, typed.load, wanted, rows), out)
+            Verb::Schema(schema, load(typed.sources.sources, typed.load, needs, rows), out)
         }
         args::Verb::Show(typed) => {
             let out = out(typed.output, Some(Format::Table), None)?;
             let show = Show { source: typed.source.clone(), run: typed.run };
-            Verb::Show(show, load(vec![typed.source], typed.load, Wanted::default(), Rows::default()), out)
+            Verb::Show(show, load(vec![typed.source], typed.load, everything(false), Rows::default()), out)
         }
         args::Verb::History(typed) => {
             let out = out(typed.output.clone(), None, typed.limit)?;
             let rows = Rows::typed(&typed.rows);
-            let wanted = mentioned(typed.rows.filters.iter().chain(&typed.rows.filter));
+            let needs = needed(&typed.rows.filters, typed.rows.filter.as_deref(), [].iter());
             let (sources, typed_load) = (typed.sources.sources.clone(), typed.load.clone());
-            Verb::History(history(typed)?, load(sources, typed_load, wanted, rows), out)
+            Verb::History(history(typed)?, load(sources, typed_load, needs, rows), out)
         }
         args::Verb::Sql(typed) => {
             let out = out(typed.output, None, None)?;
             let (text, sources) = statement(typed.words, typed.file)?;
             let statement = pointed("sql", &text, Statement::parse)?;
-            let wanted = statement.wanted();
-            Verb::Sql(Sql { text, statement }, load(sources, typed.load, wanted, Rows::default()), out)
+            let needs = statement.needs();
+            Verb::Sql(Sql { text, statement }, load(sources, typed.load, needs, Rows::default()), out)
         }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
@@ -244,16 +275,19 @@ fn history(typed: args::History) -> Result<History> {
             query = query.keys([metric.clone()]);
             Form::Wide(metric)
         }
-        (None, Some(best)) => {
+        (None, Some(text)) => {
             let wrong = || {
                 let error =
-                    Error::new(ErrorKind::Usage, format!("--at-best takes METRIC:min or METRIC:max, not {best}"));
+                    Error::new(ErrorKind::Usage, format!("--at-best takes METRIC:min or METRIC:max, not {text}"));
                 error.hint("for example val/loss:min")
             };
-            let (metric, goal) = best.rsplit_once(':').ok_or_else(wrong)?;
-            let goal = goal.parse().map_err(|_| wrong())?;
+            let (metric, best) = match text.rsplit_once(':') {
+                Some((metric, "min")) => (metric, Best::Lowest),
+                Some((metric, "max")) => (metric, Best::Highest),
+                _ => return Err(wrong()),
+            };
             query = query.keys([metric.to_owned()]).keys(listed(&typed.select));
-            Form::AtBest { metric: metric.to_owned(), goal }
+            Form::AtBest { metric: metric.to_owned(), best }
         }
         (None, None) if typed.tidy => Form::Tidy,
         (None, None) => Form::Long,
@@ -344,34 +378,55 @@ fn output(
     Ok(Output { path, format, options })
 }
 
-fn load(sources: Vec<String>, typed: args::Load, wanted: Wanted, rows: Rows) -> Load {
+fn load(sources: Vec<String>, typed: args::Load, needs: Needs, rows: Rows) -> Load {
     let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
+    let wanted = allowed(needs.wanted);
     let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
-    Load { sources, wanted: allowed(wanted), all, strict: typed.strict, receipt: typed.receipt, rows }
+    Load { sources, wanted, keys: needs.into(), all, strict: typed.strict, receipt: typed.receipt, rows }
 }
 
-/// What a query reads: everything, unless --select leaves parts out that nothing else mentions.
-fn query_wanted(query: &Query, raw: bool) -> Wanted {
-    let wanted = match query.select.is_empty() {
-        true => Wanted::default(),
-        false => mentioned(query.select.iter().chain(&query.filters).chain(&query.filter).chain(&query.sort)),
+/// What a query reads: everything, unless --select leaves parts or keys out that nothing else mentions.
+fn query_needs(query: &Query, raw: bool) -> Needs {
+    let mut needs = match query.select.is_empty() {
+        true => everything(false),
+        false => needed(&query.filters, query.filter.as_deref(), query.select.iter().chain(&query.sort)),
     };
-    Wanted { raw: wanted.raw || raw, ..wanted }
+    needs.wanted.raw |= raw;
+    needs
+}
+
+fn everything(raw: bool) -> Needs {
+    let mut needs = Needs::everything();
+    needs.wanted.raw = raw;
+    needs
+}
+
+/// What a grouping reads: what it names, and everything where whole rows are asked for.
+fn group_needs(group: &Group) -> Needs {
+    let best = group.aggregates.iter().any(|text| text.to_lowercase().contains("best"));
+    if best && group.select.is_empty() {
+        return everything(false);
+    }
+    let expressions: Vec<String> = group.by.iter().chain(&group.aggregates).chain(&group.filters).cloned().collect();
+    let mut needs = needed(&expressions, group.filter.as_deref(), group.select.iter());
+    // The default aggregates tell of states and runtimes.
+    needs.wanted.heartbeat |= group.aggregates.is_empty();
+    needs
 }
 
 /// What any of the texts may need. The untouched texts only if one is named: a glob such as `*` does not mean them.
-fn mentioned<'a>(texts: impl Iterator<Item = &'a String>) -> Wanted {
-    let nothing = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
-    texts.fold(nothing, |all, text| {
-        let wanted = expr::mentions(text);
-        Wanted {
-            config: all.config || wanted.config,
-            summary: all.summary || wanted.summary,
-            artifacts: all.artifacts || wanted.artifacts,
-            heartbeat: all.heartbeat || wanted.heartbeat,
-            raw: all.raw || ["config_json", "summary_json"].iter().any(|name| text.contains(name)),
-        }
-    })
+fn needed<'a>(filters: &'a [String], filter: Option<&str>, lists: impl Iterator<Item = &'a String>) -> Needs {
+    let lists: Vec<&String> = lists.collect();
+    let mut needs = expr::needs(&filters.iter().collect::<Vec<_>>(), &lists);
+    let named = |text: &String| ["config_json", "summary_json"].iter().any(|name| text.contains(name));
+    needs.wanted.raw = filters.iter().chain(lists).any(named);
+    match filter.map(mongo::parse) {
+        None => {}
+        Some(Ok(filter)) => needs.add_mongo(&filter),
+        // It is told with its place when it is used.
+        Some(Err(_)) => return everything(needs.wanted.raw),
+    }
+    needs
 }
 
 #[cfg(test)]
@@ -421,7 +476,7 @@ mod tests {
             assert!(error.cure().is_some());
         }
         for words in
-            ["query", "query w --format xlsx", "query w --tz Mars/North", "show w", "query w -q -v", "query w -n -1"]
+            ["query", "query w --format ods", "query w --tz Mars/North", "show w", "query w -q -v", "query w -n -1"]
         {
             let words = std::iter::once("runframe").chain(words.split_whitespace());
             assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2);
@@ -442,7 +497,7 @@ mod tests {
         assert_eq!(history("history w --step 7").unwrap().0.query, HistoryQuery::new().steps(7..8));
         assert_eq!(history("history w --wide loss").unwrap().0.form, Form::Wide("loss".into()));
         let (best, _) = history("history w --at-best a:b:max -s c,d").unwrap();
-        assert_eq!(best.form, Form::AtBest { metric: "a:b".into(), goal: Goal::Max });
+        assert_eq!(best.form, Form::AtBest { metric: "a:b".into(), best: Best::Highest });
         assert_eq!(best.query, HistoryQuery::new().keys(["a:b", "c", "d"]));
         assert_eq!(listed(&["\"a, b\", c".into()]), ["a, b", "c"]);
         for words in
@@ -486,6 +541,24 @@ mod tests {
     }
 
     #[test]
+    fn groups_read_what_they_name() {
+        let wanted = |words: &str| match planned(words, &Surroundings::default()).unwrap().verb {
+            Verb::Group(_, load, _) => load.wanted,
+            other => panic!("{other:?}"),
+        };
+        let nothing = Wanted { config: false, summary: false, artifacts: false, heartbeat: false, raw: false };
+        assert_eq!(wanted("group w -b user -a n()"), nothing);
+        assert_eq!(wanted("group w -b user"), Wanted { heartbeat: true, ..nothing });
+        assert_eq!(wanted("group w -b tags -a max(summary.acc)"), Wanted { summary: true, ..nothing });
+        assert_eq!(
+            wanted("group w -b config.lr -a n() -w state='x'"),
+            Wanted { config: true, heartbeat: true, ..nothing }
+        );
+        assert_eq!(wanted("group w -a best(summary.acc)"), Wanted::default());
+        assert_eq!(wanted("group w -a best(summary.acc) -s name"), Wanted { summary: true, ..nothing });
+    }
+
+    #[test]
     fn what_is_asked_for_is_read() {
         let wanted = |words: &str| query(words, &Surroundings::default()).1.wanted;
         assert_eq!(wanted("query w"), Wanted::default());
@@ -496,6 +569,13 @@ mod tests {
         assert!(wanted("query w -s name --sort -summary.x").summary);
         assert!(wanted("query w -s config.lr,summary_json").raw);
         assert_eq!(wanted("query w -s *"), Wanted::default());
+        let keys = |words: &str| query(words, &Surroundings::default()).1.keys;
+        assert_eq!(keys("query w -w config.lr>1"), Projection::default());
+        let narrow = keys("query w -s name,config.lr --sort -summary.acc -w summary.loss<1");
+        assert_eq!(narrow.config, Some(vec!["lr".to_owned()]));
+        assert_eq!(narrow.summary, Some(vec!["acc".to_owned(), "loss".to_owned()]));
+        assert_eq!(keys("query w -s config.*,summary.x").config, None);
+        assert_eq!(keys(r#"query w -s name --filter {"config.a":1}"#).config, Some(vec!["a".to_owned()]));
         let (query, load, _) = query("query a b --sort -summary.acc,name -n 3 -s name -w x>1 -w y<2", &terminal());
         assert_eq!((query.sort, query.limit, query.filters.len()), (vec!["-summary.acc,name".to_owned()], Some(3), 2));
         assert_eq!(load.sources, ["a", "b"]);

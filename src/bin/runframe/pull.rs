@@ -3,14 +3,19 @@
 use crate::chat::Chat;
 use crate::load;
 use crate::plan::{Load, Pull};
-use runframe::{Progress, Receipt, Result, RunFrame};
+use crate::query::point;
+use runframe::{ErrorKind, Progress, Receipt, Result, RunFrame};
 use std::sync::Arc;
 
 /// Pulls, tells what was done, and returns the receipt.
 pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
+    if plan.rows.explain {
+        load::explain(&plan.rows)?;
+        return Ok(Receipt::default());
+    }
     let progress = Arc::new(Progress::default());
     let mut loader = RunFrame::loader().wanted(plan.wanted).progress(progress.clone()).options(pull.options.clone());
-    if let Some(filter) = &pull.filter {
+    if let Some(filter) = &plan.rows.filter {
         loader = loader.filter(filter);
     }
     for source in &plan.sources {
@@ -18,7 +23,13 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
     }
     let done = {
         let _bar = chat.follow(&progress);
-        runframe::Pull::new(loader, &pull.output).full(pull.full).run()?
+        let start = runframe::Pull::new(loader, &pull.output).full(pull.full);
+        let work = plan.rows.filters.iter().fold(start, runframe::Pull::condition);
+        work.run().map_err(|error| match (&plan.rows.filters[..], error.kind()) {
+            // Other errors have places in other texts.
+            ([text], ErrorKind::Expression | ErrorKind::Column) => point("--where", text, error),
+            _ => error,
+        })?
     };
     chat.receipt(&done.receipt);
     let file = pull.output.display();

@@ -71,9 +71,7 @@ pub(crate) fn filtered(
     let schema = loaded.frame.schema();
     let mut lazy = loaded.frame.lazy();
     for filter in filters {
-        // Of the runs that a server sends, none need have a key that others have.
-        let partly = loaded.narrowed && expr::push_down(filter, context).is_ok_and(|split| split.pushed.is_some());
-        let parse = |text: &str| match partly {
+        let parse = |text: &str| match loaded.partial {
             true => expr::parse_partial_filter(text, schema, context),
             false => expr::parse_filter(text, schema, context),
         };
@@ -97,18 +95,21 @@ pub(crate) fn columns(flag: &str, lists: &[String], schema: &Schema) -> Result<V
 
 /// What `parse` makes of the text; an error shows the text and where in it the fault lies.
 pub(crate) fn pointed<T>(flag: &str, text: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<T> {
-    parse(text).map_err(|error| {
-        let Some(pointer) = expr::point_at(text, &error) else { return error };
-        let (line, caret) = pointer.split_once('\n').unwrap_or((&pointer, ""));
-        let cure = error.cure().map_or_else(String::new, |cure| format!(" ({cure})"));
-        let indent = " ".repeat(flag.len());
-        let message = format!("{}{cure}\n  {flag} {line}\n  {indent} {caret}", error.message());
-        Error::new(error.kind(), message)
-    })
+    parse(text).map_err(|error| point(flag, text, error))
+}
+
+/// The error with the text, and where in it the fault lies.
+pub(crate) fn point(flag: &str, text: &str, error: Error) -> Error {
+    let Some(pointer) = expr::point_at(text, &error) else { return error };
+    let (line, caret) = pointer.split_once('\n').unwrap_or((&pointer, ""));
+    let cure = error.cure().map_or_else(String::new, |cure| format!(" ({cure})"));
+    let indent = " ".repeat(flag.len());
+    let message = format!("{}{cure}\n  {flag} {line}\n  {indent} {caret}", error.message());
+    Error::new(error.kind(), message)
 }
 
 /// Sorted with NaN after all numbers and nulls after all values, whatever the direction.
-fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
+pub(crate) fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
     let (mut by, mut descending) = (Vec::new(), Vec::new());
     for key in keys {
         let types = lazy.clone().select([key.expr.clone().alias("key")]).collect_schema()?;
@@ -139,7 +140,7 @@ mod tests {
         };
         let frame =
             RunFrame::from_runs([run("a", "0.5"), run("b", "\"NaN\""), run("c", "null"), run("d", "0.9")]).unwrap();
-        Loaded { frame, narrowed: false }
+        Loaded { frame, narrowed: false, partial: false }
     }
 
     fn names(query: &Query) -> Vec<String> {

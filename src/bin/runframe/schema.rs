@@ -184,7 +184,7 @@ mod tests {
             ..Run::default()
         };
         let runs = [run("a", "1", "0.5"), run("b", "\"adam\"", "\"NaN\""), run("c", "2", "null")];
-        let frame = Loaded { frame: runframe::RunFrame::from_runs(runs).unwrap(), narrowed: false };
+        let frame = Loaded { frame: runframe::RunFrame::from_runs(runs).unwrap(), narrowed: false, partial: false };
         let plan = Schema { filters: vec![], filter: None, select: select.iter().map(|s| (*s).to_owned()).collect() };
         let output = Output { path: PathBuf::from("-"), format: Format::Csv, options: sink::Options::default() };
         table(&facts(&plan, &frame, &output).unwrap()).unwrap()

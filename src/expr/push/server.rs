@@ -106,7 +106,7 @@ impl Server<'_> {
     }
 
     fn constant(&self, tree: &Ast) -> Result<Const, Reason> {
-        let value = Walker { names: self.none, text: "", depth: 0 }.value(tree);
+        let value = Walker::new(self.none, "").value(tree);
         value.ok().and_then(|value: Value| value.constant).ok_or("the server compares fields with fixed values only")
     }
 

@@ -164,7 +164,7 @@ fn rows_of_unions_are_counted() {
 
 #[test]
 fn only_what_is_named_is_wanted() {
-    let wanted = |text: &str| Statement::parse(text).unwrap().wanted();
+    let wanted = |text: &str| Statement::parse(text).unwrap().needs().wanted;
     let few = wanted("select name from runs where config.lr > 1");
     assert!(few.config && !few.summary && !few.artifacts && !few.heartbeat);
     assert!(wanted("select count(*) from runs") == wanted("select name from runs"));
@@ -172,6 +172,8 @@ fn only_what_is_named_is_wanted() {
     let artifacts = wanted("select * from artifacts");
     assert!(artifacts.artifacts && !artifacts.config && !artifacts.summary);
     assert!(!wanted("select config.lr * 2 from runs").summary);
+    let needs = Statement::parse("select r.config.lr from runs r where summary.val/loss < 2").unwrap().needs();
+    assert!(needs.config.unwrap().contains("lr") && needs.summary.unwrap().contains("val/loss"));
 }
 
 #[test]

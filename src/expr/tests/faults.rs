@@ -20,8 +20,9 @@ fn unknown_names() {
         (
             "config.a = 1 or frobnicate(1)",
             "byte 16: unknown function frobnicate (functions: lower, upper, trim, length, len, contains, \
-          starts_with, ends_with, replace, abs, round, floor, ceil, sqrt, ln, log10, exp, is_nan, least, greatest, coalesce, now, date, \
-          year, month, day, hour, minute, is_active, logged, used)",
+             starts_with, ends_with, replace, substr, split, split_part, regexp_extract, abs, round, floor, ceil, sqrt, ln, log10, log2, \
+             exp, pow, is_nan, least, greatest, coalesce, nullif, element, join, list_min, list_max, list_sum, list_mean, now, date, year, \
+             month, day, hour, minute, second, quarter, week, weekday, date_trunc, strftime, epoch, is_active, logged, used)",
         ),
         (
             "logged('model').versoin = 1",

@@ -33,6 +33,8 @@ pub struct Served {
     pub waited_seconds: f64,
     /// Fields that the server does not have, as `Type.field`; their columns are null.
     pub fields_dropped: Vec<String>,
+    /// The top-level keys that were asked for, one line for each part of which not all were: `config: lr, seed`.
+    pub projected: Vec<String>,
     /// Artifacts that are null or whose collection this account may not see.
     pub artifacts_hidden: u64,
     /// DELETED artifact versions, left out.
@@ -70,6 +72,7 @@ impl Served {
             (&mut self.accounts, other.accounts),
             (&mut self.filters, other.filters),
             (&mut self.fields_dropped, other.fields_dropped),
+            (&mut self.projected, other.projected),
             (&mut self.notes, other.notes),
             (&mut self.incomplete, other.incomplete),
         ] {
@@ -123,6 +126,7 @@ impl Served {
             "retries": self.retries,
             "waited_seconds": self.waited_seconds,
             "fields_dropped": self.fields_dropped,
+            "projected": self.projected,
             "artifacts_hidden": self.artifacts_hidden,
             "artifacts_deleted": self.artifacts_deleted,
             "artifact_lists_short": self.artifact_lists_short,
@@ -144,6 +148,7 @@ impl Served {
         if !self.fields_dropped.is_empty() {
             lines.push(format!("not known to the server: {}", self.fields_dropped.join(", ")));
         }
+        lines.extend(self.projected.iter().map(|keys| format!("asked only for keys of {keys}")));
         lines.extend(self.incomplete.iter().cloned());
         lines
     }

@@ -82,6 +82,11 @@ impl BaseUrl {
         format!("{}/graphql", self.text)
     }
 
+    /// Where identity tokens are exchanged.
+    pub(super) fn token(&self) -> String {
+        format!("{}/oidc/token", self.text)
+    }
+
     /// True for 127.0.0.0/8, ::1 and `localhost`.
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default();

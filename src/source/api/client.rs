@@ -1,6 +1,8 @@
 //! One GraphQL question to one server: the key to that host only, retries, limits, deadlines, and what it all cost.
 
 use super::answer::{self, Complaint, Fault};
+use super::identity::{self, Identity, Trouble};
+use super::key::ApiKey;
 use super::retry::{self, Backoff, Limits, Pace};
 use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +25,7 @@ const RETRIES_OF_STRANGERS: u32 = 3;
 pub(super) struct Client {
     http: reqwest::Client,
     settings: Settings,
+    identity: Option<Identity>,
     permits: Semaphore,
     pace: Pace,
     backoff: Backoff,
@@ -116,7 +119,17 @@ impl Client {
                 .hint("are the system's certificates (ca-certificates) installed?")
         })?;
         let permits = Semaphore::new(concurrency.max(1));
-        Ok(Client { http, settings, permits, pace: Pace::default(), backoff, retries, tallies: Tallies::default() })
+        let identity = settings.identity.clone().map(Identity::new);
+        Ok(Client {
+            http,
+            settings,
+            identity,
+            permits,
+            pace: Pace::default(),
+            backoff,
+            retries,
+            tallies: Tallies::default(),
+        })
     }
 
     /// The server and how it is reached.
@@ -178,10 +191,16 @@ impl Client {
     {
         // Closed only when dropped; then there is nobody left to ask.
         let _permit = self.permits.acquire().await;
+        let bearer = match &self.identity {
+            Some(identity) => Some(self.access(identity).await?),
+            None => None,
+        };
         let body = json!({"operationName": call.name, "query": call.query, "variables": (call.variables)()});
         self.tallies.requests.fetch_add(1, Ordering::Relaxed);
         let mut request = self.http.post(self.settings.base_url.graphql()).header(CONTENT_TYPE, "application/json");
-        if let Some(key) = &self.settings.key {
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token.reveal());
+        } else if let Some(key) = &self.settings.key {
             request = request.basic_auth("api", Some(key.reveal()));
         }
         let answer = request.body(body.to_string()).send().await.map_err(|error| self.transport(&error))?;
@@ -200,6 +219,25 @@ impl Client {
             work.await.unwrap_or_else(|_| Err(Fault::Malformed("reading it failed".to_owned())))
         };
         read.map_err(|fault| self.fault(fault))
+    }
+
+    /// An access token for the identity token.
+    async fn access(&self, identity: &Identity) -> Result<ApiKey, Failure> {
+        let failure = |what: &str, retry: bool| {
+            let kind = if retry { ErrorKind::Network } else { ErrorKind::Auth };
+            let error = self.error(kind, &format!("no access token: {what}")).hint(self.whose_key());
+            Failure { error, complaints: Vec::new(), retry, heavy: Heavy::No, wait: None }
+        };
+        identity.access(&self.http, &self.settings.base_url).await.map_err(|trouble| match trouble {
+            Trouble::File(why) => failure(&format!("the identity token's file is not used: {why}"), false),
+            Trouble::Transport(error) => Failure { heavy: Heavy::No, ..self.transport(&error) },
+            Trouble::Refused(status, body) => {
+                let said = identity::said(&body);
+                let again = retry::worth_retrying(status.as_u16());
+                failure(&format!("the identity token is not accepted (HTTP {}{said})", status.as_u16()), again)
+            }
+            Trouble::Malformed => failure("the answer holds none", true),
+        })
     }
 
     async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
@@ -222,6 +260,7 @@ impl Client {
             Some(key) => what.replace(key.reveal(), "[key]"),
             None => what.to_owned(),
         };
+        let what = self.identity.as_ref().map_or(what.clone(), |identity| identity.redact(&what));
         Error::new(kind, format!("{}: {what}", self.settings.base_url))
     }
 
@@ -286,11 +325,12 @@ impl Client {
     }
 
     fn unauthorised(&self, said: &str) -> Error {
-        match self.settings.key {
-            Some(_) => {
-                self.error(ErrorKind::Auth, &format!("the API key is not accepted{said}")).hint(self.whose_key())
+        match self.settings.is_anonymous() {
+            false if self.identity.is_some() => {
+                self.error(ErrorKind::Auth, &format!("the access token is not accepted{said}")).hint(self.whose_key())
             }
-            None => self
+            false => self.error(ErrorKind::Auth, &format!("the API key is not accepted{said}")).hint(self.whose_key()),
+            true => self
                 .error(ErrorKind::Auth, &format!("an API key is needed{said}"))
                 .hint("set WANDB_API_KEY, or write the key into ~/.netrc (wandb login does)"),
         }
@@ -298,7 +338,7 @@ impl Client {
 
     /// Where the key came from, as a hint.
     pub(super) fn whose_key(&self) -> String {
-        let from = self.settings.origins.iter().find(|origin| origin.contains("API key"));
+        let from = self.settings.origins.iter().find(|o| o.contains("API key") || o.contains("identity token"));
         from.cloned().unwrap_or_else(|| {
             if self.settings.key.is_some() { "API key given by the program" } else { "no API key" }.to_owned()
         })

@@ -45,10 +45,23 @@ pub struct LightListing {
 
 /// Who answers; `None` is anonymous.
 pub(super) async fn viewer(client: &Client) -> Result<Option<String>> {
+    let viewer = ask_viewer(client).await?;
+    Ok(text_in(&viewer, "username").or_else(|| text_in(&viewer, "entity")))
+}
+
+/// The entity that the account's projects belong to where none is named; `None` if it has none, or is anonymous.
+pub(super) async fn default_entity(client: &Client) -> Result<Option<String>> {
+    Ok(text_in(&ask_viewer(client).await?, "entity"))
+}
+
+async fn ask_viewer(client: &Client) -> Result<Value> {
     let queries = Queries::new(Ask::default());
-    let data = client.ask_value(Query::Viewer.name(), &queries.text(Query::Viewer), &|| json!({})).await?;
-    let text = |name: &str| data.pointer(&format!("/viewer/{name}")).and_then(Value::as_str).map(str::to_owned);
-    Ok(text("username").or_else(|| text("entity")))
+    let mut data = client.ask_value(Query::Viewer.name(), &queries.text(Query::Viewer), &|| json!({})).await?;
+    Ok(data.get_mut("viewer").map(Value::take).unwrap_or_default())
+}
+
+fn text_in(viewer: &Value, name: &str) -> Option<String> {
+    viewer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// The projects that the source names, each once.

@@ -127,13 +127,14 @@ impl Remote<'_> {
         let settings = self.client.settings();
         let what = "does not exist, is private, or this account may not see it";
         let error = Error::new(ErrorKind::NotFound, format!("{}: {path} {what}", settings.base_url));
-        match (&settings.key, known) {
-            (None, _) => error.hint("no API key was found: set WANDB_API_KEY or log in with `wandb login`"),
-            (Some(_), false) => {
-                Error::new(ErrorKind::Auth, format!("{}: the API key is not recognised", settings.base_url))
+        match (settings.is_anonymous(), known) {
+            (true, _) => error.hint("no API key was found: set WANDB_API_KEY or log in with `wandb login`"),
+            (false, false) => {
+                let what = if settings.identity.is_some() { "access token" } else { "API key" };
+                Error::new(ErrorKind::Auth, format!("{}: the {what} is not recognised", settings.base_url))
                     .hint(self.client.whose_key())
             }
-            (Some(_), true) => error.hint(self.client.whose_key()),
+            (false, true) => error.hint(self.client.whose_key()),
         }
     }
 }

@@ -57,7 +57,7 @@ impl fmt::Debug for Surroundings {
 /// How to reach a W&B server.
 ///
 /// The key is looked for in `WANDB_API_KEY`, then in netrc (`$NETRC`, `~/.netrc`, `~/_netrc`) under the server's host and
-/// port; the server in `WANDB_BASE_URL`, then in W&B's settings files (`./wandb/settings` before
+/// port, unless `WANDB_IDENTITY_TOKEN_FILE` names a file with a JWT to exchange for access tokens; the server in `WANDB_BASE_URL`, then in W&B's settings files (`./wandb/settings` before
 /// `~/.config/wandb/settings`), then it is W&B's own. Without a key, public projects can be read.
 ///
 /// Plain http is taken for loopback only. `RUNFRAME_INSECURE_HTTP=HOST[:PORT],…` names further hosts that may have the
@@ -67,8 +67,11 @@ impl fmt::Debug for Surroundings {
 pub struct Settings {
     /// The server.
     pub base_url: BaseUrl,
-    /// The key; `None` is anonymous.
+    /// The key; without it and an identity the access is anonymous.
     pub key: Option<ApiKey>,
+    /// A file with an identity token (`WANDB_IDENTITY_TOKEN_FILE`), which is exchanged at this server for access tokens. They
+    /// take the key's place; nothing of it is stored.
+    pub identity: Option<PathBuf>,
     /// The default entity (`WANDB_ENTITY`, settings files).
     pub entity: Option<String>,
     /// The default project (`WANDB_PROJECT`, settings files).
@@ -95,6 +98,7 @@ impl Settings {
         Settings {
             base_url,
             key,
+            identity: None,
             entity: None,
             project: None,
             attempt_timeout: Duration::from_secs(30),
@@ -128,7 +132,10 @@ impl Settings {
         settings.origins.push(format!("server {} ({from})", settings.base_url));
         settings.warnings = warnings;
         settings.find_key(here)?;
-        settings.entity = pick("WANDB_ENTITY", "entity").map(|(value, _)| value);
+        if let Some((entity, from)) = pick("WANDB_ENTITY", "entity") {
+            settings.origins.push(format!("default entity {entity} ({from})"));
+            settings.entity = Some(entity);
+        }
         settings.project = pick("WANDB_PROJECT", "project").map(|(value, _)| value);
         if let Some(text) = here.var("WANDB_HTTP_TIMEOUT") {
             let seconds = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s < 1e6);
@@ -141,7 +148,22 @@ impl Settings {
         Ok(settings)
     }
 
+    /// True if there is neither a key nor an identity.
+    pub fn is_anonymous(&self) -> bool {
+        self.key.is_none() && self.identity.is_none()
+    }
+
     fn find_key(&mut self, here: &Surroundings) -> Result<()> {
+        if let Some(file) = here.var("WANDB_IDENTITY_TOKEN_FILE") {
+            if here.var("WANDB_API_KEY").is_some() {
+                let both = "both WANDB_API_KEY and WANDB_IDENTITY_TOKEN_FILE are set";
+                return Err(Error::new(ErrorKind::Usage, both).hint("unset one of them"));
+            }
+            let file = here.expand(file);
+            self.origins.push(format!("identity token from {} (WANDB_IDENTITY_TOKEN_FILE)", file.display()));
+            self.identity = Some(file);
+            return Ok(());
+        }
         if let Some(text) = here.env.get("WANDB_API_KEY").filter(|text| !text.is_empty()) {
             let key = ApiKey::new(text.as_str())
                 .map_err(|reason| Error::new(ErrorKind::Auth, format!("WANDB_API_KEY: {reason}")))?;
