@@ -206,3 +206,46 @@ fn parquet_is_the_same_table() {
     let stored = reader.finish().unwrap();
     assert!(stored.equals_missing(&history("examples/wandb", &HistoryQuery::new())));
 }
+
+/// The words of a line of the shell, as far as the page goes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote, mut open) = (Vec::new(), None, false);
+    for c in line.chars() {
+        match (c, quote) {
+            (' ', None) => open = false,
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(q)) if c == q => quote = None,
+            (c, _) => {
+                if !std::mem::replace(&mut open, true) {
+                    words.push(String::new());
+                }
+                words.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    words
+}
+
+#[test]
+fn the_page_on_history_is_true() {
+    let page = std::fs::read_to_string(root().join("docs/history.md")).unwrap();
+    let mut checked = 0;
+    for line in page.lines().filter(|line| line.starts_with("runframe ")) {
+        let (command, promise) = line.split_once(" -- ").unwrap_or_else(|| panic!("{line} promises nothing"));
+        let words = words(command.strip_prefix("runframe ").unwrap());
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["-q"]).collect();
+        let (code, stdout, stderr) = runframe(&words);
+        match promise.strip_prefix("error: ") {
+            Some(error) => assert!(code != 0 && stderr.contains(error), "{line}\n{stderr}"),
+            None => {
+                assert_eq!(code, 0, "{line}\n{stderr}");
+                let (count, first) = promise.split_once(": ").map_or((promise, None), |(n, row)| (n, Some(row)));
+                let count: usize = count.split(' ').next().unwrap().parse().unwrap();
+                assert_eq!(stdout.lines().count() - 1, count, "{line}\n{stdout}");
+                assert!(first.is_none_or(|first| stdout.lines().nth(1) == Some(first)), "{line}\n{stdout}");
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked >= 11);
+}

@@ -358,6 +358,7 @@ def leaves(value, path):
     """The values of a row by dotted path: objects are opened, but for those with `_type` and empty ones; null is no value."""
     out = {}
     for key, inner in value.items():
+        key = key.replace("\\", "\\\\")
         name = f"{path}.{key}" if path else key
         if isinstance(inner, dict) and inner and "_type" not in inner:
             out.update(leaves(inner, name))

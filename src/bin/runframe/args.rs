@@ -102,11 +102,12 @@ Examples:
   runframe sql 'select user, count(*) as runs, sum(runtime) / 3600 as hours from runs group by user' runs.parquet
   runframe sql \"select name from runs where logged('model:latest').version >= 3\" my-team/mnist
   runframe sql 'select r.name, a.artifact.name from runs r join artifacts a on r.name = a.name' ./wandb
+  runframe sql 'select name, min(loss) from history group by name' ./wandb
   runframe sql -f report.sql a/wandb b/wandb -o report.parquet
 
 Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name, \
 direction (logged or used), artifact.name, artifact.type, artifact.version, artifact.aliases, artifact.size, \
-artifact.digest, artifact.state, artifact.created_at, artifact.id.
+artifact.digest, artifact.state, artifact.created_at, artifact.id; history, one row per run and step, as the verb history has it.
 Dotted names stand bare; what SQL would take for something else is quoted: \"summary.val loss\".
 It is Polars' SQL with joins, subqueries, with, windows, and the functions of --where that Polars lacks: logged, used, contains, \
 len, is_nan, is_active, now, year, month, day, hour, minute.
@@ -116,7 +117,7 @@ const HISTORY_EXAMPLES: &str = "\
 Examples:
   runframe history ./wandb -k loss,val/acc                  every logged row with a value of either
   runframe history ./wandb -k 'val/*' --step 1000..2000 -o val.parquet
-  runframe history ./wandb -w \"state = 'finished' and config.lr < 0.01\" -k loss --wide loss
+  runframe history ./wandb -w \"state = 'finished' and config.lr < 0.01\" --wide loss
   runframe history ./wandb --at-best val/loss:min -s test/f1,val/acc
   runframe history ./wandb --system -k 'system.gpu*' -o gpu.parquet
   runframe history ./wandb -k loss --tidy --format csv
@@ -164,7 +165,7 @@ pub(crate) enum Verb {
     /// The logged steps of many runs: long, tidy or wide; or what was logged where a metric was best.
     #[command(after_long_help = format!("{HISTORY_EXAMPLES}\n\n{EXIT_CODES}"))]
     History(History),
-    /// SQL over the tables runs and artifacts.
+    /// SQL over the tables runs, artifacts and history.
     #[command(after_long_help = format!("{SQL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Sql(Sql),
     /// The completion script for a shell.

@@ -56,7 +56,8 @@ fn chosen(plan: &Load, chat: &Chat, output: &Output) -> Result<Option<Vec<RunKey
     load::attempt(plan, chat, |_| Ok(()), choose).map(|(runs, _)| Some(runs))
 }
 
-fn read(query: &HistoryQuery, plan: &Load, chat: &Chat) -> Result<HistoryFrame> {
+/// The history of the sources.
+pub(crate) fn read(query: &HistoryQuery, plan: &Load, chat: &Chat) -> Result<HistoryFrame> {
     let progress = Arc::new(Progress::default());
     let mut loader = RunFrame::loader().progress(progress.clone());
     for source in &plan.sources {

@@ -67,7 +67,7 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
             (load.strict, load::with(&load, chat, |loaded| show::run(&show, &loaded.frame, &output))?)
         }
         plan::Verb::Sql(sql, load, output) => {
-            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, loaded, &output))?)
+            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, &load, chat, loaded, &output))?)
         }
         plan::Verb::History(history, load, output) => (load.strict, history::run(&history, &load, chat, &output)?),
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
