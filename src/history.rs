@@ -12,13 +12,16 @@
 //! # Ok(()) }
 //! ```
 
+mod batch;
 mod chunk;
 mod forms;
+mod keys;
 mod log;
 mod query;
 mod rows;
 mod store;
 mod table;
+mod value;
 
 pub use crate::ops::history::{HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
 pub use forms::tidy;

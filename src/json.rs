@@ -2,8 +2,11 @@
 //!
 //! Numbers and strings stay slices of the text; nothing is allocated but the stack of open containers.
 
+mod number;
 mod text;
 
+#[cfg_attr(not(feature = "frame"), allow(unused_imports))]
+pub use number::{Plain, plain_number};
 pub use text::{compact, members, quote, validate};
 
 use std::borrow::Cow;

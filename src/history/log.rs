@@ -1,13 +1,12 @@
 //! History from `.wandb` logs.
 
+use super::batch::Shared;
 use super::query::HistoryQuery;
-use super::rows::Shared;
 use super::{HistorySink, HistorySource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Receipt;
 use crate::source::Progress;
 use crate::source::log::LogSource;
-use crate::source::log::history::Rows;
 
 impl HistorySource for LogSource {
     fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
@@ -17,7 +16,11 @@ impl HistorySource for LogSource {
             );
         }
         let shared = Shared::new(query, sink);
-        let rows = if query.is_system() { Rows::System } else { Rows::History };
-        self.rows(rows, query.chosen_runs(), &|folders| shared.taker(folders), progress)
+        let read = rayon::scope(|scope| {
+            self.rows(shared.rows(), query.chosen_runs(), &|folders| shared.taker(folders, Some(scope)), progress)
+        });
+        let mut receipt = read?;
+        shared.end(&mut receipt)?;
+        Ok(receipt)
     }
 }

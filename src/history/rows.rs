@@ -1,73 +1,33 @@
 //! The rows of one run of logs, taken from their records into typed columns; only what is asked for is decoded.
 
-use super::HistorySink;
+use super::batch::{Batch, Folder, Helpers, Piece, Shared};
 use super::chunk::{HistoryChunk, NONE, follows};
-use super::query::{Axis, HistoryQuery};
+use super::keys::{Keys, Meaning, Slot};
+use super::query::Axis;
+use super::value::{float, scalar};
 use crate::columns::Sparse;
 use crate::error::Error;
-use crate::flatten::{Flattener, Leaf, NameId, Root, number};
-use crate::json::{self, Event, JsonError, NonFinite, Reader};
-use crate::record::{Document, JsonFault, Receipt, RunKey, Timestamp};
-use crate::source::log::history::{Documents, Item, Malformed, Row, RunRows, step_of};
-use hashbrown::HashTable;
+use crate::flatten::{Leaf, NameId, Root};
+use crate::json::{self, JsonError, Plain};
+use crate::record::{Damage, Document, JsonFault, Receipt, RunKey, Timestamp};
+use crate::source::log::history::{Item, MALFORMED, Malformed, Row, RunRows, step_of};
+use rayon::Scope;
 use std::borrow::Cow;
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 /// Rows of a chunk, and bytes of their records, at most. A row group of Parquet has as many.
 pub(super) const ROWS: usize = 65_536;
 const BYTES: usize = 64 << 20;
 
-/// What the summary's columns begin with, whose rules the names of metrics follow.
-const PREFIX: &str = "summary.";
-
-/// What all takers of rows share.
-pub(super) struct Shared<'a> {
-    query: &'a HistoryQuery,
-    sink: &'a dyn HistorySink,
-    /// Keys that were seen, as much memory as there are threads at work.
-    pool: Mutex<Vec<Keys>>,
-}
-
-impl<'a> Shared<'a> {
-    pub(super) fn new(query: &'a HistoryQuery, sink: &'a dyn HistorySink) -> Self {
-        Shared { query, sink, pool: Mutex::default() }
-    }
-
-    /// A taker of one run's rows.
-    pub(super) fn taker(&'a self, folders: usize) -> Taker<'a> {
-        let keys = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Taker {
-            shared: self,
-            keys,
-            whole: folders > 1,
-            start: None,
-            before: 0,
-            run: Arc::default(),
-            order: 0,
-            steps: Vec::new(),
-            times: Vec::new(),
-            runtimes: Vec::new(),
-            columns: Vec::new(),
-            stamps: Vec::new(),
-            touched: Vec::new(),
-            now: Now::default(),
-            bytes: 0,
-            rising: true,
-            notes: Receipt::default(),
-            failed: None,
-        }
-    }
-}
-
 /// Takes the rows of one run.
-pub(super) struct Taker<'a> {
-    shared: &'a Shared<'a>,
+pub(super) struct Taker<'x, 's> {
+    shared: &'s Shared<'s>,
+    helpers: Option<Helpers<'x, 's>>,
     keys: Keys,
     /// The run is handed over in one piece: rows of a later folder may come before those of an earlier one.
     whole: bool,
-    start: Option<Timestamp>,
-    before: i64,
+    folder: Folder,
     run: Arc<OnceLock<RunKey>>,
     order: u32,
     steps: Vec<i64>,
@@ -86,6 +46,32 @@ pub(super) struct Taker<'a> {
     failed: Option<Error>,
 }
 
+impl<'s> Shared<'s> {
+    /// A taker of the rows of a run with so many folders. The scope's threads help with long logs.
+    pub(super) fn taker<'x>(&'s self, folders: usize, scope: Option<&'x Scope<'s>>) -> Taker<'x, 's> {
+        Taker {
+            shared: self,
+            helpers: scope.filter(|_| folders == 1).map(Helpers::new),
+            keys: self.lend(),
+            whole: folders > 1,
+            folder: Folder::default(),
+            run: Arc::default(),
+            order: 0,
+            steps: Vec::new(),
+            times: Vec::new(),
+            runtimes: Vec::new(),
+            columns: Vec::new(),
+            stamps: Vec::new(),
+            touched: Vec::new(),
+            now: Now::default(),
+            bytes: 0,
+            rising: true,
+            notes: Receipt::default(),
+            failed: None,
+        }
+    }
+}
+
 /// The row in progress.
 #[derive(Debug, Default, Clone, Copy)]
 struct Now {
@@ -97,105 +83,72 @@ struct Now {
     malformed: bool,
 }
 
-/// The keys that a thread has seen, and what they mean.
-#[derive(Debug, Default)]
-struct Keys {
-    flattener: Flattener,
-    table: HashTable<(Box<[u8]>, Meaning)>,
-    hasher: hashbrown::DefaultHashBuilder,
-    /// By [`NameId`]: whether the column is asked for; `None` if nobody looked yet.
-    asked: Vec<Option<bool>>,
-    documents: Documents,
-}
-
-/// What a top-level key means.
-#[derive(Debug, Clone, Copy)]
-struct Meaning {
-    slot: Slot,
-    /// What lies below may be asked for.
-    below: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Slot {
-    Step,
-    Time,
-    Runtime,
-    Column(NameId),
-    Skip,
-}
-
-impl Keys {
-    #[inline]
-    fn meaning(&mut self, key: &[u8], nested: bool, shared: &Shared<'_>) -> Meaning {
-        let hash = self.hasher.hash_one(key);
-        match self.table.find(hash, |(known, _)| **known == *key) {
-            Some((_, meaning)) => *meaning,
-            None => self.learn(key, hash, nested, shared),
-        }
-    }
-
-    fn learn(&mut self, key: &[u8], hash: u64, nested: bool, shared: &Shared<'_>) -> Meaning {
-        let special = |slot| Meaning { slot, below: false };
-        let meaning = match key {
-            b"_step" => special(Slot::Step),
-            b"_timestamp" => special(Slot::Time),
-            b"_runtime" => special(Slot::Runtime),
-            _ => self.column(key, nested, shared),
-        };
-        let hasher = &self.hasher;
-        self.table.insert_unique(hash, (key.into(), meaning), |(known, _)| hasher.hash_one(&**known));
-        meaning
-    }
-
-    /// The column of a key that holds plain values; none if it is W&B's own or not asked for.
-    fn column(&mut self, key: &[u8], nested: bool, shared: &Shared<'_>) -> Meaning {
-        let mut text = String::from("{");
-        json::quote(&String::from_utf8_lossy(key), &mut text);
-        text.push_str(":0}");
-        let mut found = None;
-        // A text of our own; and were it wrong, the key would only be passed over.
-        let _ = self.flattener.document(Root::Summary, &Document::plain(text), |id, _| found = Some(id));
-        let Some(id) = found else { return Meaning { slot: Slot::Skip, below: false } };
-        let path = self.path(id, shared);
-        let below = shared.query.may_take_below(&path);
-        if self.is_asked(id, shared) {
-            return Meaning { slot: Slot::Column(id), below };
-        }
-        if !nested {
-            shared.sink.metric(&path);
-        }
-        Meaning { slot: Slot::Skip, below }
-    }
-
-    /// The path that a column is called by.
-    fn path(&self, id: NameId, shared: &Shared<'_>) -> String {
-        let name = self.flattener.name(id);
-        let path = name.strip_prefix(PREFIX).unwrap_or(name);
-        if shared.query.is_system() { format!("system.{path}") } else { path.to_owned() }
-    }
-
-    fn is_asked(&mut self, id: NameId, shared: &Shared<'_>) -> bool {
-        if self.asked.len() <= id.index() {
-            self.asked.resize(id.index() + 1, None);
-        }
-        if let Some(Some(asked)) = self.asked.get(id.index()) {
-            return *asked;
-        }
-        let asked = shared.query.takes(&self.path(id, shared));
-        if let Some(slot) = self.asked.get_mut(id.index()) {
-            *slot = Some(asked);
-        }
-        asked
-    }
-}
-
-impl RunRows for Taker<'_> {
-    fn folder(&mut self, start: Option<Timestamp>, before: i64) {
-        (self.start, self.before) = (start, before);
+impl RunRows for Taker<'_, '_> {
+    fn folder(&mut self, file: &Path, start: Option<Timestamp>, before: i64) {
+        self.folder = Folder { file: file.to_owned(), start, before };
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
+        if self.helpers.as_mut().is_some_and(|helpers| helpers.wants(row)) {
+            self.send(row);
+            return Ok(());
+        }
+        self.take(row)
+    }
+
+    fn finish(mut self, run: RunKey, receipt: &mut Receipt) -> crate::error::Result<()> {
+        self.flush();
+        self.hand_over();
+        for fault in &mut self.notes.json_faults {
+            fault.run = run.path();
+        }
+        receipt.merge(std::mem::take(&mut self.notes));
+        self.keys.documents.tell(&run, receipt);
+        // Nobody else sets it.
+        let _ = self.run.set(run);
+        self.shared.give_back(self.keys);
+        self.failed.map_or(Ok(()), Err)
+    }
+}
+
+impl<'s> Taker<'_, 's> {
+    /// Keeps a row for others to decode.
+    fn send(&mut self, row: &Row<'_>) {
+        if self.helpers.as_mut().is_some_and(|helpers| helpers.keep(row)) {
+            self.flush();
+        }
+    }
+
+    /// Has the rows decoded that are kept for others.
+    fn flush(&mut self) {
+        // First those that came before them.
+        self.hand_over();
+        let (run, order, folder) = (self.run.clone(), self.order, self.folder.clone());
+        if self.helpers.as_mut().is_some_and(|helpers| helpers.send(self.shared, Piece { run, order, folder })) {
+            self.order += 1;
+        }
+    }
+
+    /// Decodes the rows of a batch as the chunk `order` of a run.
+    pub(super) fn decode(shared: &'s Shared<'s>, piece: Piece, batch: &Batch) {
+        let mut taker = shared.taker(1, None);
+        (taker.run, taker.order, taker.folder) = (piece.run, piece.order, piece.folder);
+        // The next batch has the next number.
+        taker.whole = true;
+        for row in batch.rows(shared.rows()) {
+            if taker.take(&row).is_err() {
+                let (file, offset, bytes) = (taker.folder.file.clone(), row.offset, row.body.len() as u64);
+                taker.notes.damage(Damage { file, offset, bytes, reason: MALFORMED.to_owned() });
+                taker.notes.lost_records += 1;
+            }
+        }
+        taker.hand_over();
+        taker.keys.documents.tell(&RunKey::default(), &mut taker.notes);
+        shared.end_batch(taker.run, taker.notes, taker.failed);
+        shared.give_back(taker.keys);
+    }
+
+    fn take(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
         let query = self.shared.query;
         if self.failed.is_some() || (query.limits_steps() && !query.takes_step(row.step()?)) {
             return Ok(());
@@ -210,25 +163,10 @@ impl RunRows for Taker<'_> {
         if self.touched.is_empty() && !query.asked().is_empty() {
             return Ok(());
         }
-        self.keep(row.weight());
+        self.keep(row.body.len());
         Ok(())
     }
 
-    fn finish(mut self, run: RunKey, receipt: &mut Receipt) -> crate::error::Result<()> {
-        self.hand_over();
-        for fault in &mut self.notes.json_faults {
-            fault.run = run.path();
-        }
-        receipt.merge(std::mem::take(&mut self.notes));
-        self.keys.documents.tell(&run, receipt);
-        // Nobody else sets it.
-        let _ = self.run.set(run);
-        self.shared.pool.lock().unwrap_or_else(PoisonError::into_inner).push(self.keys);
-        self.failed.map_or(Ok(()), Err)
-    }
-}
-
-impl Taker<'_> {
     fn read(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
         let beside = row.items(|item| self.item(&item))?;
         if self.now.malformed {
@@ -237,8 +175,8 @@ impl Taker<'_> {
         self.now.step = self.now.step.or(beside);
         if self.shared.query.is_system() {
             self.now.time = row.time()?;
-            let since = self.start.zip(self.now.time).map(|(start, time)| start.seconds_until(time));
-            self.now.runtime = since.map(|seconds| seconds + self.before as f64);
+            let since = self.folder.start.zip(self.now.time).map(|(start, time)| start.seconds_until(time));
+            self.now.runtime = since.map(|seconds| seconds + self.folder.before as f64);
         }
         if self.now.nested {
             self.take_back();
@@ -255,17 +193,31 @@ impl Taker<'_> {
             self.now.nested |= below;
             return;
         }
+        match slot {
+            Slot::Column(_) if self.now.nested => return,
+            // Nearly everything is a number in `value_json`.
+            Slot::Column(id) => match json::plain_number(item.json()) {
+                Some(Plain::Int(value)) => return self.push(id, Leaf::Int(value)),
+                Some(Plain::Float(value)) => return self.push(id, Leaf::Float(value)),
+                Some(Plain::Decimal) => {
+                    if let Some(value) = float(item.json()).filter(|value| value.is_finite()) {
+                        return self.push(id, Leaf::Float(value));
+                    }
+                }
+                None => {}
+            },
+            Slot::Skip if !below => return,
+            _ => {}
+        }
         let Ok(json) = item.value() else {
             self.now.malformed = true;
             return;
         };
-        let float = || std::str::from_utf8(&json).ok().and_then(|text| text.trim().parse::<f64>().ok());
         match slot {
             Slot::Step => self.now.step = step_of(&json),
-            Slot::Time => self.now.time = float().and_then(Timestamp::from_float),
-            Slot::Runtime => self.now.runtime = float(),
-            Slot::Skip => self.now.nested |= below && json.trim_ascii_start().first() == Some(&b'{'),
-            Slot::Column(_) if self.now.nested => {}
+            Slot::Time => self.now.time = float(&json).and_then(Timestamp::from_float),
+            Slot::Runtime => self.now.runtime = float(&json),
+            Slot::Skip => self.now.nested |= json.trim_ascii_start().first() == Some(&b'{'),
             Slot::Column(id) => self.scalar(id, &json),
         }
     }
@@ -419,30 +371,5 @@ impl Taker<'_> {
         if let Err(error) = self.shared.sink.chunk(chunk) {
             self.failed = Some(error);
         }
-    }
-}
-
-/// A JSON text that is no object and no list, as in a summary; `None` if it is one.
-#[inline]
-fn scalar<'a>(text: &'a str, repaired: &mut u64) -> Result<Option<Leaf<'a>>, JsonError> {
-    let mut reader = Reader::new(text);
-    let leaf = match reader.next()? {
-        Event::Number(digits) => number(digits),
-        Event::Null => Leaf::Null,
-        Event::Bool(value) => Leaf::Bool(value),
-        Event::NonFinite(value) => Leaf::Float(value.value()),
-        Event::Str(text) => {
-            let (text, changed) = text.decode();
-            *repaired += u64::from(changed);
-            match NonFinite::from_spelling(&text) {
-                Some(value) => Leaf::Float(value.value()),
-                None => Leaf::Str(text),
-            }
-        }
-        _ => return Ok(None),
-    };
-    match reader.next()? {
-        Event::End => Ok(Some(leaf)),
-        _ => Err(JsonError { offset: reader.offset(), reason: "more text after the value" }),
     }
 }

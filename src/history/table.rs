@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Cells of a row group that is made dense at once, at most, but for a least number of rows.
-const CELLS: usize = 16 << 20;
+const CELLS: usize = 4 << 20;
 const LEAST: usize = 1_024;
 
 /// All chunks and the columns they make.

@@ -309,6 +309,30 @@ fn what_is_broken_is_told_and_the_rest_is_kept() {
 }
 
 #[test]
+fn rows_that_other_threads_decode_are_told_of_too() {
+    let long = format!("\"{}\"", "x".repeat(20_000));
+    let mut records = vec![run("r0", 1, &[text(2, "me"), text(3, "p")])];
+    for step in 0..300 {
+        let value = if step == 250 { "nonsense".to_owned() } else { step.to_string() };
+        records.push(history(&[nested(&["_step"], &step.to_string()), nested(&["x"], &value), nested(&["t"], &long)]));
+    }
+    records.insert(200, message(2, &[text(1, [0x0a, 0x7f])]));
+    let root = tempfile::tempdir().unwrap();
+    let file = put(root.path(), "wandb/run-a", "r0", &records);
+    let frame = read(root.path(), &all().keys(["x"])).unwrap();
+    let steps: Vec<String> = (0..300).filter(|step| *step != 250).map(|step| step.to_string()).collect();
+    let df = frame.collect().unwrap();
+    assert_eq!((shown(&df, "_step"), shown(&df, "x")), (steps.clone(), steps));
+    let receipt = frame.receipt();
+    assert_eq!((receipt.json_errors, receipt.lost_records, receipt.damages.len(), receipt.runs), (1, 1, 1, 1));
+    assert_eq!((receipt.json_faults[0].run.as_str(), receipt.json_faults[0].place.as_str()), ("me/p/r0", "history.x"));
+    // The record behind 199 rows of some 20 kB.
+    let at = receipt.damages[0].offset;
+    assert!(receipt.damages[0].file == file && (199 * 20_000..200 * 20_200).contains(&at), "{at}");
+    assert_eq!(read(root.path(), &all()).unwrap().height(), 300);
+}
+
+#[test]
 fn system_metrics_have_times_and_no_steps() {
     let stats =
         |seconds: i64, cpu: &str| message(7, &[time(2, seconds), message(3, &[text(1, "proc.cpu"), text(16, cpu)])]);

@@ -8,6 +8,7 @@ use super::framing::{Buffers, Frames, Start};
 pub(crate) use super::items::{Item, step_of};
 use super::items::{row, row_step};
 use super::messages::{Kind, RunMessage, time_in};
+pub(crate) use super::reading::MALFORMED;
 use super::reading::{open, records};
 use super::tree::Tree;
 use super::unit::{self, Outcome, Pool, Unit};
@@ -18,7 +19,7 @@ use crate::record::{JsonFault, Receipt, RunKey, Timestamp};
 use crate::source::Progress;
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which records are rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,11 @@ pub(crate) enum Rows {
 /// One row, still in the bytes of its record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
-    body: &'a [u8],
-    rows: Rows,
+    /// The message.
+    pub(crate) body: &'a [u8],
+    pub(crate) rows: Rows,
+    /// Where its record begins in the file.
+    pub(crate) offset: u64,
 }
 
 /// The memory that [`Row::document`] takes, and what it found wrong.
@@ -44,11 +48,6 @@ pub(crate) struct Documents {
 }
 
 impl<'a> Row<'a> {
-    /// Bytes of the record.
-    pub(crate) fn weight(&self) -> usize {
-        self.body.len()
-    }
-
     /// Hands out the items, in no order; gives the step that stands beside them, if one does.
     #[inline]
     pub(crate) fn items(&self, mut each: impl FnMut(Item<'a>)) -> Result<Option<i64>, Malformed> {
@@ -114,8 +113,8 @@ impl Documents {
 
 /// Takes the rows of one run.
 pub(crate) trait RunRows {
-    /// The next folder begins: when it was started, and how many seconds the run took before.
-    fn folder(&mut self, start: Option<Timestamp>, before: i64);
+    /// The next folder begins, that of this file: when it was started, and how many seconds the run took before.
+    fn folder(&mut self, file: &Path, start: Option<Timestamp>, before: i64);
 
     /// The next row of the folder.
     ///
@@ -248,7 +247,7 @@ impl<R: RunRows> Pass<'_, R> {
     /// Reads one file as the next folder of the run.
     fn file(
         &self,
-        path: &PathBuf,
+        path: &Path,
         unit: &Unit,
         known: &mut Known,
         taker: &mut R,
@@ -262,7 +261,7 @@ impl<R: RunRows> Pass<'_, R> {
         }
         let (mut any, mut first, mut end) = (false, true, Read::Whole);
         let read = match started {
-            Start::Log => records(path, &mut frames, receipt, |record| {
+            Start::Log => records(path, &mut frames, receipt, |record, offset| {
                 let Some(kind) = record.kind else { return Ok(true) };
                 any = true;
                 let rows = match kind {
@@ -272,7 +271,7 @@ impl<R: RunRows> Pass<'_, R> {
                         let run = RunMessage::parse(record.body)?;
                         known.learn(&run);
                         if std::mem::take(&mut first) {
-                            taker.folder(run.start, run.runtime);
+                            taker.folder(path, run.start, run.runtime);
                         }
                         if let Some(other) = self.other(unit, known) {
                             end = other;
@@ -283,7 +282,7 @@ impl<R: RunRows> Pass<'_, R> {
                     _ => return Ok(true),
                 };
                 if rows == self.rows {
-                    taker.row(&Row { body: record.body, rows })?;
+                    taker.row(&Row { body: record.body, rows, offset })?;
                 }
                 Ok(true)
             }),

@@ -11,6 +11,8 @@ use crate::record::{Damage, Receipt, Timestamp, Wanted};
 use std::fs::File;
 use std::path::Path;
 
+/// What is wrong with a record whose bytes break the wire format.
+pub(crate) const MALFORMED: &str = "a record that is no W&B message";
 /// Gaps in record numbers are believed up to here.
 const MOST_MISSING: u64 = u32::MAX as u64;
 /// Records in which [`peek`] looks for the run; writers put it second.
@@ -64,7 +66,7 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
         return Err(Error::new(ErrorKind::Format, found).file(path));
     }
     let read = match started {
-        Start::Log => records(path, &mut frames, receipt, |record| fold.record(record, wanted).map(|()| true)),
+        Start::Log => records(path, &mut frames, receipt, |record, _| fold.record(record, wanted).map(|()| true)),
         _ => Ok(()),
     };
     let end = frames.end();
@@ -83,12 +85,12 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
     read
 }
 
-/// Hands out every sound record until `each` gives false, and counts what is lost between them.
+/// Hands out every sound record and its offset until `each` gives false, and counts what is lost between them.
 pub(super) fn records(
     path: &Path,
     frames: &mut Frames<'_, File>,
     receipt: &mut Receipt,
-    mut each: impl FnMut(&Record<'_>) -> Result<bool, Malformed>,
+    mut each: impl FnMut(&Record<'_>, u64) -> Result<bool, Malformed>,
 ) -> Result<()> {
     let mut missing = Missing::default();
     let damage = |offset, bytes, reason: &str, receipt: &mut Receipt| {
@@ -98,12 +100,12 @@ pub(super) fn records(
         match frames.next() {
             Ok(Some(Frame::Record { offset, bytes })) => {
                 let record = Record::parse(bytes);
-                match record.and_then(|record| each(&record).map(|on| (on, record.num))) {
+                match record.and_then(|record| each(&record, offset).map(|on| (on, record.num))) {
                     Ok((false, _)) => break Ok(()),
                     Ok((true, num)) => missing.number(num),
                     Err(_) => {
                         missing.damaged += 1;
-                        damage(offset, bytes.len() as u64, "a record that is no W&B message", receipt);
+                        damage(offset, bytes.len() as u64, MALFORMED, receipt);
                     }
                 }
             }
