@@ -11,7 +11,7 @@ pub use dense::Dense;
 pub use fields::resolve_alias;
 pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};
-#[cfg_attr(not(feature = "frame"), allow(unused_imports))]
+#[cfg(feature = "frame")]
 pub(crate) use resolve::fits;
 pub use resolve::{Facts, Kind, LeafType, Shape, shapes};
 pub use sparse::Sparse;

@@ -2,10 +2,11 @@
 //!
 //! Numbers and strings stay slices of the text; nothing is allocated but the stack of open containers.
 
+#[cfg(feature = "frame")]
 mod number;
 mod text;
 
-#[cfg_attr(not(feature = "frame"), allow(unused_imports))]
+#[cfg(feature = "frame")]
 pub use number::{Plain, plain_number};
 pub use text::{compact, members, quote, validate};
 
