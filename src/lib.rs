@@ -1,8 +1,8 @@
 //! Weights & Biases runs as fast, typed, complete dataframes.
 //!
 //! ```text
-//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr ──► sink
-//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr        parquet · arrow · csv · json · table
+//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr, compare ──► sink
+//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr, DataFrame        parquet · arrow · csv · json · table
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
 //! ```
@@ -36,6 +36,8 @@
 extern crate self as runframe;
 
 mod columns;
+#[cfg(feature = "frame")]
+pub mod compare;
 mod error;
 #[cfg(feature = "frame")]
 pub mod expr;
@@ -77,7 +79,7 @@ pub use arrow_array;
 #[cfg(feature = "frame")]
 pub use frame::bridge::{reader as record_batch_reader, record_batches};
 #[cfg(feature = "frame")]
-pub use frame::{Conflict, RunFrame, Table};
+pub use frame::{Conflict, RunFrame, Table, sorted};
 #[cfg(feature = "frame")]
 pub use history::{HistoryFrame, HistoryQuery, run_keys};
 #[cfg(feature = "frame")]

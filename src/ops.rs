@@ -10,6 +10,7 @@ pub mod run;
 mod tests;
 mod verbs;
 
+pub(crate) use artifact::Lists;
 pub use best::Best;
 pub(crate) use best::{at_once, free_prefix};
 pub use verbs::{Direction, RunVerbs};

@@ -9,16 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Table, series, unknown_column};
 use crate::record::RunKey;
 use crate::sink;
+use crate::sink::row_groups::{self, Chunk};
 use polars::prelude::*;
 use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Cells of a row group that is made dense at once, at most, but for a least number of rows.
-const CELLS: usize = 4 << 20;
-const LEAST: usize = 1_024;
 
 /// All chunks and the columns they make.
 pub(super) struct HistoryTable {
@@ -76,9 +73,8 @@ impl HistoryTable {
         self.schema.iter_names().map(|name| name.as_str()).filter(|name| self.metrics.contains_key(*name))
     }
 
-    /// Hands out all rows, in groups that are not too large to be dense.
-    fn groups(&self, columns: usize, mut each: impl FnMut(Group) -> Result<()>) -> Result<()> {
-        let most = (CELLS / columns.max(1)).clamp(LEAST, ROWS);
+    /// Hands out all rows, in groups of at most so many.
+    fn groups(&self, most: usize, mut each: impl FnMut(Group) -> Result<()>) -> Result<()> {
         let (mut group, mut rows) = (Group::new(), 0);
         for part in self.parts.all() {
             let Some(run) = part.run() else { continue };
@@ -96,12 +92,9 @@ impl HistoryTable {
 
     /// The rows of a group, dense.
     fn frame(&self, group: &Group, names: &[&str]) -> Result<DataFrame> {
-        let height = group.iter().map(|(_, chunk)| chunk.height()).sum();
-        let column = |name: &&str| match self.metrics.get(*name) {
-            Some(metric) => metric.column(name, group, height),
-            None => fixed(name, group),
-        };
-        let columns: Vec<Series> = names.par_iter().map(column).collect::<Result<_>>()?;
+        let height = height(group);
+        let columns: Vec<Series> =
+            names.par_iter().map(|name| self.column(name, group, height)).collect::<Result<_>>()?;
         Ok(DataFrame::new(height, columns.into_iter().map(Column::from).collect())?)
     }
 
@@ -111,12 +104,31 @@ impl HistoryTable {
     /// If the file cannot be written.
     pub(super) fn write_parquet(&self, path: &Path, metadata: &[(String, String)]) -> Result<()> {
         let names: Vec<&str> = self.schema.iter_names().map(|name| name.as_str()).collect();
+        let rows = row_groups::rows_of_a_group(self.height, names.len());
         sink::save(path, |out| {
-            sink::parquet_parts(&self.schema, metadata, out, |write| {
-                self.groups(names.len(), |group| write(&self.frame(&group, &names)?))
+            row_groups::write(out, &self.schema, metadata, |file| {
+                self.groups(rows, |group| {
+                    let height = height(&group);
+                    let column = |at: usize| {
+                        let name = names.get(at).copied().unwrap_or_default();
+                        Ok(Chunk::Values(self.column(name, &group, height)?.into()))
+                    };
+                    file.group(height, &column)
+                })
             })
         })
     }
+
+    fn column(&self, name: &str, group: &Group, height: usize) -> Result<Series> {
+        match self.metrics.get(name) {
+            Some(metric) => metric.column(name, group, height),
+            None => fixed(name, group),
+        }
+    }
+}
+
+fn height(group: &Group) -> usize {
+    group.iter().map(|(_, chunk)| chunk.height()).sum()
 }
 
 impl Metric {
@@ -232,7 +244,7 @@ impl Table for HistoryTable {
             }
         }
         let mut whole: Option<DataFrame> = None;
-        self.groups(columns.len(), |group| {
+        self.groups(ROWS, |group| {
             let part = self.frame(&group, columns)?;
             match &mut whole {
                 Some(whole) => drop(whole.vstack_mut_owned(part)?),

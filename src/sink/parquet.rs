@@ -1,61 +1,24 @@
 //! Parquet: zstd, statistics, row groups that a reader can skip, and our own key-value pairs.
 
-use super::spy::Spy;
+use super::row_groups::{self, Chunk};
 use crate::error::Result;
 use polars::prelude::*;
-use polars_io::parquet::write::{KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars_parquet::write::schema_to_metadata_key;
 use std::borrow::Cow;
 use std::io::Write;
 
-/// Rows of one group: enough to compress well, few enough to skip and to read in parallel.
-const GROUP: usize = 65_536;
-
 /// Writes the table with `metadata` in the file's footer.
 pub(super) fn write(df: &DataFrame, metadata: &[(String, String)], out: &mut dyn Write) -> Result<()> {
-    let mut df = without_null_types(df)?.into_owned();
-    let mut spy = Spy::new(out);
-    let result = writer(&mut spy, df.schema(), metadata).with_row_group_size(Some(GROUP)).finish(&mut df);
-    let result = result.and_then(|_| Ok(spy.flush()?));
-    spy.result(result)
-}
-
-fn writer<'s, 'o>(
-    spy: &'s mut Spy<'o>,
-    schema: &Schema,
-    metadata: &[(String, String)],
-) -> ParquetWriter<&'s mut Spy<'o>> {
-    let pairs = [arrow_schema(schema)].into_iter().chain(metadata.iter().cloned()).collect();
-    ParquetWriter::new(spy)
-        .with_compression(ParquetCompression::Zstd(None))
-        .with_statistics(StatisticsOptions::full())
-        .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
-}
-
-/// Writes a table that `parts` hands over in parts, each a row group, so that only one of them need be in memory. The schema has no
-/// columns that know no type.
-pub(super) fn write_parts(
-    schema: &Schema,
-    metadata: &[(String, String)],
-    out: &mut dyn Write,
-    parts: impl FnOnce(&mut dyn FnMut(&DataFrame) -> Result<()>) -> Result<()>,
-) -> Result<()> {
-    let mut spy = Spy::new(out);
-    let written = (|| {
-        let mut writer = writer(&mut spy, schema, metadata).batched(schema)?;
-        parts(&mut |part| Ok(writer.write_batch(part)?))?;
-        writer.finish()?;
+    let df = without_null_types(df)?;
+    row_groups::write(out, df.schema(), metadata, |file| {
+        for rows in row_groups::groups(df.height(), df.width()) {
+            let column = |at: usize| {
+                let column = df.select_at_idx(at).map(|column| column.slice(rows.start as i64, rows.len()));
+                Ok(Chunk::Values(column.unwrap_or_default()))
+            };
+            file.group(rows.len(), &column)?;
+        }
         Ok(())
-    })();
-    let flushed = written.and_then(|()| spy.flush().map_err(super::output));
-    spy.first_of(flushed)
-}
-
-/// The Arrow schema as the footer has it, with plain strings: Polars would say string views, which pyarrow before 16 refuses.
-fn arrow_schema(schema: &Schema) -> (String, String) {
-    let field = |field: Field| (field.name.clone(), field.dtype.to_arrow_field(field.name, CompatLevel::oldest()));
-    let pair = schema_to_metadata_key(&schema.iter_fields().map(field).collect());
-    (pair.key, pair.value.unwrap_or_default())
+    })
 }
 
 /// The table with text in place of columns that know no type, which many readers refuse.

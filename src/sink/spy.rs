@@ -25,8 +25,8 @@ impl<'a> Spy<'a> {
         }
     }
 
-    /// The failure of the output if it failed, else the result of work that wrote here.
-    pub(super) fn first_of(self, result: Result<()>) -> Result<()> {
+    /// The result of a writer of our own that wrote here, with the true cause if the output failed.
+    pub(super) fn cause<T>(self, result: Result<T>) -> Result<T> {
         match self.error {
             Some(cause) => Err(output(cause)),
             None => result,

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundled;
 mod cli;
+mod compare;
 mod expressions;
 mod group;
 mod history;
@@ -17,5 +18,6 @@ mod push;
 mod server;
 mod sql;
 mod stored;
+mod stored_rows;
 #[path = "../server/mod.rs"]
 mod wandb;

@@ -1,7 +1,12 @@
 //! The command line as typed.
 
+mod compare;
+
+pub(crate) use compare::{Artifacts, Diff, Vary};
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use compare::{ARTIFACTS_EXAMPLES, DIFF_EXAMPLES, VARY_EXAMPLES};
 use runframe::sink::{Format, Zone};
 use std::path::PathBuf;
 
@@ -13,6 +18,7 @@ Exit codes:
   3    network: no answer, or too many requests for too long
   4    the server does not take the API key
   5    a server's set of runs could not be proved whole; with --strict: some data could not be read
+  6    found what was looked for: diff --exit-code a difference, artifacts --require a run that lacks one
   130  interrupted
 
 Data goes to the standard output; progress, warnings and errors to the standard error.";
@@ -25,6 +31,9 @@ Examples:
   runframe group ./wandb -b user,state                runs, runtime, first and last creation of each
   runframe schema runs.parquet                        columns, types, fill, range, conflicts
   runframe show ./wandb 4f7ds2kq                      one run, everything
+  runframe diff ./wandb 4f7ds2kq 9dk2m1ab             the config keys in which two runs differ
+  runframe vary ./wandb                               the config keys that vary, and over what
+  runframe artifacts ./wandb --lineage 4f7ds2kq       what a run was made from, and what was made from it
   runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
 
 SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server; \
@@ -165,6 +174,15 @@ pub(crate) enum Verb {
     /// The logged steps of many runs: long, tidy or wide; or what was logged where a metric was best.
     #[command(after_long_help = format!("{HISTORY_EXAMPLES}\n\n{EXIT_CODES}"))]
     History(History),
+    /// Runs side by side: the keys in which they differ.
+    #[command(after_long_help = format!("{DIFF_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Diff(Diff),
+    /// The config keys that vary over the runs, their values, and which of them move together.
+    #[command(after_long_help = format!("{VARY_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Vary(Vary),
+    /// Artifact versions that runs logged and used; runs that lack one or used an old one; lineage.
+    #[command(after_long_help = format!("{ARTIFACTS_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Artifacts(Artifacts),
     /// SQL over the tables runs, artifacts and history.
     #[command(after_long_help = format!("{SQL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Sql(Sql),
@@ -373,7 +391,7 @@ pub(crate) struct Load {
     pub(crate) receipt: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Output {
     /// Write to this file, whole or not at all; `-` is the standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -455,6 +473,9 @@ mod tests {
     #[test]
     fn every_example_parses() {
         for text in [
+            DIFF_EXAMPLES,
+            VARY_EXAMPLES,
+            ARTIFACTS_EXAMPLES,
             EXAMPLES,
             PULL_EXAMPLES,
             QUERY_EXAMPLES,
@@ -478,6 +499,9 @@ mod tests {
     fn prose_is_for_clap_to_wrap() {
         for text in [
             EXIT_CODES,
+            DIFF_EXAMPLES,
+            VARY_EXAMPLES,
+            ARTIFACTS_EXAMPLES,
             EXAMPLES,
             QUERY_EXAMPLES,
             GROUP_EXAMPLES,

@@ -1,5 +1,9 @@
 //! The command line as meant: plain values, decided without touching a file but that of a statement.
 
+mod compare;
+
+pub(crate) use compare::{Artifacts, Diff, Question, Vary};
+
 use crate::args::{self, Cli, When};
 use crate::query::pointed;
 use runframe::expr::sql::Statement;
@@ -41,6 +45,9 @@ pub(crate) enum Verb {
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
     History(History, Load, Output),
+    Diff(Diff, Load, Output),
+    Vary(Vary, Load, Output),
+    Artifacts(Artifacts, Load, Output),
     Sql(Sql, Load, Output),
     Completions(clap_complete::Shell),
 }
@@ -245,6 +252,22 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let needs = needed(&typed.rows.filters, typed.rows.filter.as_deref(), [].iter());
             let (sources, typed_load) = (typed.sources.sources.clone(), typed.load.clone());
             Verb::History(history(typed)?, load(sources, typed_load, needs, rows), out)
+        }
+        args::Verb::Diff(mut typed) => {
+            let out = out(std::mem::take(&mut typed.output), None, None)?;
+            let (diff, load, out) = Diff::typed(typed, out);
+            Verb::Diff(diff, load, out)
+        }
+        args::Verb::Vary(mut typed) => {
+            let out = out(std::mem::take(&mut typed.output), None, None)?;
+            let (vary, load, out) = Vary::typed(typed, out);
+            Verb::Vary(vary, load, out)
+        }
+        args::Verb::Artifacts(mut typed) => {
+            let fallback = Artifacts::fallback(&typed);
+            let out = out(std::mem::take(&mut typed.output), fallback, typed.limit)?;
+            let (artifacts, load, out) = Artifacts::typed(typed, out);
+            Verb::Artifacts(artifacts, load, out)
         }
         args::Verb::Sql(typed) => {
             let out = out(typed.output, None, None)?;

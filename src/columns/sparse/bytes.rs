@@ -183,6 +183,7 @@ impl Sparse {
             lists: Bytes::read(from)?,
             jsons: Bytes::read(from)?,
             declared: Vec::new(),
+            declared_empty: false,
         })
     }
 }

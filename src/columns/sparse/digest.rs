@@ -8,7 +8,8 @@ impl Sparse {
     /// A few of the values that make the same columns, of the same types, as all of them. Digests of parts, one appended to the
     /// other, make the columns of the whole.
     pub fn digest(&self) -> Sparse {
-        let mut few = Sparse { declared: self.declared.clone(), ..Sparse::default() };
+        let mut few =
+            Sparse { declared: self.declared.clone(), declared_empty: self.declared_empty, ..Sparse::default() };
         if !self.nulls.is_empty() {
             few.push(0, Leaf::Null);
         }
