@@ -13,6 +13,8 @@ pub use dense::Dense;
 pub use fields::resolve_alias;
 pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};
+#[cfg(feature = "frame")]
+pub(crate) use resolve::fits;
 pub use resolve::{Facts, Kind, LeafType, Shape, shapes};
 pub use sparse::Sparse;
 

@@ -3,7 +3,7 @@
 pub mod bridge;
 mod import;
 mod scan;
-mod series;
+pub(crate) mod series;
 mod table;
 mod top;
 

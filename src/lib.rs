@@ -44,6 +44,8 @@ pub mod expr;
 mod flatten;
 #[cfg(feature = "frame")]
 mod frame;
+#[cfg(feature = "frame")]
+pub mod history;
 mod json;
 #[cfg(feature = "frame")]
 mod load;
@@ -62,7 +64,7 @@ pub use columns::{
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{
-    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Served, Shard, Timestamp, User, Wanted,
+    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, RunKey, Served, Shard, Timestamp, User, Wanted,
 };
 #[cfg(feature = "api")]
 pub use source::api::{
@@ -78,6 +80,8 @@ pub use arrow_array;
 pub use frame::bridge::{reader as record_batch_reader, record_batches};
 #[cfg(feature = "frame")]
 pub use frame::{Conflict, RunFrame, Table, sorted};
+#[cfg(feature = "frame")]
+pub use history::{HistoryFrame, HistoryQuery, run_keys};
 #[cfg(feature = "frame")]
 pub use load::{Loader, read};
 #[cfg(feature = "frame")]

@@ -4,6 +4,7 @@ mod artifact;
 mod best;
 #[cfg(test)]
 pub(crate) mod frames;
+pub mod history;
 pub mod run;
 #[cfg(test)]
 mod tests;

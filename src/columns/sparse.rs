@@ -1,5 +1,8 @@
 //! One path's values over all runs, as (row, value) pairs of each kind, kept as they were logged.
 
+mod bytes;
+mod digest;
+
 use super::resolve::{Kind, LeafType};
 use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
@@ -84,6 +87,23 @@ impl<T: Clone> Pairs<T> {
         self.rows.shrink_to_fit();
         self.values.shrink_to_fit();
     }
+
+    /// Takes the last value back, if it stands in this row.
+    fn take_back(&mut self, row: u32) {
+        while self.rows.last() == Some(&row) {
+            self.rows.pop();
+            self.values.pop();
+        }
+    }
+
+    fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Bytes of memory in use.
+    fn weight(&self) -> usize {
+        self.rows.capacity() * size_of::<u32>() + self.values.capacity() * size_of::<T>()
+    }
 }
 
 /// The places of the rows in ascending order.
@@ -159,6 +179,19 @@ impl Texts {
     fn shrink(&mut self) {
         self.ends.shrink();
         self.bytes.shrink_to_fit();
+    }
+
+    fn take_back(&mut self, row: u32) {
+        self.ends.take_back(row);
+        self.bytes.truncate(self.ends.values.last().map_or(0, |end| *end as usize));
+    }
+
+    fn rows(&self) -> &[u32] {
+        self.ends.rows()
+    }
+
+    fn weight(&self) -> usize {
+        self.ends.weight() + self.bytes.capacity()
     }
 }
 
@@ -282,6 +315,31 @@ impl Sparse {
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         each_kind!(self, kind => kind.shrink());
+    }
+
+    /// Takes back what was added for this row, the last one.
+    pub fn take_back(&mut self, row: u32) {
+        each_kind!(self, kind => kind.take_back(row));
+    }
+
+    /// The rows that have a value of any kind, kind by kind; nulls are none.
+    pub fn rows(&self) -> impl Iterator<Item = u32> {
+        let numbers = [self.ints.rows(), self.floats.rows(), self.bigs.rows(), self.spelled.rows()];
+        let others = [self.strs.rows(), self.bools.rows(), self.lists.rows(), self.jsons.rows()];
+        numbers.into_iter().chain(others).flatten().copied()
+    }
+
+    /// True if there is no value; nulls are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows().next().is_none()
+    }
+
+    /// Bytes of memory in use.
+    pub fn weight(&self) -> usize {
+        let numbers = self.ints.weight() + self.floats.weight() + self.bigs.weight() + self.spelled.weight();
+        let lists: usize = self.lists.values.iter().map(|list| 16 * list.len()).sum();
+        let others = self.strs.weight() + self.bools.weight() + self.lists.weight() + self.jsons.weight();
+        size_of::<Self>() + self.nulls.weight() + numbers + others + lists
     }
 }
 

@@ -10,7 +10,7 @@ use polars_arrow::offset::OffsetsBuffer;
 use std::ops::Range;
 
 /// `Datetime[μs, UTC]`.
-pub(super) fn utc() -> DataType {
+pub(crate) fn utc() -> DataType {
     DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn artifact_fields() -> Vec<Field> {
 }
 
 /// The Polars type of a flattened column.
-pub(super) fn leaf_type(dtype: LeafType) -> DataType {
+pub(crate) fn leaf_type(dtype: LeafType) -> DataType {
     let list = |inner| DataType::List(Box::new(inner));
     match dtype {
         LeafType::Int64 => DataType::Int64,
@@ -83,7 +83,7 @@ pub(super) fn kind_of(dtype: &DataType) -> Kind {
 }
 
 /// A string column.
-pub(super) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Series {
+pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Series {
     StringChunked::from_iter_options(name.into(), values).into_series()
 }
 
@@ -143,7 +143,7 @@ fn artifacts(all: &ArtifactLists, rows: &Range<usize>) -> Result<Series> {
 }
 
 /// A flattened column.
-pub(super) fn leaf(name: &str, values: &Dense<'_>, dtype: LeafType) -> Result<Series> {
+pub(crate) fn leaf(name: &str, values: &Dense<'_>, dtype: LeafType) -> Result<Series> {
     Ok(match values {
         Dense::Ints(values) => Int64Chunked::from_iter_options(name.into(), values.iter().copied()).into_series(),
         Dense::Floats(values) => Float64Chunked::from_iter_options(name.into(), values.iter().copied()).into_series(),

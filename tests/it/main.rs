@@ -7,6 +7,7 @@ mod cli;
 mod compare;
 mod expressions;
 mod group;
+mod history;
 mod identity;
 mod log;
 mod output;

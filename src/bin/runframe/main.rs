@@ -7,6 +7,7 @@ mod chat;
 mod completions;
 mod diff;
 mod group;
+mod history;
 mod load;
 mod plan;
 mod pull;
@@ -88,8 +89,9 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
             })?,
         ),
         plan::Verb::Sql(sql, load, output) => {
-            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, loaded, &output))?)
+            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, &load, chat, loaded, &output))?)
         }
+        plan::Verb::History(history, load, output) => (load.strict, history::run(&history, &load, chat, &output)?),
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
     };
