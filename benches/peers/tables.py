@@ -130,7 +130,9 @@ def same(ours, theirs, columns):
         found = duckdb.sql(f"describe from read_parquet('{path}')").fetchall()
         listed = columns or [row[0] for row in found]
         types = dict(row[:2] for row in found)
-        return ", ".join(f'round("{n}", 9)' if types[n] == "DOUBLE" else f'"{n}"' for n in listed)
+        shown = {name: '"' + name.replace('"', '""') + '"' for name in listed}
+        wrapped = {"DOUBLE": "round({}, 9)", "DATE": "cast({} as timestamp)", "TIMESTAMP WITH TIME ZONE": "cast({} as timestamp)"}
+        return ", ".join(wrapped.get(types[name], "{}").format(shown[name]) for name in listed)
 
     def less(a, b):
         sql = f"select {rows(a)} from read_parquet('{a}') except all select {rows(b)} from read_parquet('{b}')"
