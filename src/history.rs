@@ -5,7 +5,7 @@
 //! use runframe::{Best, Loader, Result};
 //!
 //! # fn main() -> Result<()> {
-//! let query = HistoryQuery::new().keys(["val/loss", "accuracy"]).steps(100..);
+//! let query = HistoryQuery::new().keys(["val/loss", "accuracy"]).steps(1..);
 //! let history = Loader::default().source("examples/wandb")?.history(&query)?;
 //! let best = history.lazy().per_run([history::at_best("accuracy", "val/loss", Best::Lowest)]).collect()?;
 //! assert!(best.height() > 0);

@@ -5,6 +5,7 @@
 //! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr, DataFrame        parquet · arrow · csv · json · table
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
+//! source ──► history ──► ops ──► sink                the logged steps, by the same rules
 //! ```
 //!
 //! A folder of `.wandb` logs, or a stored Parquet file, becomes one table with one row per run. `config` and `summary`

@@ -21,6 +21,8 @@ pub(super) struct Shared<'a> {
     pub(super) sink: &'a dyn HistorySink,
     /// Keys that were seen, as many as there are threads at work.
     pool: Mutex<Vec<Keys>>,
+    /// Batches that are decoded, whose memory is used again: fresh memory costs as much as the work in it.
+    spare: Mutex<Vec<Batch>>,
     /// Batches that are being decoded or wait for it.
     under_way: AtomicUsize,
     late: Mutex<Late>,
@@ -99,11 +101,15 @@ impl<'x, 's> Helpers<'x, 's> {
         if self.batch.ends.is_empty() {
             return false;
         }
-        let batch = std::mem::take(&mut self.batch);
-        if shared.under_way.fetch_add(1, Ordering::Relaxed) >= 2 * rayon::current_num_threads() {
+        let batch = std::mem::replace(&mut self.batch, shared.spare().pop().unwrap_or_default());
+        let work = move || {
             Taker::decode(shared, piece, &batch);
+            shared.reuse(batch);
+        };
+        if shared.under_way.fetch_add(1, Ordering::Relaxed) >= 2 * rayon::current_num_threads() {
+            work();
         } else {
-            self.scope.spawn(move |_| Taker::decode(shared, piece, &batch));
+            self.scope.spawn(move |_| work());
         }
         true
     }
@@ -111,7 +117,21 @@ impl<'x, 's> Helpers<'x, 's> {
 
 impl<'a> Shared<'a> {
     pub(super) fn new(query: &'a HistoryQuery, sink: &'a dyn HistorySink) -> Self {
-        Shared { query, sink, pool: Mutex::default(), under_way: AtomicUsize::new(0), late: Mutex::default() }
+        let (pool, spare, late) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Shared { query, sink, pool, spare, under_way: AtomicUsize::new(0), late }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Batch>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reuse(&self, mut batch: Batch) {
+        batch.bytes.clear();
+        batch.ends.clear();
+        // One huge row leaves no huge buffer behind.
+        if batch.bytes.capacity() <= 4 * BATCH {
+            self.spare().push(batch);
+        }
     }
 
     pub(super) fn rows(&self) -> Rows {
