@@ -4,6 +4,8 @@
 
 mod text;
 
+#[cfg(all(feature = "frame", feature = "api"))]
+pub use text::items;
 pub use text::{compact, members, quote, validate};
 
 use std::borrow::Cow;
