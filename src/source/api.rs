@@ -5,7 +5,9 @@ mod artifacts;
 mod base_url;
 mod client;
 mod filter;
+// The room `history`, which calls it, is not here yet.
 #[cfg(feature = "frame")]
+#[allow(dead_code)]
 pub(crate) mod history;
 mod identity;
 mod key;

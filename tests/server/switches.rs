@@ -1,6 +1,7 @@
 //! Everything about the server that a test can switch while it runs.
 
 use super::Dates;
+use super::storage::StorageSwitches;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Switches {
     pub dates: Dates,
     /// The server's features by name, for `serverInfo`.
     pub features: Vec<(String, bool)>,
+    /// The storage host.
+    pub storage: StorageSwitches,
 }
 
 /// One thing that goes wrong with one request.
@@ -131,6 +134,7 @@ impl Default for Switches {
             nulls: Nulls::Sql,
             dates: Dates::Zulu,
             features: super::schema::features(),
+            storage: StorageSwitches::default(),
         }
     }
 }
