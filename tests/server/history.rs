@@ -46,6 +46,7 @@ pub struct History {
     pub files: usize,
     pub row_group: usize,
     pub statistics: bool,
+    keys: OnceLock<String>,
     parquet: OnceLock<Vec<Arc<Vec<u8>>>>,
 }
 
@@ -84,7 +85,11 @@ impl History {
     }
 
     /// What the server knows of the keys, as JSON: nested ones with dots.
-    pub fn keys(&self) -> String {
+    pub fn keys(&self) -> &str {
+        self.keys.get_or_init(|| self.count())
+    }
+
+    fn count(&self) -> String {
         let mut counts: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
         for (_, row) in &self.rows {
             count(&serde_json::from_str(row).unwrap(), "", &mut counts);
@@ -121,7 +126,9 @@ impl History {
     pub fn live_data(&self, keys: &[&str]) -> String {
         let float = |row: String| {
             let step = members(&row).into_iter().find(|(key, _)| key == "_step").map(|(_, step)| step.to_owned());
-            step.map_or(row.clone(), |step| row.replacen(&format!("\"_step\":{step}"), &format!("\"_step\":{step}.0"), 1))
+            step.map_or(row.clone(), |step| {
+                row.replacen(&format!("\"_step\":{step}"), &format!("\"_step\":{step}.0"), 1)
+            })
         };
         let rows = self.live().iter().filter_map(|(_, row)| picked(row, keys)).map(float);
         format!("[{}]", rows.collect::<Vec<_>>().join(","))
@@ -232,7 +239,8 @@ fn count(value: &Value, path: &str, counts: &mut BTreeMap<String, BTreeMap<&'sta
 }
 
 fn row(rng: &mut Rng, at: usize, step: i64, begin: f64, wide: usize) -> String {
-    let mut out = format!("{{\"_step\":{step},\"_runtime\":{:?},\"_timestamp\":{:?}", at as f64 * 0.25, begin + at as f64 * 0.25);
+    let mut out =
+        format!("{{\"_step\":{step},\"_runtime\":{:?},\"_timestamp\":{:?}", at as f64 * 0.25, begin + at as f64 * 0.25);
     let mut put = |key: &str, value: String| write!(out, ",\"{key}\":{value}").unwrap();
     let loss = match rng.below(40) {
         0 => "\"NaN\"".to_owned(),

@@ -89,7 +89,8 @@ fn now() -> u64 {
 }
 
 fn signature(path: &str, expires: u64, serial: u64) -> u64 {
-    let seed = path.bytes().fold(expires ^ serial.rotate_left(32), |seed, byte| Rng::new(seed ^ u64::from(byte)).next());
+    let seed =
+        path.bytes().fold(expires ^ serial.rotate_left(32), |seed, byte| Rng::new(seed ^ u64::from(byte)).next());
     Rng::new(seed).next()
 }
 
@@ -144,12 +145,14 @@ pub async fn exchange(state: Arc<State>, request: Request<Incoming>) -> Result<R
 type Answer = (u16, Vec<u8>, Option<Range<usize>>, usize);
 
 fn answer(state: &State, switches: &Switches, uri: &hyper::Uri, range: Option<&str>, known: bool) -> Answer {
-    let refused = |status: u16, code: &str| (status, format!("<Error><Code>{code}</Code></Error>").into_bytes(), None, 0);
+    let refused =
+        |status: u16, code: &str| (status, format!("<Error><Code>{code}</Code></Error>").into_bytes(), None, 0);
     if known {
         // As Amazon does: a signature is enough.
         return refused(400, "InvalidArgument: Only one auth mechanism allowed");
     }
-    let query: HashMap<&str, &str> = uri.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('=')).collect();
+    let query: HashMap<&str, &str> =
+        uri.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('=')).collect();
     let number = |key: &str| query.get(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
     let (expires, serial) = (number("Expires"), number("Serial"));
     let right = format!("{:016x}", signature(uri.path(), expires, serial));
@@ -167,7 +170,9 @@ fn answer(state: &State, switches: &Switches, uri: &hyper::Uri, range: Option<&s
     }
     let Some(file) = file(state, uri.path()) else { return refused(404, "NoSuchKey") };
     let total = file.len();
-    let Some(range) = range.filter(|_| !switches.storage.ignore_range) else { return (200, file.to_vec(), None, total) };
+    let Some(range) = range.filter(|_| !switches.storage.ignore_range) else {
+        return (200, file.to_vec(), None, total);
+    };
     if switches.storage.no_suffix && range.starts_with("bytes=-") {
         return refused(416, "InvalidRange");
     }

@@ -191,7 +191,7 @@ impl Run {
     /// What the server knows of the history's keys, as JSON; without a history it is made from the summary.
     pub fn history_keys(&self) -> Option<String> {
         if let Some(history) = &self.history {
-            return Some(history.keys());
+            return Some(history.keys().to_owned());
         }
         let rows = self.history_rows?;
         let keys = members(self.summary.as_deref()?).into_iter().filter(|(key, _)| key != "_wandb");

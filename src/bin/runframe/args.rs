@@ -358,7 +358,10 @@ pub(crate) enum When {
 
 /// The text, unless it is one of our flags: an expression may begin with a minus, but `-w -q` lacks one.
 fn no_flag(text: &str) -> Result<String, String> {
-    let short = matches!(text.as_bytes(), [b'-', b'a' | b'b' | b'f' | b'h' | b'k' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']);
+    let short = matches!(
+        text.as_bytes(),
+        [b'-', b'a' | b'b' | b'f' | b'h' | b'k' | b'n' | b'o' | b'q' | b's' | b'v' | b'w' | b'V']
+    );
     let long = text.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     if short || long {
         return Err(format!("{text} is a flag, and the value before it is missing"));

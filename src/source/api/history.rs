@@ -198,7 +198,13 @@ fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals:
 }
 
 impl Totals {
-    fn receipt(mut self, read: Result<(Served, u64)>, samples: Option<u32>, whole: bool, project: &str) -> Result<Receipt> {
+    fn receipt(
+        mut self,
+        read: Result<(Served, u64)>,
+        samples: Option<u32>,
+        whole: bool,
+        project: &str,
+    ) -> Result<Receipt> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -207,7 +213,8 @@ impl Totals {
             for (run, expected) in &self.expected {
                 let rows = self.rows.get(run).copied().unwrap_or_default();
                 if rows < *expected {
-                    self.incomplete.push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
+                    self.incomplete
+                        .push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
                 }
             }
         }

@@ -243,7 +243,8 @@ fn droppable(unknown: &Unknown) -> Vec<String> {
     if unknown.name == "keys" {
         return vec![KEYS.to_owned()];
     }
-    let files = [RUN_FIELDS, ARTIFACT_FIELDS, Query::Names.file(), Query::MoreArtifacts.file(), Query::HistoryOpen.file()];
+    let files =
+        [RUN_FIELDS, ARTIFACT_FIELDS, Query::Names.file(), Query::MoreArtifacts.file(), Query::HistoryOpen.file()];
     let lines = || files.iter().flat_map(|file| file.lines()).map(Line::parse);
     // A type that our marks name is meant; under another name it may be any of them.
     let known = |on: &&str| lines().any(|line| line.optional == Some(*on));

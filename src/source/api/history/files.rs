@@ -62,7 +62,12 @@ impl<'a> Signed<'a> {
     ///
     /// # Errors
     /// If a file cannot be had, or is no exported history.
-    pub(super) async fn open(&mut self, mut urls: Vec<String>, keys: &dyn Keys, steps: Steps) -> Result<Vec<File>, Error> {
+    pub(super) async fn open(
+        &mut self,
+        mut urls: Vec<String>,
+        keys: &dyn Keys,
+        steps: Steps,
+    ) -> Result<Vec<File>, Error> {
         loop {
             let read = try_join_all(urls.iter().map(|url| open(self.storage, url, keys))).await;
             match read {
@@ -93,7 +98,8 @@ impl<'a> Signed<'a> {
                     let urls = self.renew(trouble).await?;
                     for file in files.iter_mut() {
                         let same = urls.iter().find(|url| path(url) == path(&file.url));
-                        let gone = || Error::new(ErrorKind::Network, "an exported history was replaced while it was read");
+                        let gone =
+                            || Error::new(ErrorKind::Network, "an exported history was replaced while it was read");
                         file.url.clone_from(same.ok_or_else(gone)?);
                     }
                 }

@@ -236,7 +236,8 @@ impl Reader<'_> {
         for cluster in clusters(&files, ask.steps) {
             let exported = signed.fetch(&mut files, &cluster).await?;
             let mut among = Page::new();
-            let belongs = |step: &Option<i64>| cluster.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
+            let belongs =
+                |step: &Option<i64>| cluster.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
             while let Some((_, row)) = live.next_if(|(step, _)| belongs(step)) {
                 among.push(row);
             }

@@ -17,7 +17,7 @@ const WINDOW: usize = 8_000;
 const BYTES: usize = 8 << 20;
 /// More keys than this are not asked for one by one.
 const SPECS: usize = 40;
-/// Windows without a row, each twice as wide as the one before, after which a history of unknown length is over.
+/// Windows without a row, each wider than the one before, after which a history of unknown length is over.
 const EMPTY: u32 = 16;
 
 /// Part of a run's history that is still to be read.
@@ -186,7 +186,7 @@ impl Pages {
                     open.push(need);
                     continue;
                 }
-                need.advance(to, &page);
+                need.advance(to, &page, (fullest, samples));
                 let lines = described.get(need.at).and_then(|of| of.lines);
                 need.give_up(lines);
                 if !page.is_empty() {
@@ -264,12 +264,13 @@ impl Pages {
 }
 
 impl Need {
-    fn advance(&mut self, to: i64, page: &Page) {
+    /// Goes on behind a window. After one with few rows the next one is wider.
+    fn advance(&mut self, to: i64, page: &Page, (fullest, samples): (usize, usize)) {
         self.from = to;
         self.rows += page.len() as i64;
         self.empty = if page.is_empty() { self.empty + 1 } else { 0 };
-        if page.is_empty() && self.end.is_none() {
-            self.width = self.width.saturating_mul(2);
+        if fullest * 4 < samples {
+            self.width = self.width.saturating_mul(4).min(1 << 50);
         }
     }
 
@@ -326,7 +327,8 @@ mod tests {
         let pages = rows(body, 2, false).unwrap().unwrap();
         assert_eq!(pages[0], (vec![r#"{"_step":0}"#.to_owned(), r#"{"_step":1}"#.to_owned()], 2));
         assert_eq!(pages[1], (Vec::new(), 0));
-        let body = br#"{"data":{"project":{"r_0":{"rows":[[{"_step":0,"a":1}, {"_step":2,"a":NaN}],[{"_step":2,"b":3}]]}}}}"#;
+        let body =
+            br#"{"data":{"project":{"r_0":{"rows":[[{"_step":0,"a":1}, {"_step":2,"a":NaN}],[{"_step":2,"b":3}]]}}}}"#;
         let pages = rows(body, 1, true).unwrap().unwrap();
         assert_eq!((pages[0].0.len(), pages[0].1), (3, 2));
         assert_eq!(pages[0].0[1], r#"{"_step":2,"a":NaN}"#);

@@ -43,7 +43,9 @@ impl Footer {
     /// If that is no end of a Parquet file.
     pub(super) fn length(tail: &[u8]) -> Result<u64> {
         match tail.last_chunk::<END>() {
-            Some([a, b, c, d, b'P', b'A', b'R', b'1']) => Ok(u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + END as u64),
+            Some([a, b, c, d, b'P', b'A', b'R', b'1']) => {
+                Ok(u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + END as u64)
+            }
             _ => Err(damaged("it does not end as a Parquet file")),
         }
     }

@@ -164,7 +164,8 @@ impl<'a> Storage<'a> {
             (0, length.unwrap_or_default())
         };
         if length.is_some_and(|length| length > LARGEST) {
-            let error = Error::new(ErrorKind::Network, format!("{}: a file of {size} bytes, without ranges", place(url)));
+            let error =
+                Error::new(ErrorKind::Network, format!("{}: a file of {size} bytes, without ranges", place(url)));
             return Err(Attempt::Trouble(Trouble::Failed(error)));
         }
         let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(64 << 20) as usize);
