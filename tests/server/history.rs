@@ -258,7 +258,7 @@ fn row(rng: &mut Rng, at: usize, step: i64, begin: f64, wide: usize) -> String {
     if at % 3 == 2 {
         put("flag", rng.percent(50).to_string());
     }
-    if at % 5 == 0 {
+    if at % 5 == 2 {
         put("grad", format!("{{\"mean\":{:?},\"deep\":{{\"max\":{}}}}}", rng.unit(), rng.below(9)));
     }
     if at % 16 == 3 {

@@ -36,6 +36,9 @@ pub(super) struct Cluster {
     pub steps: Option<(i64, i64)>,
 }
 
+/// A row group: its steps, if the file says so, and the file's and its own number.
+type Placed = (Option<(i64, i64)>, (usize, usize));
+
 /// The signed URLs of a run's files, and how to get new ones.
 pub(super) struct Signed<'a> {
     storage: &'a Storage<'a>,
@@ -197,7 +200,7 @@ fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 /// The wanted row groups of all files, those that may overlap together, by their steps.
 pub(super) fn clusters(files: &[File], steps: Steps) -> Vec<Cluster> {
-    let mut groups: Vec<(Option<(i64, i64)>, (usize, usize))> = Vec::new();
+    let mut groups: Vec<Placed> = Vec::new();
     for (file, of) in files.iter().enumerate() {
         let wanted = of.footer.groups.iter().enumerate().filter(|(_, group)| group.rows > 0 && steps.meet(group.steps));
         groups.extend(wanted.map(|(at, group)| (group.steps, (file, at))));
@@ -205,7 +208,7 @@ pub(super) fn clusters(files: &[File], steps: Steps) -> Vec<Cluster> {
     cluster(groups)
 }
 
-fn cluster(mut groups: Vec<(Option<(i64, i64)>, (usize, usize))>) -> Vec<Cluster> {
+fn cluster(mut groups: Vec<Placed>) -> Vec<Cluster> {
     groups.sort();
     if groups.iter().any(|(steps, _)| steps.is_none()) {
         return vec![Cluster { parts: groups.into_iter().map(|(_, at)| at).collect(), steps: None }];
