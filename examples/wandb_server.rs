@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(runs) => {
             // With logged steps, the last tenth of which is not exported yet.
             let rows = option("--steps").and_then(|rows| rows.parse().ok());
-            let history = rows.map(|rows| HistoryRecipe { live: rows / 10, ..HistoryRecipe::rows(rows) });
+            let history =
+                rows.map(|rows| HistoryRecipe { live: rows / 10, structs: true, ..HistoryRecipe::rows(rows) });
             World::generate(&Recipe { seed: number("--seed", 7), history, ..Recipe::runs(runs) })
         }
         // The bundled runs are of November 2026; "now" is set so that their states stay the same.

@@ -5,7 +5,7 @@ use super::text::{members, object};
 use polars::prelude::*;
 use polars_io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
@@ -25,13 +25,35 @@ pub struct HistoryRecipe {
     pub wide: usize,
     /// The files' row groups tell their first and last step.
     pub statistics: bool,
+    /// Objects and lists of one form are exported as structs and lists rather than as JSON in bytes.
+    pub structs: bool,
 }
 
 impl HistoryRecipe {
     /// Everything exported, in one file.
     pub fn rows(rows: usize) -> HistoryRecipe {
-        HistoryRecipe { rows, stride: 1, live: 0, overlap: 0, files: 1, row_group: 64, wide: 0, statistics: true }
+        HistoryRecipe {
+            rows,
+            stride: 1,
+            live: 0,
+            overlap: 0,
+            files: 1,
+            row_group: 64,
+            wide: 0,
+            statistics: true,
+            structs: false,
+        }
     }
+}
+
+/// Which rows pages and samples are of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Of {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that are in no file yet: the SDK's own reader, which drops no copies, would then have none.
+    Live,
 }
 
 /// One run's history.
@@ -46,6 +68,7 @@ pub struct History {
     pub files: usize,
     pub row_group: usize,
     pub statistics: bool,
+    pub structs: bool,
     keys: OnceLock<String>,
     parquet: OnceLock<Vec<Arc<Vec<u8>>>>,
 }
@@ -75,8 +98,13 @@ impl History {
             files: recipe.files,
             row_group: recipe.row_group,
             statistics: recipe.statistics,
+            structs: recipe.structs,
             ..History::of(rows)
         }
+    }
+
+    fn of_rows(&self, of: Of) -> &[(i64, String)] {
+        if of == Of::Live { self.live() } else { &self.rows }
     }
 
     /// The rows that are live.
@@ -104,20 +132,22 @@ impl History {
     }
 
     /// `Run.history`: rows as texts, from `min` to before `max`, at most `samples` of them.
-    pub fn page(&self, min: Option<i64>, max: Option<i64>, samples: usize) -> Vec<String> {
+    pub fn page(&self, rows: Of, min: Option<i64>, max: Option<i64>, samples: usize) -> Vec<String> {
         let inside = |step: i64| min.is_none_or(|min| step >= min) && max.is_none_or(|max| step < max);
-        let rows: Vec<&String> = self.rows.iter().filter(|(step, _)| inside(*step)).map(|(_, row)| row).collect();
+        let rows: Vec<&String> =
+            self.of_rows(rows).iter().filter(|(step, _)| inside(*step)).map(|(_, row)| row).collect();
         sample(&rows, samples).into_iter().cloned().collect()
     }
 
     /// `Run.sampledHistory` for one spec: rows that have all keys, and only those keys of them, as a list of objects.
-    pub fn spec(&self, spec: &str) -> Result<String, String> {
+    pub fn spec(&self, rows: Of, spec: &str) -> Result<String, String> {
         let spec: Value = serde_json::from_str(spec).map_err(|error| error.to_string())?;
         let keys = spec["keys"].as_array().ok_or("a spec without keys")?;
         let keys: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
         let (min, max) = (spec["minStep"].as_i64(), spec["maxStep"].as_i64());
         let inside = |step: i64| min.is_none_or(|min| step >= min) && max.is_none_or(|max| step <= max);
-        let rows = self.rows.iter().filter(|(step, _)| inside(*step)).filter_map(|(_, row)| picked(row, &keys));
+        let rows =
+            self.of_rows(rows).iter().filter(|(step, _)| inside(*step)).filter_map(|(_, row)| picked(row, &keys));
         let rows: Vec<String> = rows.collect();
         Ok(format!("[{}]", sample(&rows, spec["samples"].as_u64().unwrap_or(500) as usize).join(",")))
     }
@@ -155,7 +185,7 @@ impl History {
         }
         let columns = columns.into_iter().map(|(key, mut values)| {
             values.resize(rows.len(), Value::Null);
-            column(&key, &values).into_column()
+            column(&key, &values, self.structs).into_column()
         });
         let mut frame = DataFrame::new(rows.len(), columns.collect()).unwrap();
         let mut out = Vec::new();
@@ -166,12 +196,17 @@ impl History {
             .with_row_group_size(Some(self.row_group))
             .finish(&mut frame)
             .unwrap();
+        // Polars notes its own types of texts beside the file's, which the SDK's reader does not know.
+        let note = b"ARROW:schema";
+        while let Some(at) = out.windows(note.len()).rposition(|bytes| bytes == note) {
+            out[at..at + note.len()].copy_from_slice(b"_not_for_us_");
+        }
         out
     }
 }
 
 /// A column as W&B exports it: integers, floats, booleans, strings; everything else is JSON in bytes.
-fn column(key: &str, values: &[Value]) -> Series {
+fn column(key: &str, values: &[Value], structs: bool) -> Series {
     let spelled = |value: &Value| match value.as_str() {
         Some("NaN") => Some(f64::NAN),
         Some("Infinity") => Some(f64::INFINITY),
@@ -193,8 +228,28 @@ fn column(key: &str, values: &[Value]) -> Series {
     if all(&Value::is_string) {
         return Series::new(name, values.iter().map(Value::as_str).collect::<Vec<_>>());
     }
+    if structs && all(&Value::is_object) {
+        return structs_of(name, values);
+    }
+    if structs && all(&Value::is_array) {
+        let items = |value: &Value| Some(column("item", value.as_array()?, true));
+        let lists: ListChunked = values.iter().map(items).collect();
+        return lists.into_series().with_name(name);
+    }
     let json = values.iter().map(|value| (!value.is_null()).then(|| value.to_string()));
     Series::new(name, json.collect::<Vec<_>>()).cast(&DataType::Binary).unwrap()
+}
+
+fn structs_of(name: PlSmallStr, values: &[Value]) -> Series {
+    let keys: BTreeSet<&String> = values.iter().filter_map(Value::as_object).flat_map(|of| of.keys()).collect();
+    let member = |key: &&String| {
+        let values: Vec<Value> = values.iter().map(|value| value.get(key).cloned().unwrap_or_default()).collect();
+        column(key, &values, true)
+    };
+    let members: Vec<Series> = keys.iter().map(member).collect();
+    let there = values.iter().map(|value| !value.is_null()).collect();
+    let all = StructChunked::from_series(name, values.len(), members.iter()).unwrap();
+    all.with_outer_validity(Some(there)).into_series()
 }
 
 /// Every n-th row, so that at most `samples` are left.
@@ -262,7 +317,7 @@ fn row(rng: &mut Rng, at: usize, step: i64, begin: f64, wide: usize) -> String {
         put("grad", format!("{{\"mean\":{:?},\"deep\":{{\"max\":{}}}}}", rng.unit(), rng.below(9)));
     }
     if at % 16 == 3 {
-        put("hist", format!("{{\"_type\":\"histogram\",\"bins\":[0,0.5,1],\"values\":[{},4]}}", rng.below(9)));
+        put("hist", format!("{{\"_type\":\"histogram\",\"bins\":[0.0,0.5,1.0],\"values\":[{},4]}}", rng.below(9)));
     }
     if at % 7 == 6 {
         put("list", format!("[{},{}]", rng.below(100), rng.below(100)));

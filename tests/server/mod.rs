@@ -42,7 +42,7 @@ mod world;
 
 pub use control::control;
 pub use generate::Recipe;
-pub use history::{History, HistoryRecipe};
+pub use history::{History, HistoryRecipe, Of};
 pub use http::Server;
 pub use schedule::{Change, Schedule};
 pub use state::{Moment, Request, State};

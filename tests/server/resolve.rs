@@ -355,10 +355,13 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         "events" => Val::Json("[]".into()),
         "history" => {
             let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
-            let page = run.history.as_ref().map(|of| of.page(field.int("minStep"), field.int("maxStep"), samples));
+            let page = run
+                .history
+                .as_ref()
+                .map(|of| of.page(context.switches.pages, field.int("minStep"), field.int("maxStep"), samples));
             Val::Texts(page.unwrap_or_default().into())
         }
-        "sampledHistory" => return sampled(run, field),
+        "sampledHistory" => return sampled(context, run, field),
         "parquetHistory" => {
             let keys = field.texts("liveKeys").unwrap_or_default().into_iter().map(str::to_owned);
             Val::Obj(Obj::ParquetHistory(of, run, keys.collect()))
@@ -379,9 +382,11 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
     })
 }
 
-fn sampled<'a>(run: &'a Run, field: &Planned) -> Answer<'a> {
+fn sampled<'a>(context: &Context<'_>, run: &'a Run, field: &Planned) -> Answer<'a> {
     let specs = field.texts("specs").unwrap_or_default();
-    let one = |spec: &&str| run.history.as_ref().map_or(Ok("[]".to_owned()), |history| history.spec(spec));
+    let one = |spec: &&str| {
+        run.history.as_ref().map_or(Ok("[]".to_owned()), |history| history.spec(context.switches.pages, spec))
+    };
     let lists = specs.iter().map(one).collect::<Result<Vec<_>, _>>();
     let lists = lists.map_err(|message| Failure::new(400, format!("invalid history spec: {message}")))?;
     Ok(Val::Json(format!("[{}]", lists.join(",")).into()))

@@ -1,6 +1,6 @@
 //! Histories from the stand-in for W&B's server, on every path, against the rows that the server holds.
 
-use super::super::tests::server::{Fault, History, HistoryRecipe, KEY, Recipe, Server, Switches, World};
+use super::super::tests::server::{Fault, History, HistoryRecipe, KEY, Of, Recipe, Server, Switches, World};
 use super::super::{ApiKey, ApiOptions, BaseUrl, Settings};
 use super::*;
 use crate::columns::{Dense, shapes};
@@ -192,11 +192,18 @@ fn exported_rows_are_what_was_logged() {
 }
 
 #[test]
+fn structs_and_lists_are_what_json_is() {
+    let history = HistoryRecipe { structs: true, live: 40, overlap: 20, row_group: 50, ..HistoryRecipe::rows(230) };
+    let server = Server::start(world(3, history), Switches::default());
+    every_way(&server);
+}
+
+#[test]
 fn live_rows_follow_and_copies_are_joined() {
-    for (statistics, overlap) in [(true, 0), (true, 30), (false, 30)] {
+    for (statistics, overlap, pages) in [(true, 0, Of::All), (true, 30, Of::All), (false, 30, Of::Live)] {
         let history =
             HistoryRecipe { live: 60, overlap, files: 2, row_group: 50, statistics, ..HistoryRecipe::rows(230) };
-        let server = Server::start(world(5, history), Switches::default());
+        let server = Server::start(world(5, history), Switches { pages, ..Switches::default() });
         let receipt = every_way(&server);
         assert_eq!(receipt.served.unwrap().row_copies, 5 * overlap as u64);
         assert!(operations(&server).contains("HistorySampled") && operations(&server).contains("HistoryRows"));
@@ -358,6 +365,17 @@ fn hosts_that_never_let_us_in_are_done_without() {
         assert_eq!(notes.iter().filter(|note| note.contains("read in pages")).count(), 2, "{notes:?}");
         assert!(!notes.join(" ").contains("Signature"));
     }
+}
+
+#[test]
+fn rows_that_no_page_has_are_missed_aloud() {
+    let history = HistoryRecipe { live: 20, ..HistoryRecipe::rows(100) };
+    let server = Server::start(world(1, history), Switches { pages: Of::Live, ..Switches::default() });
+    server.set(|switches| switches.storage.lifetime = Duration::ZERO);
+    let (tables, receipt) = load(&server, &Wanted(None), Steps::default(), None);
+    assert_eq!((tables["r0000000"].len(), receipt.complete), (20, Some(false)));
+    let told = "acme/fleet/r0000000: 20 rows came of 100 that the server counts";
+    assert_eq!(receipt.served.unwrap().incomplete, [told]);
 }
 
 #[test]
