@@ -150,6 +150,10 @@ async fn open(storage: &Storage<'_>, url: &str, keys: &dyn Keys) -> Result<Optio
     }
     let wanted = |name: &&str| OWN.contains(name) || (*name != "_wandb" && (keys.all() || keys.may_take_below(name)));
     let columns: Vec<String> = footer.columns().filter(wanted).map(str::to_owned).collect();
+    if let Some(name) = footer.unreadable(&columns) {
+        let what = format!("column {name} of an exported history has a type that is not read");
+        return Err(Trouble::Failed(Error::new(ErrorKind::Unsupported, what)));
+    }
     let any = keys.all() || columns.iter().any(|name| !OWN.contains(&name.as_str()));
     Ok(any.then(|| File { url: url.to_owned(), footer: Arc::new(footer), whole, columns }))
 }

@@ -203,7 +203,9 @@ impl Reader<'_> {
             (end, last) => end.or(last),
         };
         let some = end.is_none_or(|end| from < end);
-        some.then(|| Need::new(at, run.of, from, end, run.names.clone()))
+        // Of a key with dots the server does not tell whether it is nested or written so; whole rows do.
+        let names = run.names.clone().filter(|names| !names.iter().any(|name| name.contains('.')));
+        some.then(|| Need::new(at, run.of, from, end, names))
     }
 
     /// The exported files of a run, and its live rows among them.

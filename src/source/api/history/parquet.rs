@@ -69,6 +69,12 @@ impl Footer {
         self.schema.iter_names().map(|name| name.as_str())
     }
 
+    /// The first of these columns whose type is not read here.
+    pub(super) fn unreadable<'c>(&self, columns: &'c [String]) -> Option<&'c str> {
+        let readable = |name: &&String| self.schema.get(name).is_none_or(|field| is_readable(&field.dtype));
+        columns.iter().find(|name| !readable(name)).map(String::as_str)
+    }
+
     /// Where the chunks of these columns are, in a row group: the chunk's number and its bytes in the file.
     pub(super) fn ranges(&self, group: usize, columns: &[String]) -> Vec<(usize, Range<u64>)> {
         let Some(of) = self.metadata.row_groups.get(group) else { return Vec::new() };
@@ -84,9 +90,6 @@ impl Footer {
     pub(super) fn column(&self, group: usize, name: &str, chunks: &mut BTreeMap<usize, Vec<u8>>) -> Result<Column> {
         let of = self.metadata.row_groups.get(group).ok_or_else(|| damaged("no such row group"))?;
         let field = self.schema.get(name).ok_or_else(|| damaged("no such column"))?.clone();
-        if !is_readable(&field.dtype) {
-            return Err(damaged(&format!("column {name}: type {:?} is not supported", field.dtype)));
-        }
         let dtype = field.dtype.clone();
         let mut parts = Vec::new();
         for at in of.columns_idxs_under_root_iter(name).unwrap_or_default() {
@@ -215,6 +218,10 @@ fn cell(array: &dyn Array, row: usize) -> Cell<'_> {
     use PrimitiveType as N;
     let found = match array.dtype().to_physical_type() {
         PhysicalType::Boolean => at!(array, row, BooleanArray).map(Cell::Bool),
+        PhysicalType::Primitive(N::Int8) => number!(array, row, i8).map(|v| Cell::Int(v.into())),
+        PhysicalType::Primitive(N::Int16) => number!(array, row, i16).map(|v| Cell::Int(v.into())),
+        PhysicalType::Primitive(N::UInt8) => number!(array, row, u8).map(|v| Cell::Int(v.into())),
+        PhysicalType::Primitive(N::UInt16) => number!(array, row, u16).map(|v| Cell::Int(v.into())),
         PhysicalType::Primitive(N::Int32) => number!(array, row, i32).map(|v| Cell::Int(v.into())),
         PhysicalType::Primitive(N::Int64) => number!(array, row, i64).map(Cell::Int),
         PhysicalType::Primitive(N::UInt32) => number!(array, row, u32).map(|v| Cell::Int(v.into())),
@@ -283,7 +290,8 @@ fn nested(array: &dyn Array, row: usize, out: &mut String) {
 fn is_readable(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as T;
     match dtype {
-        T::Boolean | T::Int32 | T::Int64 | T::UInt32 | T::UInt64 | T::Float32 | T::Float64 => true,
+        T::Null | T::Boolean | T::Int8 | T::Int16 | T::UInt8 | T::UInt16 => true,
+        T::Int32 | T::Int64 | T::UInt32 | T::UInt64 | T::Float32 | T::Float64 => true,
         T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView | T::Timestamp(..) => true,
         T::List(inner) | T::LargeList(inner) => is_readable(&inner.dtype),
         T::Struct(fields) => fields.iter().all(|field| is_readable(&field.dtype)),

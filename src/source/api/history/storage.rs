@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 const WIDER: usize = 4;
 /// Attempts again of one request: the server has the same rows, so there is no need to wait for long.
 const RETRIES: u32 = 5;
+/// The same for a host that never answered at all: more likely it cannot be reached from here than that it is busy.
+const RETRIES_OF_STRANGERS: u32 = 2;
 /// A file that comes whole although a part of it was asked for is taken if it is no larger than this.
 const SMALL: u64 = 1 << 20;
 /// A larger file is not taken whole.
@@ -27,7 +29,9 @@ pub(super) struct Storage<'a> {
     /// For plain HTTP, and for everything else.
     plain: OnceLock<reqwest::Client>,
     secure: OnceLock<reqwest::Client>,
-    /// A host could not be reached at all.
+    /// A host answered.
+    answered: AtomicBool,
+    /// No host answered, however often it was tried.
     closed: AtomicBool,
 }
 
@@ -75,7 +79,7 @@ impl<'a> Storage<'a> {
     pub(super) fn new(client: &'a Client, concurrency: usize) -> Self {
         let (plain, secure) = (OnceLock::new(), OnceLock::new());
         let permits = Semaphore::new(concurrency.max(1) * WIDER);
-        Storage { client, permits, plain, secure, closed: AtomicBool::new(false) }
+        Storage { client, permits, plain, secure, answered: AtomicBool::new(false), closed: AtomicBool::new(false) }
     }
 
     /// Reads a part of a file.
@@ -102,7 +106,10 @@ impl<'a> Storage<'a> {
                     }
                 }
                 Err(Attempt::Again(error)) => {
-                    if !self.client.try_again(failures, RETRIES).await {
+                    let known = self.answered.load(Ordering::Relaxed);
+                    let most = if known { RETRIES } else { RETRIES_OF_STRANGERS };
+                    if !self.client.try_again(failures, most).await {
+                        self.closed.fetch_or(!known, Ordering::Relaxed);
                         return Err(Trouble::Failed(error));
                     }
                     failures += 1;
@@ -132,7 +139,8 @@ impl<'a> Storage<'a> {
             Part::Of(range) => request.header(RANGE, format!("bytes={}-{}", range.start, range.end - 1)),
             Part::Whole => request,
         };
-        let answer = request.send().await.map_err(|error| self.transport(url, &error))?;
+        let answer = request.send().await.map_err(|error| Self::transport(url, &error))?;
+        self.answered.store(true, Ordering::Relaxed);
         let status = answer.status();
         let said = |what: String| Error::new(ErrorKind::Network, format!("{}: {what}", place(url)));
         match status {
@@ -169,7 +177,7 @@ impl<'a> Storage<'a> {
             return Err(Attempt::Trouble(Trouble::Failed(error)));
         }
         let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(64 << 20) as usize);
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.transport(url, &error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| Self::transport(url, &error))? {
             self.client.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             bytes.extend_from_slice(&chunk);
         }
@@ -191,12 +199,8 @@ impl<'a> Storage<'a> {
     }
 
     /// No answer at all. The address stays out of the message: whoever has it has the file.
-    fn transport(&self, url: &Url, error: &reqwest::Error) -> Attempt {
-        let told = Error::new(ErrorKind::Network, format!("{}: {}", place(url), chain(error)));
-        if error.is_connect() {
-            self.closed.store(true, Ordering::Relaxed);
-        }
-        Attempt::Again(told)
+    fn transport(url: &Url, error: &reqwest::Error) -> Attempt {
+        Attempt::Again(Error::new(ErrorKind::Network, format!("{}: {}", place(url), chain(error))))
     }
 
     /// A client that knows no key; where the host sends it elsewhere, it has none to take along.

@@ -3,7 +3,7 @@
 use super::super::tests::server::{Fault, History, HistoryRecipe, KEY, Of, Recipe, Server, Switches, World};
 use super::super::{ApiKey, ApiOptions, BaseUrl, Settings};
 use super::*;
-use crate::columns::{Dense, shapes};
+use crate::columns::shapes;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -173,7 +173,7 @@ fn check(server: &Server, wanted: &Wanted, steps: Steps) -> Receipt {
 
 fn every_way(server: &Server) -> Receipt {
     check(server, &keys(&["loss", "grad.mean"]), Steps::default());
-    check(server, &keys(&["val/loss", "hist", "mixed", "list"]), Steps { min: Some(10), max: Some(150) });
+    check(server, &keys(&["val/loss", "hist", "mixed", "list"]), Steps { min: Some(10), max: Some(190) });
     check(server, &Wanted(None), Steps { min: Some(33), max: None });
     check(server, &Wanted(None), Steps::default())
 }
@@ -290,6 +290,53 @@ fn samples_are_asked_for_key_by_key_and_told() {
     assert!(receipt.to_string().contains("SAMPLED"), "{receipt}");
     let (tables, _) = load(&server, &Wanted(None), Steps { min: Some(100), max: Some(199) }, Some(7));
     assert!(tables.values().all(|table| table.len() == 7 && table.keys().all(|step| (100..200).contains(step))));
+}
+
+#[test]
+fn answers_that_are_too_large_are_asked_for_in_parts() {
+    let history = HistoryRecipe { live: 3_000, ..HistoryRecipe::rows(3_000) };
+    let switches = Switches { max_bytes: Some((150_000, 413)), ..Switches::default() };
+    let server = Server::start(world(2, history), switches);
+    let receipt = check(&server, &Wanted(None), Steps::default());
+    check(&server, &keys(&["loss", "val/loss"]), Steps::default());
+    assert!(receipt.served.unwrap().retries > 0);
+}
+
+#[test]
+fn odd_rows_come_alike_from_files_and_pages() {
+    let rows = [
+        (0, r#"{"_step":0,"_timestamp":1.7e9,"grad":{"mean":1.5},"grad.mean":2.5,"n":1}"#),
+        (1, r#"{"_step":1,"a":"NaN","n":9007199254740993,"text":"NaN or not"}"#),
+        (1, r#"{"_step":1,"a":-0.5,"text":null}"#),
+        (7, r#"{"_step":7,"_runtime":2.5}"#),
+        (8, r#"{"_step":8,"empty":{},"deep":[[1,[2]],{"x":null}],"quote\"d":"\u0041\n"}"#),
+        (9, r#"{"_step":9,"_wandb":{"x":1},"grad":{"mean":3.5}}"#),
+    ];
+    let mut history = History::of(rows.map(|(step, row)| (step, row.to_owned())).to_vec());
+    history.exported = rows.len();
+    let mut world = world(1, HistoryRecipe::rows(1));
+    world.projects[0].runs[0].history_rows = Some(rows.len() as i64);
+    world.projects[0].runs[0].history = Some(std::sync::Arc::new(history));
+    let server = Server::start(world, Switches::default());
+    for wanted in [Wanted(None), keys(&["grad.mean", r"grad\.mean", "text", r#"quote"d"#])] {
+        server.set(|switches| switches.lacking.clear());
+        let (files, told) = load(&server, &wanted, Steps::default(), None);
+        server.set(|switches| switches.lacking.extend(["Run.parquetHistory".to_owned()]));
+        let (pages, also) = load(&server, &wanted, Steps::default(), None);
+        assert_eq!(files, pages);
+        let table = &files["r0000000"];
+        let at = |step: i64, key: &str| table[&step].get(key).map(String::as_str);
+        assert_eq!(
+            (at(0, "grad.mean"), at(0, r"grad\.mean"), at(9, "grad.mean")),
+            (Some("1.5"), Some("2.5"), Some("3.5"))
+        );
+        assert_eq!((at(1, "text"), at(8, r#"quote"d"#)), (Some("\"NaN or not\""), Some("\"A\n\"")));
+        if wanted.all() {
+            assert_eq!((table.len(), at(1, "a"), at(7, "_runtime")), (5, Some("-0.5"), Some("2.5")));
+            assert_eq!((told.complete, also.complete), (Some(true), Some(true)), "{told} {also}");
+            assert_eq!((told.served.unwrap().row_repeats, also.served.unwrap().row_repeats), (1, 1));
+        }
+    }
 }
 
 // ------------------------------------------------------------------ the storage host
@@ -484,5 +531,4 @@ fn columns_get_the_types_of_a_summary() {
         "val/loss:number",
     ];
     assert_eq!(types, expected);
-    let _ = Dense::of(&all["loss"], shapes(&all["loss"])[0].kind, 0);
 }
