@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --example wandb_server -- --serve                                  # the bundled runs, on port 8765
 //! cargo run --release --example wandb_server -- --serve --runs 10000 --latency-ms 50
+//! cargo run --release --example wandb_server -- --serve --runs 100 --steps 1000   # with logged steps
 //! ```
 //!
 //! Without `--serve` it asks itself one question and ends. While it serves, `POST /control` changes the world:
@@ -15,7 +16,7 @@ mod server;
 use base64::Engine;
 use runframe::Timestamp;
 use serde_json::{Value, json};
-use server::{KEY, Recipe, Server, Switches, World};
+use server::{HistoryRecipe, KEY, Recipe, Server, Switches, World};
 use std::time::Duration;
 
 /// The value that follows an option.
@@ -35,7 +36,13 @@ fn number(name: &str, default: u64) -> u64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let serve = flag("--serve");
     let world = match option("--runs").and_then(|runs| runs.parse().ok()) {
-        Some(runs) => World::generate(&Recipe { seed: number("--seed", 7), ..Recipe::runs(runs) }),
+        Some(runs) => {
+            // With logged steps, the last tenth of which is not exported yet.
+            let rows = option("--steps").and_then(|rows| rows.parse().ok());
+            let history =
+                rows.map(|rows| HistoryRecipe { live: rows / 10, structs: true, ..HistoryRecipe::rows(rows) });
+            World::generate(&Recipe { seed: number("--seed", 7), history, ..Recipe::runs(runs) })
+        }
         // The bundled runs are of November 2026; "now" is set so that their states stay the same.
         None => {
             let now = Timestamp::parse("2026-11-13T16:24:00Z").ok_or("no time")?;

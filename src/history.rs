@@ -19,6 +19,8 @@ mod keys;
 mod log;
 mod query;
 mod rows;
+#[cfg(feature = "api")]
+mod servers;
 mod store;
 mod table;
 mod value;
@@ -91,23 +93,53 @@ impl Loader {
     pub fn history(&self, query: &HistoryQuery) -> Result<HistoryFrame> {
         query.check()?;
         let mut logs = Vec::new();
+        let mut servers = false;
         for location in self.locations() {
             match location {
                 Location::Logs(path) => logs.push(path.clone()),
                 Location::Parquet(path) => {
                     let error = Error::new(ErrorKind::Unsupported, "a stored run table holds no history").file(path);
-                    return Err(error.hint("name the logs that it was made from"));
+                    return Err(error.hint("name the logs that it was made from, or entity/project"));
                 }
-                Location::Project { .. } => {
-                    let error = Error::new(ErrorKind::Unsupported, "history is read from logs only, as yet");
-                    return Err(error.hint("name a folder of .wandb logs"));
-                }
+                Location::Project { .. } => servers = true,
             }
         }
-        if logs.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "no source was given"));
+        let mut sources: Vec<Box<dyn HistorySource>> = Vec::new();
+        if servers {
+            sources.push(self.histories_of_servers()?);
         }
-        HistoryFrame::load(&LogSource::open(&logs)?, query, self.what_progress())
+        if !logs.is_empty() {
+            sources.push(Box::new(LogSource::open(&logs)?));
+        }
+        match sources.len() {
+            0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
+            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress()),
+            _ => HistoryFrame::load(&Several(sources), query, self.what_progress()),
+        }
+    }
+
+    #[cfg(feature = "api")]
+    fn histories_of_servers(&self) -> Result<Box<dyn HistorySource>> {
+        Ok(Box::new(servers::Projects(self.api_source()?)))
+    }
+
+    #[cfg(not(feature = "api"))]
+    fn histories_of_servers(&self) -> Result<Box<dyn HistorySource>> {
+        let error = Error::new(ErrorKind::Unsupported, "this build does not read W&B servers");
+        Err(error.hint("build with the feature api"))
+    }
+}
+
+/// Several places, one after the other. Rows of a run that two of them have are joined by their steps.
+struct Several(Vec<Box<dyn HistorySource>>);
+
+impl HistorySource for Several {
+    fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
+        let mut receipt = Receipt::default();
+        for source in &self.0 {
+            receipt.merge(source.history(query, sink, progress)?);
+        }
+        Ok(receipt)
     }
 }
 

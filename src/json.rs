@@ -8,6 +8,8 @@ mod text;
 
 #[cfg(feature = "frame")]
 pub use number::{Plain, plain_number};
+#[cfg(all(feature = "frame", feature = "api"))]
+pub use text::items;
 pub use text::{compact, members, quote, validate};
 
 use std::borrow::Cow;

@@ -92,6 +92,12 @@ impl HistoryQuery {
         if self.system { Axis::Time } else { Axis::Step }
     }
 
+    /// The first and the last step that is asked for.
+    #[cfg(feature = "api")]
+    pub(crate) fn limits(&self) -> (Option<i64>, Option<i64>) {
+        (self.min, self.max)
+    }
+
     /// True if rows are chosen by their steps.
     pub(crate) fn limits_steps(&self) -> bool {
         self.min.is_some() || self.max.is_some()

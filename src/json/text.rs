@@ -32,6 +32,31 @@ pub fn members<'a>(text: &'a str, mut each: impl FnMut(Text<'a>, &'a str)) -> Re
     Ok(true)
 }
 
+/// Calls `each` with the text of every item of the list in `text`; `false` if it is no list.
+///
+/// # Errors
+/// If the text is not JSON; items before the fault have been handed out.
+#[cfg(all(feature = "frame", feature = "api"))]
+pub fn items<'a>(text: &'a str, mut each: impl FnMut(&'a str)) -> Result<bool, JsonError> {
+    let mut reader = Reader::new(text);
+    if reader.next()? != Event::BeginArray {
+        return Ok(false);
+    }
+    loop {
+        let start = reader.offset();
+        let first = reader.next()?;
+        if first == Event::EndArray {
+            break;
+        }
+        reader.skip(first)?;
+        // The comma before an item was read with it.
+        let item = text[start..reader.offset()].trim_start();
+        each(item.strip_prefix(',').unwrap_or(item).trim_start());
+    }
+    while reader.next()? != Event::End {}
+    Ok(true)
+}
+
 /// Appends the value text `text` without white space between tokens; bare non-finite numbers become W&B's strings, so
 /// that the result is strict JSON.
 ///

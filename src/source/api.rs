@@ -5,6 +5,8 @@ mod artifacts;
 mod base_url;
 mod client;
 mod filter;
+#[cfg(feature = "frame")]
+pub(crate) mod history;
 mod identity;
 mod key;
 mod light;

@@ -33,5 +33,17 @@ check() { # PORT "SERVER OPTIONS" PROJECT…
     kill "$server"
     server=
 }
+
+history() { # PORT "SERVER OPTIONS" PROJECT
+    export WANDB_BASE_URL=http://127.0.0.1:$1 WANDB_CACHE_DIR=$work/cache
+    # shellcheck disable=SC2086
+    "$target/debug/examples/wandb_server" --serve --port "$1" $2 > /dev/null &
+    server=$!
+    for _ in $(seq 100); do (echo > "/dev/tcp/127.0.0.1/$1") 2> /dev/null && break; sleep 0.1; done
+    "$sdk/bin/python" tests/python/check_history.py "$3"
+    kill "$server"
+    server=
+}
+history 18769 "--runs 5 --steps 200" acme/fleet
 check 18767 "" lab/mnist lab/translate
 check 18768 "--runs 300" acme/fleet

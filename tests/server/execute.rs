@@ -5,6 +5,7 @@ use super::order::Listings;
 use super::plan::{Planned, Planner};
 use super::resolve::{Obj, Val};
 use super::schema;
+use super::storage::Storage;
 use super::world::{User, World};
 use apollo_compiler::Schema;
 use apollo_compiler::introspection::partial_execute;
@@ -31,6 +32,7 @@ pub struct Context<'a> {
     pub world: &'a World,
     pub switches: &'a Switches,
     pub listings: &'a Listings,
+    pub storage: &'a Storage,
     /// Who asks; `None` without a key.
     pub viewer: Option<&'a User>,
     /// The request's number.

@@ -1,5 +1,6 @@
 //! Worlds made up from a seed: runs of about 60 config and 110 summary keys, with all that real ones have.
 
+use super::history::{History, HistoryRecipe};
 use super::rng::Rng;
 use super::world::{Alias, Artifact, Input, Project, Run, User, World, global_id};
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub struct Recipe {
     pub nulls: bool,
     /// Some runs have no user, some artifacts are gone or pending, as the schema allows; the SDK 0.31.0 fails on each of them.
     pub gaps: bool,
+    /// The runs' logged steps.
+    pub history: Option<HistoryRecipe>,
 }
 
 impl Recipe {
@@ -44,6 +47,7 @@ impl Recipe {
             ties: 5,
             nulls: true,
             gaps: false,
+            history: None,
         }
     }
 
@@ -64,6 +68,8 @@ impl Recipe {
             *rng.pick(&["finished", "finished", "finished", "finished", "failed", "crashed", "killed", "running"]);
         let seconds = 30.0 + (rng.unit() * 7_200.0 * 1e6).round() / 1e6;
         let alive = created_at + (seconds * 1e6) as i64;
+        let history = self.history.as_ref().map(|recipe| History::generate(recipe, self.rng(index, 6), created_at));
+        let lines = history.as_ref().map(|history| history.rows.len() as i64);
         Run {
             name: format!("r{index:07}"),
             display_name: (!rare(&mut rng)).then(|| format!("{}-{}-{index}", rng.pick(&COLORS), rng.pick(&THINGS))),
@@ -86,7 +92,8 @@ impl Recipe {
                 rng.unit() * 100.0,
                 rng.unit() * 100.0
             )),
-            history_rows: (!rare(&mut rng)).then(|| rng.below(5_000) as i64),
+            history_rows: lines.or((!rare(&mut rng)).then(|| rng.below(5_000) as i64)),
+            history: history.map(Arc::new),
             compute_seconds: seconds.floor(),
             outputs: Vec::new(),
             inputs: Vec::new(),

@@ -1,6 +1,7 @@
 //! The server on its port: start, switch, look into it, stop.
 
 use super::state::{Extra, Moment, Request, State};
+use super::storage;
 use super::switches::Switches;
 use super::wire::exchange;
 use super::world::World;
@@ -31,7 +32,11 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::new(world, switches, extra));
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.spawn(accept(listener, state.clone()));
+        runtime.spawn(accept(listener, state.clone(), false));
+        let storage = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        storage.set_nonblocking(true).unwrap();
+        state.storage.url.set(format!("http://{}", storage.local_addr().unwrap())).unwrap();
+        runtime.spawn(accept(storage, state.clone(), true));
         Server { address, state, runtime: Some(runtime) }
     }
 
@@ -80,8 +85,14 @@ impl Server {
         self.state.requests()
     }
 
+    /// The requests to the storage host so far, as they came.
+    pub fn storage_requests(&self) -> Vec<Request> {
+        self.state.storage.requests()
+    }
+
     /// Forgets the requests so far; their numbers go on.
     pub fn forget_requests(&self) {
+        self.state.storage.forget();
         self.state.forget_requests();
     }
 }
@@ -93,16 +104,19 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>) {
+async fn accept(listener: TcpListener, state: Arc<State>, storage: bool) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         stream.set_nodelay(true).ok();
         let state = state.clone();
-        let service = service_fn(move |request| exchange(state.clone(), request));
         tokio::spawn(async move {
+            let (http, stream) = (http1::Builder::new(), TokioIo::new(stream));
             // A connection that ends in an error is one that was to be broken.
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+            match storage {
+                true => http.serve_connection(stream, service_fn(|r| storage::exchange(state.clone(), r))).await.ok(),
+                false => http.serve_connection(stream, service_fn(|r| exchange(state.clone(), r))).await.ok(),
+            }
         });
     }
 }

@@ -10,7 +10,9 @@
 //!
 //! ```text
 //! http ─► schema ─► plan ─► execute ─► resolve ─► filter, order ─► world
-//! faults   validates  spreads  writes    fields     of the runs     generate · logs · schedule
+//! faults   validates  spreads  writes    fields     of the runs     generate · logs · schedule · history
+//!
+//! http on a second port ─► storage: exported histories behind signed URLs, by byte ranges
 //! ```
 //!
 //! It imitates what the public clients, docs and issues say of the server; `schema.graphql` holds the fields it knows.
@@ -22,6 +24,7 @@ mod control;
 mod execute;
 mod filter;
 mod generate;
+mod history;
 mod http;
 mod logs;
 mod order;
@@ -31,6 +34,7 @@ mod rng;
 mod schedule;
 mod schema;
 mod state;
+mod storage;
 mod switches;
 mod text;
 mod wire;
@@ -38,9 +42,11 @@ mod world;
 
 pub use control::control;
 pub use generate::Recipe;
+pub use history::{History, HistoryRecipe, Of};
 pub use http::Server;
 pub use schedule::{Change, Schedule};
 pub use state::{Moment, Request, State};
+pub use storage::StorageSwitches;
 pub use switches::{Fault, Limiter, Limits, MaxFirst, Nulls, Switches};
 pub use text::{Dates, cursor, members, parse_time};
 pub use world::{Alias, Artifact, Input, Project, Run, User, World, global_id};

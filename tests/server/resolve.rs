@@ -20,7 +20,8 @@ pub enum Obj<'a> {
     Project(&'a Project),
     Run(&'a Project, &'a Run),
     RunInfo(&'a Run),
-    ParquetHistory,
+    /// The history of a run, and the keys that live rows are asked for.
+    ParquetHistory(&'a Project, &'a Run, Rc<[String]>),
     Sweep(&'a Project, &'a str),
     Artifact(&'a Artifact),
     ArtifactType(&'a str),
@@ -124,7 +125,7 @@ pub fn field<'a>(context: &Context<'a>, of: &Obj<'a>, field: &Planned) -> Answer
         Obj::Project(of) => return project(context, of, name, field),
         Obj::Run(of, run) => return self::run(context, of, run, name, field),
         Obj::RunInfo(_) => run_info(name),
-        Obj::ParquetHistory => Val::Json("[]".into()),
+        Obj::ParquetHistory(of, run, keys) => exported(context, of, run, name, keys),
         Obj::Sweep(of, id) => sweep(context, of, id, name),
         Obj::Artifact(of) => artifact(context, of, name, field),
         Obj::ArtifactType(kind) => artifact_type(context, kind, name),
@@ -351,12 +352,20 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         "computeSeconds" => Val::Float(run.compute_seconds),
         "stopped" | "shouldStop" => Val::Bool(false),
         "failed" | "running" => Val::Bool(run.state.as_deref() == Some(name)),
-        "history" | "events" => Val::Json("[]".into()),
-        "sampledHistory" => {
-            let specs = field.args.get("specs").and_then(|specs| specs.as_array()).map_or(0, Vec::len);
-            Val::Json(format!("[{}]", vec!["[]"; specs].join(",")).into())
+        "events" => Val::Json("[]".into()),
+        "history" => {
+            let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
+            let page = run
+                .history
+                .as_ref()
+                .map(|of| of.page(context.switches.pages, field.int("minStep"), field.int("maxStep"), samples));
+            Val::Texts(page.unwrap_or_default().into())
         }
-        "parquetHistory" => Val::Obj(Obj::ParquetHistory),
+        "sampledHistory" => return sampled(context, run, field),
+        "parquetHistory" => {
+            let keys = field.texts("liveKeys").unwrap_or_default().into_iter().map(str::to_owned);
+            Val::Obj(Obj::ParquetHistory(of, run, keys.collect()))
+        }
         "runInfo" => Val::Obj(Obj::RunInfo(run)),
         "eventsLineCount" | "logLineCount" | "fileCount" => Val::Int(0),
         "historyTail" | "eventsTail" => text("[]"),
@@ -371,6 +380,29 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         }
         _ => Val::Null,
     })
+}
+
+fn sampled<'a>(context: &Context<'_>, run: &'a Run, field: &Planned) -> Answer<'a> {
+    let specs = field.texts("specs").unwrap_or_default();
+    let one = |spec: &&str| {
+        run.history.as_ref().map_or(Ok("[]".to_owned()), |history| history.spec(context.switches.pages, spec))
+    };
+    let lists = specs.iter().map(one).collect::<Result<Vec<_>, _>>();
+    let lists = lists.map_err(|message| Failure::new(400, format!("invalid history spec: {message}")))?;
+    Ok(Val::Json(format!("[{}]", lists.join(",")).into()))
+}
+
+/// `parquetHistory`: the files in another order each time.
+fn exported<'a>(context: &Context<'a>, of: &Project, run: &'a Run, name: &str, keys: &[String]) -> Val<'a> {
+    let Some(history) = &run.history else { return Val::Json("[]".into()) };
+    if name == "liveData" {
+        return Val::Json(history.live_data(&keys.iter().map(String::as_str).collect::<Vec<_>>()).into());
+    }
+    let files = if history.exported > 0 { history.parquet().len() } else { 0 };
+    let turn = context.storage.turn();
+    let one = |at: usize| super::storage::path(&of.entity, &of.name, &run.name, (at + turn) % files);
+    let urls: Vec<String> = (0..files).map(|at| context.storage.sign(context.switches, &one(at))).collect();
+    Val::Texts(urls.into())
 }
 
 /// Config or summary, whole or of some keys.

@@ -2,6 +2,7 @@
 
 use super::order::Listings;
 use super::schema;
+use super::storage::Storage;
 use super::switches::{Fault, Limits, Switches};
 use super::world::World;
 use apollo_compiler::Schema;
@@ -43,6 +44,28 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request to the storage host; its path is the whole of what was asked for, signature included.
+    pub fn at_storage(request: &hyper::Request<hyper::body::Incoming>, host: &str) -> Request {
+        let headers = request.headers().iter();
+        Request {
+            number: 0,
+            at: Duration::ZERO,
+            method: request.method().to_string(),
+            path: format!("http://{host}{}", request.uri()),
+            operation: None,
+            query: String::new(),
+            variables: Value::Null,
+            headers: headers
+                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+                .collect(),
+            authorized: request.headers().contains_key(hyper::header::AUTHORIZATION),
+            in_flight: 0,
+            status: 0,
+            bytes_out: 0,
+            fault: None,
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -59,6 +82,7 @@ pub struct State {
     pub world: RwLock<World>,
     pub switches: Mutex<Switches>,
     pub listings: Listings,
+    pub storage: Storage,
     pub hook: Mutex<Option<Hook>>,
     pub extra: Option<Extra>,
     pub started: Instant,
@@ -78,6 +102,7 @@ impl State {
             world: RwLock::new(world),
             switches: Mutex::new(switches),
             listings: Listings::default(),
+            storage: Storage::default(),
             hook: Mutex::new(None),
             extra,
             started: Instant::now(),

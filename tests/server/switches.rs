@@ -1,6 +1,8 @@
 //! Everything about the server that a test can switch while it runs.
 
 use super::Dates;
+use super::history::Of;
+use super::storage::StorageSwitches;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -43,6 +45,10 @@ pub struct Switches {
     pub dates: Dates,
     /// The server's features by name, for `serverInfo`.
     pub features: Vec<(String, bool)>,
+    /// Which rows `Run.history` and `Run.sampledHistory` give; no public text says it.
+    pub pages: Of,
+    /// The storage host.
+    pub storage: StorageSwitches,
 }
 
 /// One thing that goes wrong with one request.
@@ -131,6 +137,8 @@ impl Default for Switches {
             nulls: Nulls::Sql,
             dates: Dates::Zulu,
             features: super::schema::features(),
+            pages: Of::All,
+            storage: StorageSwitches::default(),
         }
     }
 }

@@ -168,8 +168,14 @@ async fn executed(state: Arc<State>, switches: Switches, known: bool, number: u6
         let schema = state.schema(&switches.lacking);
         let world = state.world.read().unwrap();
         let viewer = world.viewer().map(AsRef::as_ref).filter(|_| known);
-        let context =
-            Context { world: &world, switches: &switches, listings: &state.listings, viewer, request: number };
+        let context = Context {
+            world: &world,
+            switches: &switches,
+            listings: &state.listings,
+            storage: &state.storage,
+            viewer,
+            request: number,
+        };
         execute(&context, &schema, &asked)
     };
     match tokio::task::spawn_blocking(work).await {

@@ -1,5 +1,6 @@
 //! What the server serves: users, projects, runs and artifact versions, and every way to change them.
 
+use super::history::History;
 use super::text::{members, object};
 use base64::Engine;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct Run {
     pub summary: Option<String>,
     pub system_metrics: Option<String>,
     pub history_rows: Option<i64>,
+    /// The logged steps; `None` where a test is about other things.
+    pub history: Option<Arc<History>>,
     pub compute_seconds: f64,
     /// `None` inside is a version that was deleted or may not be seen.
     pub outputs: Vec<Option<Arc<Artifact>>>,
@@ -185,8 +188,11 @@ impl Project {
 }
 
 impl Run {
-    /// What the server knows of the history's keys, as JSON; here it is made from the summary.
+    /// What the server knows of the history's keys, as JSON; without a history it is made from the summary.
     pub fn history_keys(&self) -> Option<String> {
+        if let Some(history) = &self.history {
+            return Some(history.keys().to_owned());
+        }
         let rows = self.history_rows?;
         let keys = members(self.summary.as_deref()?).into_iter().filter(|(key, _)| key != "_wandb");
         let told = keys.map(|(key, value)| {

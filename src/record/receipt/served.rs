@@ -45,6 +45,14 @@ pub struct Served {
     pub null_runs: u64,
     /// Times that do not parse; they are null.
     pub bad_times: u64,
+    /// Rows of a history that came both exported and live, or from two files, and became one.
+    pub row_copies: u64,
+    /// Rows of a history whose step came twice from one place, and became one.
+    pub row_repeats: u64,
+    /// Signed addresses of exported histories that had expired and were asked for anew.
+    pub urls_renewed: u64,
+    /// Rows that were asked for of each run's history, where that is a sample chosen by the server; `None` if all were.
+    pub sampled: Option<u32>,
     /// What cannot be said to be there, one line for each project. Empty if the load is complete.
     pub incomplete: Vec<String>,
     /// Where server and key came from, and what could not be used; for verbose output.
@@ -96,6 +104,10 @@ impl Served {
         self.artifact_lists_short += other.artifact_lists_short;
         self.null_runs += other.null_runs;
         self.bad_times += other.bad_times;
+        self.row_copies += other.row_copies;
+        self.row_repeats += other.row_repeats;
+        self.urls_renewed += other.urls_renewed;
+        self.sampled = self.sampled.or(other.sampled);
     }
 
     /// Counts a window.
@@ -132,6 +144,10 @@ impl Served {
             "artifact_lists_short": self.artifact_lists_short,
             "null_runs": self.null_runs,
             "bad_times": self.bad_times,
+            "row_copies": self.row_copies,
+            "row_repeats": self.row_repeats,
+            "urls_renewed": self.urls_renewed,
+            "sampled": self.sampled,
             "incomplete": self.incomplete,
             "notes": self.notes,
         })
@@ -167,9 +183,15 @@ impl fmt::Display for Served {
             (self.artifact_lists_short, "artifact list", "of another length than the server says"),
             (self.null_runs, "run entry", "null"),
             (self.bad_times, "time", "unreadable"),
+            (self.row_copies, "row", "exported and live"),
+            (self.row_repeats, "row", "of a step that was there before"),
+            (self.urls_renewed, "expired URL", "renewed"),
         ];
         for (number, noun, what) in notes.into_iter().filter(|(number, ..)| *number > 0) {
             write!(f, "; {} {what}", super::count(number, noun).replace("ys", "ies"))?;
+        }
+        if let Some(rows) = self.sampled {
+            write!(f, "; SAMPLED: about {} of each run or metric", super::count(u64::from(rows), "row"))?;
         }
         if self.waited_seconds >= 0.1 {
             write!(f, "; waited {:.1} s", self.waited_seconds)?;

@@ -137,6 +137,17 @@ impl Client {
         &self.settings
     }
 
+    /// Waits before another attempt after `failures` that came before it, and counts the attempt; false if there were too many.
+    #[cfg(feature = "frame")]
+    pub(super) async fn try_again(&self, failures: u32, most: u32) -> bool {
+        if failures >= most.min(self.retries) {
+            return false;
+        }
+        self.tallies.retries.fetch_add(1, Ordering::Relaxed);
+        self.wait(self.backoff.wait(failures)).await;
+        true
+    }
+
     /// Asks until there is an answer that `decode` can read, or no hope of one.
     pub(super) async fn ask<T, D>(&self, call: Call<'_>, decode: D) -> Result<T, Failure>
     where
@@ -405,6 +416,6 @@ fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn std::e
 }
 
 /// The innermost cause: the outer ones name the URL again.
-fn chain(error: &reqwest::Error) -> String {
+pub(super) fn chain(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| "no reason given".to_owned(), ToString::to_string)
 }

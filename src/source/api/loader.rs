@@ -77,6 +77,7 @@ pub(super) fn ask(source: &ApiSource, wanted: Wanted) -> Ask {
         config: part(wanted.config, &source.projection.config),
         summary: part(wanted.summary, &source.projection.summary),
         artifacts: wanted.artifacts,
+        parquet: false,
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) enum Query {
     Names,
     Counts,
     MoreArtifacts,
+    HistoryOpen,
+    HistoryRows,
+    HistorySampled,
 }
 
 impl Query {
@@ -31,6 +34,9 @@ impl Query {
             Query::Names => "Names",
             Query::Counts => "Counts",
             Query::MoreArtifacts => "MoreArtifacts",
+            Query::HistoryOpen => "HistoryOpen",
+            Query::HistoryRows => "HistoryRows",
+            Query::HistorySampled => "HistorySampled",
         }
     }
 
@@ -43,6 +49,9 @@ impl Query {
             Query::Names => include_str!("queries/names.graphql"),
             Query::Counts => include_str!("queries/counts.graphql"),
             Query::MoreArtifacts => include_str!("queries/more_artifacts.graphql"),
+            Query::HistoryOpen => include_str!("queries/history_open.graphql"),
+            Query::HistoryRows => include_str!("queries/history_rows.graphql"),
+            Query::HistorySampled => include_str!("queries/history_sampled.graphql"),
         }
     }
 
@@ -65,6 +74,8 @@ pub(super) struct Ask {
     pub summary: Part,
     /// Artifacts.
     pub artifacts: bool,
+    /// Exported histories.
+    pub parquet: bool,
 }
 
 /// How much of a JSON object is asked for.
@@ -167,6 +178,7 @@ impl Queries {
             "summary" => part(self.ask.summary, true),
             "summary_keys" => part(self.ask.summary, false),
             "artifacts" => self.ask.artifacts,
+            "parquet" => self.ask.parquet,
             _ => false,
         }
     }
@@ -231,7 +243,8 @@ fn droppable(unknown: &Unknown) -> Vec<String> {
     if unknown.name == "keys" {
         return vec![KEYS.to_owned()];
     }
-    let files = [RUN_FIELDS, ARTIFACT_FIELDS, Query::Names.file(), Query::MoreArtifacts.file()];
+    let files =
+        [RUN_FIELDS, ARTIFACT_FIELDS, Query::Names.file(), Query::MoreArtifacts.file(), Query::HistoryOpen.file()];
     let lines = || files.iter().flat_map(|file| file.lines()).map(Line::parse);
     // A type that our marks name is meant; under another name it may be any of them.
     let known = |on: &&str| lines().any(|line| line.optional == Some(*on));
@@ -245,7 +258,7 @@ fn droppable(unknown: &Unknown) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const ALL: Ask = Ask { config: Part::Whole, summary: Part::Keys, artifacts: true };
+    const ALL: Ask = Ask { config: Part::Whole, summary: Part::Keys, artifacts: true, parquet: true };
 
     fn complaint(message: &str) -> Vec<Complaint> {
         vec![Complaint { message: message.to_owned(), ..Complaint::default() }]

@@ -80,7 +80,7 @@ impl Remote<'_> {
     }
 
     /// Asks, and asks again without the fields that the server turns out to lack.
-    async fn ask<T, D>(
+    pub(super) async fn ask<T, D>(
         &self,
         query: Query,
         text: impl Fn(&Queries) -> String,
@@ -128,12 +128,12 @@ impl Remote<'_> {
         format!("{}/{}", self.entity, self.project)
     }
 
-    fn place(&self) -> Value {
+    pub(super) fn place(&self) -> Value {
         json!({"entity": self.entity, "project": self.project})
     }
 
     /// `project: null` has three causes that the server does not tell apart.
-    fn missing(&self, known: bool) -> Error {
+    pub(super) fn missing(&self, known: bool) -> Error {
         let path = format!("{}/{}", self.entity, self.project);
         let settings = self.client.settings();
         let what = "does not exist, is private, or this account may not see it";

@@ -5,7 +5,7 @@ use crate::record::Run;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[path = "../../../tests/server/mod.rs"]
-mod server;
+pub(super) mod server;
 use server::{Fault, KEY, MaxFirst, Recipe, Schedule, Server, Switches, World};
 
 fn source(server: &Server) -> ApiSource {

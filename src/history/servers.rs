@@ -1,0 +1,123 @@
+//! History from W&B servers.
+
+use super::chunk::{HistoryChunk, NONE};
+use super::query::HistoryQuery;
+use super::{HistorySink, HistorySource};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Receipt, RunKey};
+use crate::source::Progress;
+use crate::source::api::ApiSource;
+use crate::source::api::history::{self as server, HistoryAsk, Keys, Steps};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A project and the names of its runs.
+type Runs = BTreeMap<(String, String), Vec<String>>;
+
+/// The projects of a server.
+pub(super) struct Projects(pub(super) ApiSource);
+
+impl Projects {
+    /// The runs that are asked for, by project, and what it took to learn their names.
+    fn runs(&self, query: &HistoryQuery) -> Result<(Runs, Receipt)> {
+        let (mut runs, mut receipt) = (Runs::new(), Receipt::default());
+        match query.chosen_runs() {
+            Some(chosen) => {
+                for RunKey { entity, project, name } in chosen {
+                    let (Some(entity), Some(project)) = (entity, project) else { continue };
+                    runs.entry((entity.clone(), project.clone())).or_default().push(name.clone());
+                }
+            }
+            None => {
+                let listing = self.0.light_listing()?;
+                receipt.complete = Some(listing.complete);
+                receipt.served.get_or_insert_default().requests = listing.requests;
+                for run in listing.runs {
+                    runs.entry((run.entity, run.project)).or_default().push(run.name);
+                }
+            }
+        }
+        runs.values_mut().for_each(|names| names.sort_unstable());
+        Ok((runs, receipt))
+    }
+}
+
+impl HistorySource for Projects {
+    fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
+        if query.is_system() {
+            let error = Error::new(ErrorKind::Unsupported, "system metrics are read from logs only, as yet");
+            return Err(error.hint("name a folder of .wandb logs"));
+        }
+        let (runs, mut receipt) = self.runs(query)?;
+        let (min, max) = query.limits();
+        let asked = Asked(query);
+        let ask = HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled() };
+        for ((entity, project), names) in &runs {
+            let taker = Taker { sink, entity, project, runs: Mutex::default() };
+            receipt.merge(self.0.history((entity, project), names, ask, &taker, progress)?);
+        }
+        Ok(receipt)
+    }
+}
+
+/// What the query says of metrics.
+struct Asked<'a>(&'a HistoryQuery);
+
+impl Keys for Asked<'_> {
+    fn all(&self) -> bool {
+        self.0.asked().is_empty()
+    }
+
+    fn takes(&self, path: &str) -> bool {
+        self.0.takes(path)
+    }
+
+    fn may_take_below(&self, top: &str) -> bool {
+        self.0.may_take_below(top)
+    }
+
+    fn exact(&self) -> Option<Vec<String>> {
+        let keys = self.0.asked();
+        let globs = keys.is_empty() || keys.iter().any(|key| key.contains(['*', '?']));
+        (!globs).then(|| keys.to_vec())
+    }
+}
+
+/// Gives the chunks of one project their runs.
+struct Taker<'a> {
+    sink: &'a dyn HistorySink,
+    entity: &'a str,
+    project: &'a str,
+    runs: Mutex<HashMap<String, Arc<OnceLock<RunKey>>>>,
+}
+
+impl Taker<'_> {
+    fn run(&self, name: String) -> Arc<OnceLock<RunKey>> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = runs.entry(name.clone()).or_default();
+        run.get_or_init(|| RunKey {
+            entity: Some(self.entity.to_owned()),
+            project: Some(self.project.to_owned()),
+            name,
+        });
+        run.clone()
+    }
+}
+
+impl server::HistorySink for Taker<'_> {
+    fn chunk(&self, chunk: server::HistoryChunk) -> Result<()> {
+        let whole = |values: Vec<Option<i64>>| values.into_iter().map(|value| value.unwrap_or(NONE)).collect();
+        self.sink.chunk(HistoryChunk {
+            run: self.run(chunk.run),
+            order: chunk.order,
+            steps: whole(chunk.steps),
+            times: whole(chunk.times),
+            runtimes: chunk.runtimes.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
+            columns: chunk.columns.into_iter().map(|(path, values)| (path.into(), values)).collect(),
+        })
+    }
+
+    fn metric(&self, path: &str) {
+        self.sink.metric(path);
+    }
+}

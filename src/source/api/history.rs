@@ -1,0 +1,238 @@
+//! History from a W&B server: exported Parquet files read by byte ranges, live rows, pages, or samples.
+//!
+//! ```text
+//! describe ─► exported files (storage host, no key) ─┐
+//!    │    └─► live rows ──────────────────────────────┼─► jobs ─► chunks: steps, times, sparse columns
+//!    └──────► pages of steps, where there are no files ┘
+//! ```
+//!
+//! Rows of one step that come from two places are one row, key by key; a live value wins over an exported one, since the server has
+//! it later: a row that was exported and then completed, as a resumed run may do, is whole only in the live part.
+
+mod files;
+mod load;
+mod open;
+mod pages;
+mod parquet;
+mod rows;
+mod storage;
+
+use super::ApiSource;
+use super::on_own_runtime;
+use crate::columns::Sparse;
+use crate::error::{Error, Result};
+use crate::record::{Receipt, Served};
+use crate::source::Progress;
+use load::Load;
+use rows::{Assembler, Job};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Chunks that wait for a thread.
+const WAITING: usize = 8;
+
+/// Which metrics are wanted.
+pub(crate) trait Keys: Sync {
+    /// True if all are; then rows without any value are kept, too.
+    fn all(&self) -> bool;
+    /// True if the metric of this column path is wanted.
+    fn takes(&self, path: &str) -> bool;
+    /// False if surely no metric is wanted that is, or lies below, this top-level key.
+    fn may_take_below(&self, top: &str) -> bool;
+    /// The wanted paths one by one; `None` if there are patterns among them, or all are wanted.
+    fn exact(&self) -> Option<Vec<String>>;
+}
+
+/// A range of steps, both ends belonging to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Steps {
+    /// The first; `None` for no limit.
+    pub(crate) min: Option<i64>,
+    /// The last; `None` for no limit.
+    pub(crate) max: Option<i64>,
+}
+
+impl Steps {
+    /// True if the step is in the range; a row without one is in none that has limits.
+    fn contain(self, step: Option<i64>) -> bool {
+        let inside = |step| self.min.is_none_or(|min| step >= min) && self.max.is_none_or(|max| step <= max);
+        step.map_or(self == Steps::default(), inside)
+    }
+
+    /// False if surely no step of a part is in the range.
+    fn meet(self, part: Option<(i64, i64)>) -> bool {
+        part.is_none_or(|(first, last)| {
+            self.min.is_none_or(|min| last >= min) && self.max.is_none_or(|max| first <= max)
+        })
+    }
+}
+
+/// What is asked of histories.
+#[derive(Clone, Copy)]
+pub(crate) struct HistoryAsk<'a> {
+    /// Which metrics.
+    pub(crate) keys: &'a dyn Keys,
+    /// Which steps.
+    pub(crate) steps: Steps,
+    /// About so many rows of each run, chosen by the server, with metrics one by one of each metric; `None` for all.
+    pub(crate) samples: Option<u32>,
+}
+
+/// Rows of one run, by their steps; rows without a step come first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HistoryChunk {
+    /// The run's name.
+    pub(crate) run: String,
+    /// The chunk's place among the run's: steps rise from chunk to chunk. Some places may be empty.
+    pub(crate) order: u32,
+    /// `_step`.
+    pub(crate) steps: Vec<Option<i64>>,
+    /// `_timestamp` in microseconds.
+    pub(crate) times: Vec<Option<i64>>,
+    /// `_runtime` in seconds.
+    pub(crate) runtimes: Vec<Option<f64>>,
+    /// Column paths, sorted, and their values by row of the chunk. A null in a column that is otherwise empty tells that there is
+    /// such a metric.
+    pub(crate) columns: Vec<(String, Sparse)>,
+}
+
+/// What takes the chunks of a load; it is called from several threads at once.
+pub(crate) trait HistorySink: Sync {
+    /// Takes rows of one run. Chunks of different runs, and of one run, come in any order.
+    ///
+    /// # Errors
+    /// If there is no room for them; that ends the load.
+    fn chunk(&self, chunk: HistoryChunk) -> Result<()>;
+
+    /// Is told of a metric that some run has, asked for or not; more than once, perhaps.
+    fn metric(&self, path: &str);
+}
+
+/// What the threads that make chunks found.
+#[derive(Default)]
+struct Totals {
+    notes: Receipt,
+    copies: u64,
+    repeats: u64,
+    /// Rows of each run that are no copies of others.
+    rows: HashMap<String, i64>,
+    /// Rows that the server says each run has.
+    expected: HashMap<String, i64>,
+    incomplete: Vec<String>,
+    remarks: Vec<String>,
+    found: u64,
+    renewed: u64,
+    failed: Option<Error>,
+}
+
+impl ApiSource {
+    /// Hands over the histories of these runs of a project. What could not be read is told by the receipt: `complete` is false then,
+    /// and `served.incomplete` names the runs.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, denies access, or does not have the project; if the sink fails.
+    pub(crate) fn history(
+        &self,
+        (entity, project): (&str, &str),
+        runs: &[String],
+        ask: HistoryAsk<'_>,
+        sink: &dyn HistorySink,
+        progress: &Progress,
+    ) -> Result<Receipt> {
+        let workers = std::thread::available_parallelism().map_or(2, |n| n.get()).clamp(1, 16);
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Job>(WAITING);
+        let (receiver, totals) = (Mutex::new(receiver), Mutex::new(Totals::default()));
+        let work = || {
+            let mut assembler = Assembler::new(ask.keys, ask.steps);
+            loop {
+                let next = lock(&receiver).blocking_recv();
+                let Some(job) = next else { return };
+                if let Err(error) = make(&mut assembler, job, sink, &totals) {
+                    lock(&totals).failed.get_or_insert(error);
+                    return lock(&receiver).close();
+                }
+            }
+        };
+        progress.expect(runs.len() as u64);
+        let place = (entity, project);
+        let read = std::thread::scope(|scope| {
+            (0..workers).for_each(|_| drop(scope.spawn(work)));
+            on_own_runtime(async || {
+                let load = Load { source: self, place, ask, sink, totals: &totals, jobs: sender, progress };
+                self.within_deadline(load.run(runs)).await
+            })
+        });
+        let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let whole = ask.keys.all() && ask.steps == Steps::default() && ask.samples.is_none();
+        totals.receipt(read, ask.samples, whole, &format!("{entity}/{project}"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a chunk and hands it over.
+fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals: &Mutex<Totals>) -> Result<()> {
+    let (run, path) = (job.run.clone(), job.path.clone());
+    let made = match assembler.make(job) {
+        Ok(made) => made,
+        Err(error) => {
+            lock(totals).incomplete.push(format!("{path}: {}", error.message()));
+            return Ok(());
+        }
+    };
+    {
+        let mut totals = lock(totals);
+        totals.notes.merge(made.notes);
+        totals.copies += made.copies;
+        totals.repeats += made.repeats;
+        *totals.rows.entry(run).or_default() += made.read as i64 - made.copies as i64;
+    }
+    made.others.iter().for_each(|path| sink.metric(path));
+    // Columns without a row still tell of their metrics.
+    for (path, _) in &made.chunk.columns {
+        sink.metric(path);
+    }
+    if made.chunk.steps.is_empty() { Ok(()) } else { sink.chunk(made.chunk) }
+}
+
+impl Totals {
+    fn receipt(
+        mut self,
+        read: Result<(Served, u64)>,
+        samples: Option<u32>,
+        whole: bool,
+        project: &str,
+    ) -> Result<Receipt> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let (mut served, bytes) = read?;
+        if whole {
+            for (run, expected) in &self.expected {
+                let rows = self.rows.get(run).copied().unwrap_or_default();
+                if rows < *expected {
+                    self.incomplete
+                        .push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
+                }
+            }
+        }
+        self.incomplete.sort();
+        self.remarks.sort();
+        served.notes.extend(self.remarks);
+        served.incomplete = self.incomplete;
+        (served.row_copies, served.row_repeats, served.urls_renewed) = (self.copies, self.repeats, self.renewed);
+        served.sampled = samples;
+        let mut receipt = self.notes;
+        receipt.runs = self.found;
+        receipt.bytes = bytes;
+        receipt.complete = (samples.is_none()).then_some(served.incomplete.is_empty());
+        receipt.served = Some(Box::new(served));
+        receipt.sort();
+        Ok(receipt)
+    }
+}
+
+#[cfg(test)]
+mod tests;

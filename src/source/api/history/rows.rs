@@ -1,0 +1,478 @@
+//! One chunk of a run's history, put together from exported columns and from rows of JSON.
+
+use super::open::integer;
+use super::parquet::{Cell, Column, Footer};
+use super::{HistoryChunk, Keys, Steps};
+use crate::columns::Sparse;
+use crate::error::Result;
+use crate::flatten::{Flattener, Leaf, NameId, Root};
+use crate::json::{self, JsonError, NonFinite};
+use crate::record::{Document, JsonFault, Receipt, Timestamp};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+/// What the summary's columns begin with, whose rules the names of metrics follow.
+const PREFIX: &str = "summary.";
+/// Columns that every row may have.
+pub(super) const OWN: [&str; 3] = ["_step", "_timestamp", "_runtime"];
+
+/// Rows that become one chunk.
+pub(super) struct Job {
+    /// The run's name, and its path for messages.
+    pub run: String,
+    pub path: String,
+    /// The chunk's place among the run's.
+    pub order: u32,
+    /// Row groups of exported files.
+    pub groups: Vec<Exported>,
+    /// Rows of JSON, newer than what was exported.
+    pub rows: Vec<String>,
+    /// There is a row for each key, rather than for each step.
+    pub by_key: bool,
+}
+
+/// A row group of which the wanted columns are there.
+pub(super) struct Exported {
+    pub footer: Arc<Footer>,
+    pub group: usize,
+    pub columns: Vec<String>,
+    pub chunks: BTreeMap<usize, Vec<u8>>,
+}
+
+/// A row whose values are still text.
+#[derive(Default)]
+struct Row<'a> {
+    /// Where it came from: rows of one step and different origins are copies of each other.
+    origin: usize,
+    step: Option<i64>,
+    time: Option<Timestamp>,
+    runtime: Option<f64>,
+    /// Keys as they stand between quotes, and their values.
+    members: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// What was put together.
+#[derive(Default)]
+pub(super) struct Made {
+    pub chunk: HistoryChunk,
+    /// Rows that were read, before copies were joined.
+    pub read: u64,
+    /// Rows of a step that another part of the history had, too; the two became one.
+    pub copies: u64,
+    /// Rows of a step that the same part had before; the two became one.
+    pub repeats: u64,
+    /// What could not be read.
+    pub notes: Receipt,
+    /// Metrics that were seen, and not asked for.
+    pub others: Vec<String>,
+}
+
+/// Makes chunks; keeps what it learnt of names from one to the next.
+pub(super) struct Assembler<'k> {
+    keys: &'k dyn Keys,
+    steps: Steps,
+    flattener: Flattener,
+    /// By [`NameId`]: whether the column is asked for; `None` if nobody looked yet.
+    asked: Vec<Option<bool>>,
+    /// By [`NameId`].
+    columns: Vec<Sparse>,
+    others: Vec<String>,
+}
+
+impl<'k> Assembler<'k> {
+    pub(super) fn new(keys: &'k dyn Keys, steps: Steps) -> Self {
+        let (asked, columns, others) = (Vec::new(), Vec::new(), Vec::new());
+        Assembler { keys, steps, flattener: Flattener::default(), asked, columns, others }
+    }
+
+    /// Puts a chunk together. Of values for the same step and key, those of JSON rows win over exported ones: the server has them
+    /// later. Of the exported ones those of the later row group win.
+    ///
+    /// # Errors
+    /// If an exported column is damaged.
+    pub(super) fn make(&mut self, mut job: Job) -> Result<Made> {
+        let mut made = Made::default();
+        self.columns.clear();
+        made.chunk.run = std::mem::take(&mut job.run);
+        made.chunk.order = job.order;
+        let simple = match (&mut job.groups[..], job.rows.is_empty()) {
+            ([exported], true) => self.columnwise(exported, &mut made)?,
+            _ => false,
+        };
+        if !simple {
+            self.rowwise(&mut job, &mut made)?;
+        }
+        let values = std::mem::take(&mut self.columns).into_iter().enumerate();
+        let named = values.filter(|(_, values)| !is_empty(values)).map(|(at, mut values)| {
+            values.shrink();
+            (self.path(NameId::from_index(at)), values)
+        });
+        made.chunk.columns = named.collect();
+        made.chunk.columns.sort_by(|(a, _), (b, _)| a.cmp(b));
+        made.others = std::mem::take(&mut self.others);
+        made.notes.json_faults.iter_mut().for_each(|fault| fault.run.clone_from(&job.path));
+        Ok(made)
+    }
+
+    /// The path that a column is called by.
+    fn path(&self, id: NameId) -> String {
+        let name = self.flattener.name(id);
+        name.strip_prefix(PREFIX).unwrap_or(name).to_owned()
+    }
+
+    fn is_asked(&mut self, id: NameId) -> bool {
+        let at = id.index();
+        if self.asked.len() <= at {
+            self.asked.resize(at + 1, None);
+        }
+        if let Some(Some(asked)) = self.asked.get(at) {
+            return *asked;
+        }
+        let path = self.path(id);
+        let asked = self.keys.takes(&path);
+        if !asked {
+            self.others.push(path);
+        }
+        if let Some(slot) = self.asked.get_mut(at) {
+            *slot = Some(asked);
+        }
+        asked
+    }
+
+    /// Adds a value to a row; false if it is none. One null of a column is kept, to tell that there is such a metric.
+    fn push(&mut self, id: NameId, row: usize, leaf: Leaf<'_>) -> bool {
+        if !self.is_asked(id) {
+            return false;
+        }
+        if self.columns.len() <= id.index() {
+            self.columns.resize_with(id.index() + 1, Sparse::default);
+        }
+        let Some(column) = self.columns.get_mut(id.index()) else { return false };
+        match leaf {
+            Leaf::Null if !column.nulls.is_empty() => false,
+            Leaf::Null => {
+                column.push(0, Leaf::Null);
+                false
+            }
+            leaf => {
+                column.push(row as u32, leaf);
+                true
+            }
+        }
+    }
+
+    /// Flattens a document into a row; how many values it gave.
+    fn document(&mut self, text: String, row: usize, notes: &mut Receipt) -> usize {
+        let mut flattener = std::mem::take(&mut self.flattener);
+        let mut values: Vec<(NameId, Owned)> = Vec::new();
+        let read = flattener.document(Root::Summary, &Document::plain(text), |id, leaf| values.push((id, leaf.into())));
+        self.flattener = flattener;
+        match read {
+            Ok(read) => {
+                notes.repeated_keys += read.repeated_keys;
+                notes.repaired_texts += read.repaired_texts;
+            }
+            Err(fault) => notes.json_fault(told(&fault)),
+        }
+        let mut count = 0;
+        for (id, leaf) in values {
+            count += usize::from(self.push(id, row, leaf.leaf()));
+        }
+        count
+    }
+
+    /// Takes a row group column by column; false if its rows have to be read one by one: nested values may share a name with others.
+    fn columnwise(&mut self, exported: &mut Exported, made: &mut Made) -> Result<bool> {
+        let own = Own::read(exported)?;
+        let rows = own.steps.len();
+        let rising = own.steps.windows(2).all(|pair| matches!(pair, [Some(a), Some(b)] if a < b));
+        if !rising || own.steps.first() == Some(&None) || clash(&exported.columns) {
+            exported.chunks.extend(own.kept);
+            return Ok(false);
+        }
+        let inside: Vec<bool> = own.steps.iter().map(|step| self.steps.contain(*step)).collect();
+        let mut has = vec![self.keys.all(); rows];
+        for name in exported.columns.clone().iter().filter(|name| !OWN.contains(&name.as_str())) {
+            let column = exported.footer.column(exported.group, name, &mut exported.chunks)?;
+            self.column(name, &column, &inside, &mut has, &mut made.notes);
+        }
+        let mut next = 0;
+        let number = |(inside, has): (&bool, &bool)| {
+            let kept = *inside && *has;
+            next += u32::from(kept);
+            kept.then(|| next - 1)
+        };
+        let numbers: Vec<Option<u32>> = inside.iter().zip(&has).map(number).collect();
+        if next as usize != rows {
+            // The null that tells of a column is in the first row, whatever becomes of it.
+            for column in self.columns.iter_mut().filter(|column| !is_empty(column)) {
+                let told = !column.nulls.is_empty();
+                column.renumber(&numbers);
+                if told && column.nulls.is_empty() {
+                    column.push(0, Leaf::Null);
+                }
+            }
+        }
+        let kept = |row: &usize| numbers.get(*row).copied().flatten().is_some();
+        for row in (0..rows).filter(kept) {
+            made.chunk.steps.push(own.steps.get(row).copied().flatten());
+            made.chunk.times.push(own.times.get(row).copied().flatten().map(Timestamp::micros));
+            made.chunk.runtimes.push(own.runtimes.get(row).copied().flatten());
+        }
+        made.read += inside.iter().filter(|inside| **inside).count() as u64;
+        Ok(true)
+    }
+
+    fn column(&mut self, name: &str, column: &Column, inside: &[bool], has: &mut [bool], notes: &mut Receipt) {
+        let mut key = String::new();
+        json::quote(name, &mut key);
+        let mut plain = None;
+        let wanted = |row: usize| inside.get(row) == Some(&true);
+        let mut values = 0;
+        column.each(|row, cell| {
+            values += 1;
+            if !wanted(row) {
+                return;
+            }
+            let leaf = match cell {
+                Cell::Json(text) => {
+                    let found = self.document(format!("{{{key}:{text}}}"), row, notes) > 0;
+                    has.get_mut(row).into_iter().for_each(|has| *has |= found);
+                    return;
+                }
+                Cell::Null => return,
+                Cell::Int(value) => Leaf::Int(value),
+                Cell::Float(value) => Leaf::Float(value),
+                Cell::Bool(value) => Leaf::Bool(value),
+                Cell::Str(text) => match NonFinite::from_spelling(text) {
+                    Some(value) => Leaf::Float(value.value()),
+                    None => Leaf::Str(text.into()),
+                },
+            };
+            let id = *plain.get_or_insert_with(|| self.plain(&key));
+            if let Some(id) = id {
+                let found = self.push(id, row, leaf);
+                has.get_mut(row).into_iter().for_each(|has| *has |= found);
+            }
+        });
+        if values == 0
+            && !column.may_nest()
+            && let Some(id) = self.plain(&key)
+        {
+            self.push(id, 0, Leaf::Null);
+        }
+    }
+
+    /// The name of a key that holds plain values; none if it is W&B's own.
+    fn plain(&mut self, key: &str) -> Option<NameId> {
+        let mut found = None;
+        let text = format!("{{{key}:0}}");
+        // A text of our own, which is JSON.
+        let _ = self.flattener.document(Root::Summary, &Document::plain(text), |id, _| found = Some(id));
+        found
+    }
+
+    fn rowwise(&mut self, job: &mut Job, made: &mut Made) -> Result<()> {
+        let texts = std::mem::take(&mut job.rows);
+        let mut rows = Vec::new();
+        for (origin, exported) in job.groups.iter_mut().enumerate() {
+            rows.extend(exported_rows(exported, origin)?);
+        }
+        for text in &texts {
+            match self.parse(text, job.groups.len()) {
+                Ok(row) => rows.push(row),
+                Err(fault) => made.notes.json_fault(told(&fault)),
+            }
+        }
+        rows.retain(|row| self.steps.contain(row.step));
+        made.read += rows.len() as u64;
+        // Stable: of rows with the same step the later origin comes last.
+        rows.sort_by_key(|row| row.step);
+        let mut rows = rows.into_iter().peekable();
+        while let Some(mut row) = rows.next() {
+            while let Some(next) = rows.next_if(|next| next.step == row.step && row.step.is_some()) {
+                match next.origin == row.origin {
+                    false => made.copies += 1,
+                    true if job.by_key => {}
+                    true => made.repeats += 1,
+                }
+                row.join(next);
+            }
+            let at = made.chunk.steps.len();
+            let found = self.document(row.text(), at, &mut made.notes);
+            if found > 0 || self.keys.all() {
+                made.chunk.steps.push(row.step);
+                made.chunk.times.push(row.time.map(Timestamp::micros));
+                made.chunk.runtimes.push(row.runtime);
+            }
+        }
+        Ok(())
+    }
+
+    fn parse<'a>(&self, text: &'a str, origin: usize) -> std::result::Result<Row<'a>, JsonError> {
+        let mut row = Row { origin, ..Row::default() };
+        json::members(text, |key, value| match key.raw {
+            "_step" => row.step = integer(value),
+            "_timestamp" => row.time = value.parse().ok().and_then(Timestamp::from_float),
+            "_runtime" => row.runtime = value.parse().ok().filter(|runtime: &f64| runtime.is_finite()),
+            raw => {
+                let name = if key.escaped { key.decode().0 } else { Cow::Borrowed(raw) };
+                if self.keys.all() || self.keys.may_take_below(&name) {
+                    row.members.push((raw.into(), value.into()));
+                }
+            }
+        })?;
+        Ok(row)
+    }
+}
+
+/// `_step`, `_timestamp` and `_runtime` of a row group.
+struct Own {
+    steps: Vec<Option<i64>>,
+    times: Vec<Option<Timestamp>>,
+    runtimes: Vec<Option<f64>>,
+    /// The bytes of their chunks, should they be read again.
+    kept: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Own {
+    fn read(exported: &mut Exported) -> Result<Own> {
+        let (footer, group) = (exported.footer.clone(), exported.group);
+        let rows = footer.groups.get(group).map_or(0, |group| group.rows);
+        let numbers = footer.ranges(group, &OWN.map(str::to_owned));
+        let kept = numbers.iter().filter_map(|(at, _)| Some((*at, exported.chunks.get(at)?.clone()))).collect();
+        let mut read = |name: &str| -> Result<Vec<Option<f64>>> {
+            let mut values = vec![None; rows];
+            if !exported.columns.iter().any(|column| column == name) {
+                return Ok(values);
+            }
+            footer.column(group, name, &mut exported.chunks)?.each(|row, cell| {
+                let value = match cell {
+                    Cell::Int(value) => Some(value as f64),
+                    Cell::Float(value) => Some(value),
+                    _ => None,
+                };
+                values.get_mut(row).into_iter().for_each(|slot| *slot = value);
+            });
+            Ok(values)
+        };
+        // Steps beyond 2^53 would lose their last digits here; no counter gets there.
+        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
+        let steps = read("_step")?.into_iter().map(|value| value.and_then(whole)).collect();
+        let times = read("_timestamp")?.into_iter().map(|value| value.and_then(Timestamp::from_float)).collect();
+        let runtimes = read("_runtime")?.into_iter().map(|value| value.filter(|value| value.is_finite())).collect();
+        Ok(Own { steps, times, runtimes, kept })
+    }
+}
+
+/// The rows of a row group, as texts.
+fn exported_rows(exported: &mut Exported, origin: usize) -> Result<Vec<Row<'static>>> {
+    let own = Own::read(exported)?;
+    let each = own.steps.into_iter().zip(own.times).zip(own.runtimes);
+    let row = |((step, time), runtime)| Row { origin, step, time, runtime, members: Vec::new() };
+    let mut rows: Vec<Row<'static>> = each.map(row).collect();
+    for name in exported.columns.iter().filter(|name| !OWN.contains(&name.as_str())) {
+        let mut key = String::new();
+        json::quote(name, &mut key);
+        let key = key.get(1..key.len() - 1).unwrap_or_default().to_owned();
+        exported.footer.column(exported.group, name, &mut exported.chunks)?.each(|at, cell| {
+            let mut text = String::new();
+            cell.write(&mut text);
+            if let Some(row) = rows.get_mut(at) {
+                row.members.push((key.clone().into(), text.into()));
+            }
+        });
+    }
+    Ok(rows)
+}
+
+impl<'a> Row<'a> {
+    /// Takes over what another row of the same step has.
+    fn join(&mut self, later: Row<'a>) {
+        self.origin = later.origin;
+        self.time = later.time.or(self.time);
+        self.runtime = later.runtime.or(self.runtime);
+        for (key, value) in later.members {
+            match self.members.iter_mut().find(|(known, _)| *known == key) {
+                Some(known) if value != "null" => known.1 = value,
+                Some(_) => {}
+                None => self.members.push((key, value)),
+            }
+        }
+    }
+
+    /// The metrics as one object.
+    fn text(&self) -> String {
+        let mut text = String::from("{");
+        for (key, value) in &self.members {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push('"');
+            text.push_str(key);
+            text.push_str("\":");
+            text.push_str(value);
+        }
+        text.push('}');
+        text
+    }
+}
+
+/// True if a column's name lies below another's, as `a.b` below `a`: then nested values of the one may be called like the other.
+fn clash(columns: &[String]) -> bool {
+    let mut tops = BTreeMap::new();
+    for name in columns {
+        match tops.entry(name.as_str()) {
+            Entry::Occupied(_) => return true,
+            Entry::Vacant(slot) => drop(slot.insert(())),
+        }
+    }
+    let below = |name: &&String| {
+        name.match_indices('.').any(|(at, _)| name.get(..at).is_some_and(|top| tops.contains_key(top)))
+    };
+    columns.iter().any(|name| below(&name))
+}
+
+fn is_empty(values: &Sparse) -> bool {
+    let numbers = values.ints.is_empty() && values.floats.is_empty() && values.bigs.is_empty();
+    let texts = values.strs.is_empty() && values.jsons.is_empty() && values.spelled.is_empty();
+    numbers && texts && values.bools.is_empty() && values.lists.is_empty() && values.nulls.is_empty()
+}
+
+fn told(fault: &JsonError) -> JsonFault {
+    let (place, reason) = ("history".to_owned(), fault.reason.to_owned());
+    JsonFault { run: String::new(), place, offset: fault.offset as u64, reason }
+}
+
+/// A leaf that owns its texts.
+enum Owned {
+    Big(String),
+    Leaf(Leaf<'static>),
+}
+
+impl From<Leaf<'_>> for Owned {
+    fn from(leaf: Leaf<'_>) -> Self {
+        Owned::Leaf(match leaf {
+            Leaf::Big(digits) => return Owned::Big(digits.to_owned()),
+            Leaf::Null => Leaf::Null,
+            Leaf::Int(value) => Leaf::Int(value),
+            Leaf::Float(value) => Leaf::Float(value),
+            Leaf::Spelled(value, text) => Leaf::Spelled(value, text.into_owned().into()),
+            Leaf::Str(text) => Leaf::Str(text.into_owned().into()),
+            Leaf::Bool(value) => Leaf::Bool(value),
+            Leaf::List(list) => Leaf::List(list),
+            Leaf::Json(text) => Leaf::Json(text.into_owned().into()),
+        })
+    }
+}
+
+impl Owned {
+    fn leaf(&self) -> Leaf<'_> {
+        match self {
+            Owned::Big(digits) => Leaf::Big(digits),
+            Owned::Leaf(leaf) => leaf.clone(),
+        }
+    }
+}
