@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Without `--serve` it asks itself one question and ends. While it serves, `POST /control` changes the world:
-//! `{"edit": 100}` (so many runs get another summary), `{"delete": 3}`, `{"insert": 3}`, `{"latency_ms": 20}`, `{"requests": true}`.
+//! `{"edit": 100}` (so many runs get another summary), `{"edit_newest": 100}`, `{"delete": 3}`, `{"insert": 3}`, `{"latency_ms": 20}`, `{"requests": true}`.
 #![allow(clippy::print_stdout)]
 
 #[path = "../tests/server/mod.rs"]

@@ -1,16 +1,20 @@
 //! The run table's columns: the table of fixed fields, and the sparse, typed, mergeable columns of what was flattened.
 
+mod artifacts;
 mod dense;
 mod fields;
 mod fixed;
 mod resolve;
 mod sparse;
 
+pub use artifacts::ArtifactLists;
 pub use dense::Dense;
 #[cfg_attr(not(feature = "frame"), allow(unused_imports))]
 pub use fields::resolve_alias;
 pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};
+#[cfg(feature = "frame")]
+pub(crate) use resolve::fits;
 pub use resolve::{Facts, Kind, LeafType, Shape, shapes};
 pub use sparse::Sparse;
 
@@ -113,6 +117,12 @@ impl Columns {
         at(&mut self.sparse, id).declare(kind, dtype);
     }
 
+    /// Makes sure that a path has a column, even if it has no values of any kind; for tables that are flat already.
+    pub fn declare_empty(&mut self, path: &str) {
+        let id = self.flattener.intern_name(path);
+        at(&mut self.sparse, id).declared_empty = true;
+    }
+
     /// Forgets what flattening had to tell, where it was told already.
     pub fn forget_receipt(&mut self) {
         self.receipt = Receipt::default();
@@ -169,8 +179,28 @@ impl Columns {
         self.rows = next;
     }
 
+    /// Puts the rows into another order: the first is `rows[0]`. Every row must be there once.
+    pub fn reorder(&mut self, rows: &[usize]) {
+        if rows.len() != self.height() || rows.is_sorted() {
+            return;
+        }
+        let mut new_rows = vec![None; rows.len()];
+        for (new, old) in rows.iter().enumerate() {
+            if let Some(row) = new_rows.get_mut(*old) {
+                *row = Some(new as u32);
+            }
+        }
+        self.fixed.iter_mut().for_each(|column| column.reorder(rows));
+        self.sparse.iter_mut().for_each(|values| values.renumber(&new_rows));
+        for texts in &mut self.raw {
+            texts.pad(rows.len());
+            *texts = texts.take(rows);
+        }
+    }
+
     /// Gives back memory that growing left over; for when all runs are in.
     pub fn shrink(&mut self) {
+        self.fixed.iter_mut().for_each(Fixed::shrink);
         self.sparse.iter_mut().for_each(Sparse::shrink);
     }
 
@@ -200,6 +230,11 @@ impl Columns {
     /// The values of a path.
     pub fn values(&self, id: NameId) -> Option<&Sparse> {
         self.sparse.get(id.index())
+    }
+
+    /// The paths that are an explicit `null` in this row, sorted.
+    pub fn nulls(&self, row: usize) -> Vec<&str> {
+        self.paths().into_iter().filter(|(.., values)| values.nulls.has(row)).map(|(path, ..)| path).collect()
     }
 
     /// The untouched texts of config or summary; empty unless [`Wanted::raw`].

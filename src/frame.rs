@@ -3,16 +3,19 @@
 pub mod bridge;
 mod import;
 mod scan;
-mod series;
+pub(crate) mod series;
 mod table;
+mod top;
 
-pub use import::import;
+pub use import::{declare_all, import};
+pub use top::sorted;
 
 use crate::columns::{Columns, Kind};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Receipt, Run, Wanted};
-use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
+use polars::prelude::{Column, DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, NewChunkedArray, SchemaRef, col};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Something that can make any of its columns on demand.
@@ -31,6 +34,50 @@ pub trait Table: Send + Sync {
     /// If a column does not exist or cannot be read.
     fn read(&self, columns: &[&str]) -> Result<DataFrame>;
 
+    /// True if [`Table::read_where`] is quicker than reading everything and filtering it.
+    fn filters(&self) -> bool {
+        false
+    }
+
+    /// Makes these columns of the rows for which `predicate`, an expression that looks at each row alone, is true.
+    ///
+    /// # Errors
+    /// As [`Table::read`], and if the predicate fails.
+    fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
+        let names: Vec<&str> = self.schema().iter_names().map(|name| name.as_str()).collect();
+        let chosen: Vec<Expr> = columns.iter().map(|name| col(*name)).collect();
+        Ok(self.read(&names)?.lazy().filter(predicate.clone()).select(chosen).collect()?)
+    }
+
+    /// Makes these columns of the first `rows` rows.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
+        Ok(self.read(columns)?.head(Some(rows)))
+    }
+
+    /// Makes these columns of these rows, in the order of `rows`.
+    ///
+    /// # Errors
+    /// As [`Table::read`], and if there is no such row.
+    fn read_rows(&self, columns: &[&str], rows: &[IdxSize]) -> Result<DataFrame> {
+        Ok(self.read(columns)?.take(&IdxCa::from_slice("row".into(), rows))?)
+    }
+
+    /// The table with only these fields of artifact versions, if it can leave out the others.
+    fn with_artifact_fields(&self, _fields: &[&str]) -> Option<Arc<dyn Table>> {
+        None
+    }
+
+    /// Makes some rows of these columns.
+    ///
+    /// # Errors
+    /// If a column does not exist or cannot be read.
+    fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        Ok(self.read(columns)?.slice(rows.start as i64, rows.len()))
+    }
+
     /// Columns with a plain name that hold JSON text; a string column's type does not tell.
     fn json_columns(&self) -> &[String];
 
@@ -39,6 +86,12 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// If it cannot be read.
     fn columns(&self) -> Result<Columns>;
+
+    /// The paths of config and summary that are an explicit `null` in this row, sorted; `None` for a table that keeps no more
+    /// than its columns, which do not tell.
+    fn nulls(&self, _row: usize) -> Option<Vec<&str>> {
+        None
+    }
 }
 
 /// The run table: one row per run, typed columns, cheap to clone.
@@ -87,6 +140,19 @@ impl RunFrame {
         RunFrame { table, receipt: Arc::new(receipt) }
     }
 
+    /// Some rows of one column, made without the others.
+    pub(crate) fn part(&self, column: &str, rows: Range<usize>) -> Result<Column> {
+        let part = self.table.read_slice(&[column], rows)?;
+        Ok(part.column(column)?.clone())
+    }
+
+    /// Says in the receipt how many runs there are with those that are elsewhere.
+    pub(crate) fn counting(mut self, runs: u64) -> Self {
+        let receipt = Receipt { runs, ..(*self.receipt).clone() };
+        self.receipt = Arc::new(receipt);
+        self
+    }
+
     /// Says in the receipt what the user named.
     pub(crate) fn named(mut self, sources: Vec<String>) -> Self {
         let receipt = Receipt { sources, ..(*self.receipt).clone() };
@@ -114,6 +180,13 @@ impl RunFrame {
         scan::lazy(self.table.clone())
     }
 
+    /// The same table for a query that looks only at these fields of artifact versions: a stored table then does not read the
+    /// others, and its columns of artifacts have only these fields. Other tables stay as they are.
+    pub fn with_artifact_fields(&self, fields: &[&str]) -> RunFrame {
+        let table = self.table.with_artifact_fields(fields).unwrap_or_else(|| self.table.clone());
+        RunFrame { table, receipt: self.receipt.clone() }
+    }
+
     /// The whole table.
     ///
     /// # Errors
@@ -138,6 +211,15 @@ impl RunFrame {
             return Ok(());
         }
         Err(unknown_column(name, self.schema().iter_names().map(|n| n.as_str())))
+    }
+
+    /// The paths of config and summary that are an explicit `null` in this row, sorted; in the columns they are null, as
+    /// are keys that the run does not have.
+    ///
+    /// `None` for a stored table, which does not tell the two apart; of its runs none is known either where it is joined
+    /// with other sources.
+    pub fn explicit_nulls(&self, row: usize) -> Option<Vec<&str>> {
+        self.table.nulls(row)
     }
 
     /// Every path whose values are of more than one kind, sorted.

@@ -2,8 +2,12 @@
 //!
 //! Numbers and strings stay slices of the text; nothing is allocated but the stack of open containers.
 
+#[cfg(feature = "frame")]
+mod number;
 mod text;
 
+#[cfg(feature = "frame")]
+pub use number::{Plain, plain_number};
 #[cfg(all(feature = "frame", feature = "api"))]
 pub use text::items;
 pub use text::{compact, members, quote, validate};

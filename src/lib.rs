@@ -1,10 +1,11 @@
 //! Weights & Biases runs as fast, typed, complete dataframes.
 //!
 //! ```text
-//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr ──► sink
-//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr        parquet · arrow · csv · json · table
+//! source ──► record ──► flatten ──► columns ──► frame ──► ops, expr, compare ──► sink
+//! api · log · parquet   Run   path,value   sparse,    LazyFrame   Expr, DataFrame        parquet · arrow · csv · json · table
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
+//! source ──► history ──► ops ──► sink                the logged steps, by the same rules
 //! ```
 //!
 //! A folder of `.wandb` logs, or a stored Parquet file, becomes one table with one row per run. `config` and `summary`
@@ -36,12 +37,16 @@
 extern crate self as runframe;
 
 mod columns;
+#[cfg(feature = "frame")]
+pub mod compare;
 mod error;
 #[cfg(feature = "frame")]
 pub mod expr;
 mod flatten;
 #[cfg(feature = "frame")]
 mod frame;
+#[cfg(feature = "frame")]
+pub mod history;
 mod json;
 #[cfg(feature = "frame")]
 mod load;
@@ -60,7 +65,7 @@ pub use columns::{
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{
-    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, Served, Shard, Timestamp, User, Wanted,
+    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, RunKey, Served, Shard, Timestamp, User, Wanted,
 };
 #[cfg(feature = "api")]
 pub use source::api::{
@@ -75,7 +80,9 @@ pub use arrow_array;
 #[cfg(feature = "frame")]
 pub use frame::bridge::{reader as record_batch_reader, record_batches};
 #[cfg(feature = "frame")]
-pub use frame::{Conflict, RunFrame, Table};
+pub use frame::{Conflict, RunFrame, Table, sorted};
+#[cfg(feature = "frame")]
+pub use history::{HistoryFrame, HistoryQuery, run_keys};
 #[cfg(feature = "frame")]
 pub use load::{Loader, read};
 #[cfg(feature = "frame")]

@@ -16,7 +16,7 @@ use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
 use crate::source::{Batch, Progress, Source};
-use polars::prelude::{DataFrame, SchemaRef};
+use polars::prelude::{DataFrame, Expr, IdxSize, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -323,6 +323,27 @@ impl Table for Stored {
 
     fn read(&self, columns: &[&str]) -> Result<DataFrame> {
         self.table.read(columns)
+    }
+
+    fn filters(&self) -> bool {
+        true
+    }
+
+    fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
+        self.table.read_where(columns, predicate)
+    }
+
+    fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
+        self.table.read_first(columns, rows)
+    }
+
+    fn read_rows(&self, columns: &[&str], rows: &[IdxSize]) -> Result<DataFrame> {
+        self.table.read_rows(columns, rows)
+    }
+
+    fn with_artifact_fields(&self, fields: &[&str]) -> Option<Arc<dyn Table>> {
+        let table = self.table.with_fields(fields);
+        Some(Arc::new(Stored { table, json_columns: self.json_columns.clone() }))
     }
 
     fn json_columns(&self) -> &[String] {

@@ -4,11 +4,13 @@ mod artifact;
 mod best;
 #[cfg(test)]
 pub(crate) mod frames;
+pub mod history;
 pub mod run;
 #[cfg(test)]
 mod tests;
 mod verbs;
 
+pub(crate) use artifact::Lists;
 pub use best::Best;
 pub(crate) use best::{at_once, free_prefix};
 pub use verbs::{Direction, RunVerbs};

@@ -1,28 +1,30 @@
 //! `pull`: all runs of some projects in one Parquet file, and the file brought up to date the next time.
 
+mod changes;
 mod condition;
 mod journal;
+mod order;
+mod splice;
+mod update;
 
-use crate::columns::{Columns, Fixed};
+use crate::columns::Columns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, import};
-use crate::load::{Key, Loader, keys, last_of_each, open_stored, read_and};
-use crate::record::{Receipt, Served, Timestamp};
+use crate::load::{Key, Loader, last_of_each, open_stored, read_and};
+use crate::record::{Receipt, Served};
+use crate::sink::row_groups::{self, Chunk};
 use crate::sink::{self, Format, Options};
-use crate::source::api::{ApiSource, LightListing, LightRun};
+use crate::source::api::{ApiSource, LightListing};
 use crate::source::location::Location;
 use condition::{Condition, Rejected, Seen};
 use journal::Journal;
 use polars::prelude::SortMultipleOptions;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Where the file says what was pulled into it.
 const KEY: &str = "runframe.pull";
-/// States that no run leaves by itself.
-const FINAL: [&str; 4] = ["finished", "failed", "crashed", "killed"];
 /// Keeping what arrives costs about a fifth of a pull.
 const JOURNAL_AFTER: Duration = Duration::from_secs(2);
 
@@ -62,15 +64,6 @@ struct Known {
     file: Option<RunFrame>,
     /// Runs that were loaded before and did not match.
     rejected: Rejected,
-}
-
-/// What a listing tells against what is known.
-#[derive(Debug, Default, PartialEq)]
-struct Changes {
-    /// Names to load, by entity and project.
-    load: BTreeMap<(String, String), Vec<String>>,
-    /// Rows that are gone.
-    gone: HashSet<usize>,
 }
 
 impl Pull {
@@ -114,11 +107,12 @@ impl Pull {
         if self.loader.locations().any(|location| !matches!(location, Location::Project { .. })) {
             // Everything is evaluated here, so that all rows are chosen alike.
             let (frame, _) = condition.apply(self.loader.unfiltered().load()?, Seen::All(self.loader.what_filter()))?;
-            return self.write(frame, Value::Null, |frame, receipt| Pulled {
+            self.write_others(&frame)?;
+            return Ok(Pulled {
                 loaded: frame.height() as u64,
                 removed: 0,
                 written: true,
-                receipt,
+                receipt: frame.receipt().clone(),
             });
         }
         let source = condition.narrow(self.loader.api_source()?, self.loader.what_filter())?;
@@ -130,9 +124,12 @@ impl Pull {
         let pulled = match known(stored, &parts)? {
             None => self.load_all(&source, &journal, &manifest, &condition),
             Some(known) => self.bring_up_to_date(&source, &journal, &manifest, &condition, known),
-        }?;
-        journal.close()?;
-        Ok(pulled)
+        };
+        match pulled {
+            Ok(pulled) => journal.close().map(|()| pulled),
+            // Whatever can still be kept; the error to tell is the pull's.
+            Err(error) => journal.flush().and(Err(error)),
+        }
     }
 
     /// What is pulled: a file or a journal of anything else is no start for this.
@@ -178,117 +175,64 @@ impl Pull {
         let keep = self.keeper(journal);
         let read = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep);
         let (columns, receipt) = read.map_err(|error| self.loader.blamed(error))?;
+        let all = |frame: &RunFrame| Pulled {
+            loaded: frame.height() as u64,
+            removed: 0,
+            written: true,
+            receipt: frame.receipt().clone(),
+        };
+        if self.conditions.is_empty() {
+            return self.write(columns, receipt, manifest).map(|frame| all(&frame));
+        }
         let frame = RunFrame::from_columns(columns, receipt)?;
         condition.check(&self.loader, &frame)?;
         let (frame, dropped) = condition.apply(frame, Seen::Part)?;
         let rejected = if condition.moves() { Vec::new() } else { dropped };
         let manifest = Rejected::default().renewed(&LightListing::default(), &rejected).put_into(manifest.clone());
-        self.write(frame, manifest, |frame, receipt| Pulled {
-            loaded: frame.height() as u64,
-            removed: 0,
-            written: true,
-            receipt,
-        })
-    }
-
-    fn bring_up_to_date(
-        &self,
-        source: &ApiSource,
-        journal: &Journal,
-        manifest: &Value,
-        condition: &Condition,
-        known: Known,
-    ) -> Result<Pulled> {
-        let listing = source.light_listing().map_err(|error| self.loader.blamed(error))?;
-        let rejected = if condition.moves() { Rejected::default() } else { known.rejected };
-        let changes = changes(&known.columns, &listing, &rejected);
-        let mut receipt = Receipt { complete: Some(listing.complete), ..Receipt::default() };
-        receipt.served.get_or_insert_default().requests = listing.requests;
-        if !listing.complete {
-            note(&mut receipt, "the listing of names could not be proved complete, so nothing was removed".to_owned());
-        }
-        let from_file = known.file.is_some();
-        if from_file && changes.load.is_empty() && changes.gone.is_empty() && !condition.moves() {
-            receipt.runs = known.columns.height() as u64;
-            return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
-        }
-        if from_file && !condition.is_of_each_run() {
-            return self.load_all(source, journal, manifest, condition);
-        }
-        let (mut whole, mut gone) = match known.file {
-            Some(file) => (file.to_columns()?, changes.gone),
-            None => (known.columns, changes.gone),
-        };
-        let mut fresh = Columns::new(self.loader.what_is_wanted());
-        let mut announced: HashSet<(&str, &str, &str)> = HashSet::new();
-        for ((entity, project), names) in &changes.load {
-            let part = source.clone().only(entity, project).only_names(names.clone());
-            let keep = self.keeper(journal);
-            let (columns, told) = read_and(&part, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
-            // Only a load that is proved whole tells by what it lacks that a run is deleted.
-            if told.complete == Some(true) {
-                announced.extend(names.iter().map(|name| (entity.as_str(), project.as_str(), name.as_str())));
-            }
-            receipt.merge(told);
-            fresh.merge(&columns);
-        }
-        let loaded = fresh.height() as u64;
-        // What was announced and did not come is deleted by now; what came replaces what was.
-        let came: HashSet<String> = keys(&fresh).iter().map(path).collect();
-        for (row, key) in keys(&whole).iter().enumerate() {
-            let announced = matches!(key, (Some(e), Some(p), Some(n)) if announced.contains(&(*e, *p, *n)));
-            if announced && !came.contains(&path(key)) {
-                gone.insert(row);
-            }
-        }
-        let had: HashSet<String> = match from_file && !self.conditions.is_empty() {
-            true => keys(&whole).iter().map(path).collect(),
-            false => HashSet::new(),
-        };
-        let keep: Vec<bool> = (0..whole.height()).map(|row| !gone.contains(&row)).collect();
-        whole.retain(&keep);
-        whole.merge(&fresh);
-        let keep = last_of_each(&whole);
-        whole.retain(&keep);
-        whole.forget_receipt();
-        let frame = RunFrame::from_columns(whole, receipt)?;
-        if !from_file {
-            condition.check(&self.loader, &frame)?;
-        }
-        let (frame, dropped) = condition.apply(frame, Seen::Part)?;
-        let loaded = loaded.saturating_sub(dropped.iter().filter(|run| came.contains(&run.path)).count() as u64);
-        let removed = (gone.len() + dropped.iter().filter(|run| had.contains(&run.path)).count()) as u64;
-        let now = if condition.moves() { Rejected::default() } else { rejected.renewed(&listing, &dropped) };
-        if from_file && loaded + removed == 0 && now == rejected {
-            return Ok(Pulled { receipt: frame.receipt().clone(), loaded, removed, written: false });
-        }
-        self.write(frame, now.put_into(manifest.clone()), |_, receipt| Pulled {
-            receipt,
-            loaded,
-            removed,
-            written: true,
-        })
+        self.write_frame(&frame, &manifest).map(|frame| all(&frame))
     }
 
     /// Writes the file, in an order that does not depend on how the runs arrived.
-    fn write(
-        &self,
-        frame: RunFrame,
-        manifest: Value,
-        done: impl FnOnce(&RunFrame, Receipt) -> Pulled,
-    ) -> Result<Pulled> {
-        let mut metadata = frame.metadata();
-        if !manifest.is_null() {
-            metadata.push((KEY.to_owned(), manifest.to_string()));
-        }
-        let options = Options { metadata, ..Options::default() };
+    fn write(&self, mut columns: Columns, receipt: Receipt, manifest: &Value) -> Result<RunFrame> {
+        order::sort(&mut columns);
+        let frame = RunFrame::from_columns(columns, receipt)?;
+        let names: Vec<&str> = frame.schema().iter_names().map(|name| name.as_str()).collect();
+        sink::save(&self.output, |out| {
+            row_groups::write(out, frame.schema(), &metadata(&frame, manifest), |file| {
+                for rows in row_groups::groups(frame.height(), names.len()) {
+                    let column = |at: usize| {
+                        frame.part(names.get(at).copied().unwrap_or_default(), rows.clone()).map(Chunk::Values)
+                    };
+                    file.group(rows.len(), &column)?;
+                }
+                Ok(())
+            })
+        })?;
+        Ok(frame)
+    }
+
+    /// [`Pull::write`] of a frame, which has told already what its columns found.
+    fn write_frame(&self, frame: &RunFrame, manifest: &Value) -> Result<RunFrame> {
+        let mut columns = frame.to_columns()?;
+        columns.forget_receipt();
+        self.write(columns, frame.receipt().clone(), manifest)
+    }
+
+    /// Writes what was loaded from other places than servers.
+    fn write_others(&self, frame: &RunFrame) -> Result<()> {
+        let options = Options { metadata: frame.metadata(), ..Options::default() };
         let by = ["entity", "project", "created_at", "name"];
         let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
         let table = frame.collect()?.sort(by, order)?;
-        sink::write_file(&table, &self.output, Format::Parquet, &options)?;
-        let receipt = frame.receipt().clone();
-        Ok(done(&frame, receipt))
+        sink::write_file(&table, &self.output, Format::Parquet, &options)
     }
+}
+
+/// What the file says of itself.
+fn metadata(frame: &RunFrame, manifest: &Value) -> Vec<(String, String)> {
+    let mut metadata = frame.metadata();
+    metadata.push((KEY.to_owned(), manifest.to_string()));
+    metadata
 }
 
 fn another(path: &Path, what: &str) -> Error {
@@ -306,7 +250,7 @@ fn open_with_metadata(path: &Path) -> Result<(RunFrame, Option<String>)> {
 fn known(stored: Option<(RunFrame, Rejected)>, parts: &[PathBuf]) -> Result<Option<Known>> {
     let (stored, rejected) = stored.map_or_else(Default::default, |(file, rejected)| (Some(file), rejected));
     if let (Some(file), true) = (&stored, parts.is_empty()) {
-        let table = file.select(&["entity", "project", "name", "state", "heartbeat_at", "updated_at"])?;
+        let table = file.select(&["entity", "project", "name", "created_at", "state", "heartbeat_at", "updated_at"])?;
         return Ok(Some(Known { columns: import(&table, &[])?, file: stored, rejected }));
     }
     let mut whole: Option<Columns> = stored.map(|file| file.to_columns()).transpose()?;
@@ -331,51 +275,3 @@ fn note(receipt: &mut Receipt, line: String) {
 fn path((entity, project, name): &Key<'_>) -> String {
     [*entity, *project, *name].map(|part| part.unwrap_or("-")).join("/")
 }
-
-/// Compares what the server lists with what is known; `rejected` need not be loaded again.
-fn changes(known: &Columns, listing: &LightListing, rejected: &Rejected) -> Changes {
-    let times = |name: &str| match known.fixed_by_name(name) {
-        Some(Fixed::Ints(times)) => times.clone(),
-        _ => vec![None; known.height()],
-    };
-    let (updated, heartbeats) = (times("updated_at"), times("heartbeat_at"));
-    let states: Vec<Option<&str>> = match known.fixed_by_name("state") {
-        Some(Fixed::Strs(states)) => states.iter().collect(),
-        _ => vec![None; known.height()],
-    };
-    let keys = keys(known);
-    let rows: HashMap<_, usize> = keys.iter().enumerate().map(|(row, key)| (*key, row)).collect();
-    let mut changes = Changes::default();
-    let mut listed = HashSet::new();
-    for run in &listing.runs {
-        let key = (Some(run.entity.as_str()), Some(run.project.as_str()), Some(run.name.as_str()));
-        let row = rows.get(&key).copied();
-        listed.extend(row);
-        let same = row.is_some_and(|row| {
-            let time = |times: &[Option<i64>]| times.get(row).copied().flatten();
-            let state = states.get(row).copied().flatten();
-            is_same(run, time(&updated), time(&heartbeats), state)
-        });
-        let known_not_to_match = row.is_none() && rejected.has(run);
-        if !same && !known_not_to_match {
-            changes.load.entry((run.entity.clone(), run.project.clone())).or_default().push(run.name.clone());
-        }
-    }
-    if listing.complete {
-        changes.gone = (0..known.height()).filter(|row| !listed.contains(row)).collect();
-    }
-    changes
-}
-
-/// True if nothing tells that the run has changed: neither its last change, nor its last sign of life, nor its state. Where the
-/// server does not tell the last change, a run that is not over counts as changed.
-fn is_same(run: &LightRun, updated: Option<i64>, heartbeat: Option<i64>, state: Option<&str>) -> bool {
-    let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
-    let over = state.is_some_and(|state| FINAL.contains(&state));
-    let equal =
-        micros(run.updated_at) == updated && micros(run.heartbeat_at) == heartbeat && run.state.as_deref() == state;
-    equal && (updated.is_some() || over)
-}
-
-#[cfg(test)]
-mod tests;

@@ -78,6 +78,25 @@ impl Run {
     }
 }
 
+/// What tells a run from all others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunKey {
+    /// The team or user that owns the project; `None` where an offline log did not say.
+    pub entity: Option<String>,
+    /// The project; `None` where an offline log did not say.
+    pub project: Option<String>,
+    /// The unique run name.
+    pub name: String,
+}
+
+impl RunKey {
+    /// `entity/project/name`, with `-` for a part that is unknown.
+    pub fn path(&self) -> String {
+        let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        format!("{}/{}/{}", part(&self.entity), part(&self.project), self.name)
+    }
+}
+
 /// A JSON text that holds one object, and how its top-level values are wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {

@@ -10,6 +10,7 @@ mod latex;
 mod markdown;
 mod markup;
 mod parquet;
+pub(crate) mod row_groups;
 mod spy;
 mod stream;
 mod table;
@@ -194,6 +195,23 @@ pub fn text(values: &Series, row: usize, options: &Options) -> Option<String> {
         }
     }
     Some(out)
+}
+
+/// One value for eyes: as [`text`], but lists and structs are JSON, and a text that would read as another kind of value (a
+/// number, `true`, nothing) is in quotes; `None` for a null, and for rows that are not there.
+pub fn shown(values: &Series, row: usize, options: &Options) -> Option<String> {
+    if values.dtype().is_nested() {
+        return Some(json(values, row, options)).filter(|text| text != "null");
+    }
+    let text = text(values, row, options)?;
+    let reads_as_other = text.is_empty()
+        || text.trim() != text
+        || text.parse::<f64>().is_ok()
+        || matches!(text.as_str(), "true" | "false" | "null")
+        || text.starts_with(['"', '[', '{'])
+        || text.chars().any(char::is_control);
+    let quoted = values.dtype() == &polars::prelude::DataType::String && reads_as_other;
+    Some(if quoted { json(values, row, options) } else { text })
 }
 
 /// One value as JSON; `null` for rows that are not there.

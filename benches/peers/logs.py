@@ -9,6 +9,9 @@
 2. 10,000 small logs: `cat` of all the files to /dev/null (the list of names at hand) against
    `runframe query DIR -o out.parquet`. Aim: within 4 times. Also `find … | xargs cat`, which looks for the files, too.
 3. 10,000 runs of 100 out of 5,000 keys: the most memory that runframe held. Aim: under 500 MB until a frame is asked for.
+4. The history of the log of 75 MB: the SDK's own reader, its JSON parsed into columns, and a checksum over the file's bytes (zlib's CRC-32),
+   both in this process, against `runframe history LOG -o out.parquet`, the whole process. Aim: at least 20 times faster than the SDK,
+   within 3 times of the checksum. Also three of ten metrics, and the most memory that it held.
 
 Prints the least, the median and the most of wall time, the CPU time of the median, and ratios of the medians.
 """
@@ -112,6 +115,53 @@ def sdk_parse(path):
     return run
 
 
+def sdk_history(path):
+    """Every row's values in columns, as plainly as Python can: a dict of lists."""
+    import json
+
+    from wandb.proto import wandb_internal_pb2 as pb
+    from wandb.sdk.internal.datastore import DataStore
+
+    def run():
+        gc.collect()
+        began, cpu = time.perf_counter(), time.process_time()
+        store = DataStore()
+        store.open_for_scan(path)
+        columns, rows = {}, 0
+        while True:
+            data = store.scan_data()
+            if data is None:
+                break
+            record = pb.Record()
+            record.ParseFromString(data)
+            if record.WhichOneof("record_type") == "history":
+                for item in record.history.item:
+                    key = ".".join(item.nested_key) or item.key
+                    columns.setdefault(key, []).append((rows, json.loads(item.value_json)))
+                rows += 1
+        store.close()
+        assert rows > 1000, rows
+        return time.perf_counter() - began, time.process_time() - cpu
+
+    return run
+
+
+def checksum(path):
+    """A pass over the file's bytes, in blocks that stay in the cache."""
+    import zlib
+
+    def run():
+        began, cpu = time.perf_counter(), time.process_time()
+        sum = 0
+        with open(path, "rb", buffering=0) as file:
+            block = bytearray(256 * 1024)
+            while count := file.readinto(block):
+                sum = zlib.crc32(memoryview(block)[:count], sum)
+        return time.perf_counter() - began, time.process_time() - cpu
+
+    return run
+
+
 def logs_below(folder):
     found = [os.path.join(d, f) for d, _, files in os.walk(folder) for f in files if f.endswith(".wandb")]
     if not found:
@@ -124,7 +174,7 @@ def main():
     parser.add_argument("data", help="the folder that make_logs.py filled")
     parser.add_argument("--runframe", required=True, metavar="PATH", help="the release binary")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--parts", default="1,2,3", help="of the three, which")
+    parser.add_argument("--parts", default="1,2,3,4", help="of the four, which")
     args = parser.parse_args()
     binary = os.path.abspath(args.runframe)
     out = os.path.join(args.data, "out")
@@ -177,6 +227,31 @@ def main():
             wall, peak = peak_memory([binary, *argv])
             end = f"aim: under {aim} MB   {verdict(peak < aim)}" if aim else "a frame: no aim"
             print(f"  {what:<44} {peak:8.1f} MB peak resident, {wall:.2f} s; {end}")
+
+    if "4" in parts:
+        (log,) = logs_below(args.data + "/a")
+        size = os.path.getsize(log) / 1e6
+        all_keys = [binary, "history", log, "-o", out + "/h.parquet", *quiet]
+        three = ",".join(metrics(binary, log)[:3])
+        some_keys = [binary, "history", log, "-k", three, "-o", out + "/h3.parquet", *quiet]
+        sdk = Times("SDK reader, JSON into columns", sdk_history(log))
+        crc = Times("CRC-32 of the file's bytes", checksum(log))
+        ours = Times("runframe history, all metrics", timed(all_keys))
+        few = Times("runframe history, three metrics", timed(some_keys))
+        alternate(f"4. history of one log of {size:.1f} MB", args.repeats, sdk, crc, ours, few)
+        r, low, high = ratio(sdk, ours)
+        print(f"  SDK / runframe: {r:.1f} ({low:.1f} to {high:.1f}); aim: at least 20   {verdict(r >= 20)}")
+        r, low, high = ratio(ours, crc)
+        print(f"  runframe / checksum: {r:.2f} ({low:.2f} to {high:.2f}); aim: at most 3   {verdict(r <= 3)}")
+        print(f"  most memory held: {peak_memory(all_keys)[1]:.0f} MB")
+
+
+def metrics(binary, log):
+    """The metrics of a log, in the order of its columns."""
+    head = subprocess.run(
+        [binary, "history", log, "-n", "1", "--format", "csv", "-q"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return head.stdout.splitlines()[0].split(",")[6:]
 
 
 def verdict(ok):

@@ -4,6 +4,7 @@ use super::resolve::{Facts, Kind, fits};
 use super::sparse::Sparse;
 use crate::flatten::List;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A column with a value or null for each row.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,34 +24,39 @@ pub enum Dense<'a> {
 impl<'a> Dense<'a> {
     /// The column of `kind` that `values` make, `height` rows long.
     pub fn of(values: &'a Sparse, kind: Kind, height: usize) -> Self {
-        let facts = Facts::of(values);
+        Self::part(values, Facts::of(values), kind, &(0..height))
+    }
+
+    /// Some rows of the column of `kind` that `values` make; `facts` are those of all rows.
+    pub fn part(values: &'a Sparse, facts: Facts, kind: Kind, rows: &Range<usize>) -> Self {
+        let height = rows.len();
         match kind {
-            Kind::Number if facts.floats => Dense::Floats(floats(values, facts, height)),
-            Kind::Number => Dense::Ints(scatter(height, values.ints.iter().map(|(row, v)| (row, *v)))),
+            Kind::Number if facts.floats => Dense::Floats(floats(values, facts, rows)),
+            Kind::Number => Dense::Ints(scatter(height, values.ints.part(rows).map(|(row, v)| (row, *v)))),
             Kind::String => {
-                let spelled = values.spelled.iter().filter(|_| !facts.spelled_are_numbers);
+                let spelled = values.spelled.part(rows).filter(|_| !facts.spelled_are_numbers);
                 let spelled = spelled.map(|(row, (_, text))| (row, Cow::Borrowed(&**text)));
-                Dense::Texts(scatter(height, borrowed(values.strs.iter()).chain(spelled)))
+                Dense::Texts(scatter(height, borrowed(values.strs.part(rows)).chain(spelled)))
             }
-            Kind::Bool => Dense::Bools(scatter(height, values.bools.iter().map(|(row, v)| (row, *v)))),
-            Kind::List => Dense::Lists(scatter(height, values.lists.iter().filter(|(_, list)| facts.takes(list)))),
+            Kind::Bool => Dense::Bools(scatter(height, values.bools.part(rows).map(|(row, v)| (row, *v)))),
+            Kind::List => Dense::Lists(scatter(height, values.lists.part(rows).filter(|(_, list)| facts.takes(list)))),
             Kind::Json => {
-                let ints = values.ints.iter().filter(|(_, v)| !fits(**v, facts.floats));
+                let ints = values.ints.part(rows).filter(|(_, v)| !fits(**v, facts.floats));
                 let ints = ints.map(|(row, v)| (row, Cow::Owned(v.to_string())));
-                let lists = values.lists.iter().filter(|(_, list)| !facts.takes(list));
+                let lists = values.lists.part(rows).filter(|(_, list)| !facts.takes(list));
                 let lists = lists.map(|(row, list)| (row, Cow::Owned(list.to_json())));
-                let texts = borrowed(values.jsons.iter()).chain(borrowed(values.bigs.iter()));
+                let texts = borrowed(values.jsons.part(rows)).chain(borrowed(values.bigs.part(rows)));
                 Dense::Texts(scatter(height, texts.chain(ints).chain(lists)))
             }
         }
     }
 }
 
-fn floats(values: &Sparse, facts: Facts, height: usize) -> Vec<Option<f64>> {
-    let ints = values.ints.iter().filter(|(_, v)| fits(**v, true)).map(|(row, v)| (row, *v as f64));
-    let floats = values.floats.iter().map(|(row, v)| (row, *v));
-    let spelled = values.spelled.iter().filter(|_| facts.spelled_are_numbers).map(|(row, (v, _))| (row, v.value()));
-    scatter(height, ints.chain(floats).chain(spelled))
+fn floats(values: &Sparse, facts: Facts, rows: &Range<usize>) -> Vec<Option<f64>> {
+    let ints = values.ints.part(rows).filter(|(_, v)| fits(**v, true)).map(|(row, v)| (row, *v as f64));
+    let floats = values.floats.part(rows).map(|(row, v)| (row, *v));
+    let spelled = values.spelled.part(rows).filter(|_| facts.spelled_are_numbers).map(|(row, (v, _))| (row, v.value()));
+    scatter(rows.len(), ints.chain(floats).chain(spelled))
 }
 
 fn borrowed<'a>(texts: impl Iterator<Item = (usize, &'a str)>) -> impl Iterator<Item = (usize, Cow<'a, str>)> {

@@ -1,7 +1,8 @@
 //! The values of one fixed column over all runs.
 
+use super::artifacts::ArtifactLists;
 use super::fields::{Cell, Type};
-use crate::record::ArtifactVersion;
+use std::ops::Range;
 
 /// A fixed column's values, one for each row.
 #[derive(Debug, Clone)]
@@ -15,46 +16,84 @@ pub enum Fixed {
     /// Lists of text.
     Lists(Vec<Option<Box<[String]>>>),
     /// Lists of artifact versions.
-    Artifacts(Vec<Option<Box<[ArtifactVersion]>>>),
+    Artifacts(Box<ArtifactLists>),
 }
 
 /// Optional texts, bytes end to end.
 #[derive(Debug, Clone, Default)]
 pub struct OptionalTexts {
-    /// The end of each text, and whether there is one.
-    ends: Vec<(u64, bool)>,
+    /// The end of each text, twice, and one more if there is none.
+    ends: Vec<u64>,
     bytes: String,
 }
 
 impl OptionalTexts {
     /// Each row's text.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
-        let mut start = 0;
-        self.ends.iter().map(move |(end, valid)| {
-            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
-            start = *end as usize;
-            valid.then_some(text)
+        self.part(0..self.ends.len())
+    }
+
+    /// The texts of some rows.
+    pub fn part(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = Option<&str>> {
+        let mut start = self.start(rows.start);
+        self.ends.get(rows).unwrap_or_default().iter().map(move |end| {
+            let (stop, there) = ((end >> 1) as usize, end & 1 == 0);
+            let text = self.bytes.get(start..stop).unwrap_or_default();
+            start = stop;
+            there.then_some(text)
         })
     }
 
     /// Adds a row.
     pub fn push(&mut self, text: Option<&str>) {
         self.bytes.push_str(text.unwrap_or_default());
-        self.ends.push((self.bytes.len() as u64, text.is_some()));
+        self.ends.push((self.bytes.len() as u64) << 1 | u64::from(text.is_none()));
     }
 
     /// Adds rows without a text until there are `rows`.
     pub fn pad(&mut self, rows: usize) {
         let end = self.bytes.len() as u64;
         if rows > self.ends.len() {
-            self.ends.resize(rows, (end, false));
+            self.ends.resize(rows, end << 1 | 1);
         }
     }
 
-    fn append(&mut self, other: &OptionalTexts) {
-        let start = self.bytes.len() as u64;
-        self.bytes.push_str(&other.bytes);
-        self.ends.extend(other.ends.iter().map(|(end, valid)| (end + start, *valid)));
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True if there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds some rows of another column.
+    pub(super) fn append(&mut self, other: &OptionalTexts, rows: Range<usize>) {
+        let ends = other.ends.get(rows.clone()).unwrap_or_default();
+        let from = other.start(rows.start);
+        let to = ends.last().map_or(from, |end| (end >> 1) as usize);
+        let mine = self.bytes.len();
+        self.bytes.push_str(other.bytes.get(from..to).unwrap_or_default());
+        self.ends.extend(ends.iter().map(|end| end - ((from as u64) << 1) + ((mine as u64) << 1)));
+    }
+
+    /// Where the text of a row begins.
+    fn start(&self, row: usize) -> usize {
+        row.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| (end >> 1) as usize)
+    }
+
+    /// The texts of these rows, in this order.
+    pub(super) fn take(&self, rows: &[usize]) -> OptionalTexts {
+        let all: Vec<Option<&str>> = self.iter().collect();
+        let mut taken = OptionalTexts::default();
+        rows.iter().for_each(|row| taken.push(all.get(*row).copied().flatten()));
+        taken
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.ends.shrink_to_fit();
+        self.bytes.shrink_to_fit();
     }
 }
 
@@ -66,7 +105,7 @@ impl Fixed {
             Type::Int64 | Type::Timestamp => Fixed::Ints(Vec::new()),
             Type::Float64 => Fixed::Floats(Vec::new()),
             Type::ListString => Fixed::Lists(Vec::new()),
-            Type::ListArtifact => Fixed::Artifacts(Vec::new()),
+            Type::ListArtifact => Fixed::Artifacts(Box::default()),
         }
     }
 
@@ -81,7 +120,7 @@ impl Fixed {
             (Fixed::Floats(values), _) => values.push(None),
             (Fixed::Lists(values), Cell::Strs(list)) => values.push(Some(list.into())),
             (Fixed::Lists(values), _) => values.push(None),
-            (Fixed::Artifacts(values), Cell::Artifacts(list)) => values.push(Some(list.into())),
+            (Fixed::Artifacts(values), Cell::Artifacts(list)) => values.push(Some(list)),
             (Fixed::Artifacts(values), _) => values.push(None),
         }
     }
@@ -89,11 +128,11 @@ impl Fixed {
     /// Adds the rows of a column of the same type.
     pub fn append(&mut self, other: &Fixed) {
         match (self, other) {
-            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(more),
+            (Fixed::Strs(texts), Fixed::Strs(more)) => texts.append(more, 0..more.len()),
             (Fixed::Ints(values), Fixed::Ints(more)) => values.extend_from_slice(more),
             (Fixed::Floats(values), Fixed::Floats(more)) => values.extend_from_slice(more),
             (Fixed::Lists(values), Fixed::Lists(more)) => values.extend_from_slice(more),
-            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.extend_from_slice(more),
+            (Fixed::Artifacts(values), Fixed::Artifacts(more)) => values.append(more, 0..more.len()),
             // Both are made from the same table of fields, so their types agree.
             (mine, other) => (0..other.len()).for_each(|_| mine.push(Cell::Null)),
         }
@@ -102,7 +141,7 @@ impl Fixed {
     /// How many rows there are.
     pub fn len(&self) -> usize {
         match self {
-            Fixed::Strs(texts) => texts.ends.len(),
+            Fixed::Strs(texts) => texts.len(),
             Fixed::Ints(values) => values.len(),
             Fixed::Floats(values) => values.len(),
             Fixed::Lists(values) => values.len(),
@@ -113,6 +152,31 @@ impl Fixed {
     /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Puts the rows into another order: the first is `rows[0]`.
+    pub fn reorder(&mut self, rows: &[usize]) {
+        fn take<T: Default>(values: &mut [T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|row| values.get_mut(*row).map(std::mem::take).unwrap_or_default()).collect()
+        }
+        match self {
+            Fixed::Strs(texts) => *texts = texts.take(rows),
+            Fixed::Ints(values) => *values = take(values, rows),
+            Fixed::Floats(values) => *values = take(values, rows),
+            Fixed::Lists(values) => *values = take(values, rows),
+            Fixed::Artifacts(values) => **values = values.take(rows.iter().copied()),
+        }
+    }
+
+    /// Gives back memory that growing left over.
+    pub fn shrink(&mut self) {
+        match self {
+            Fixed::Strs(texts) => texts.shrink(),
+            Fixed::Ints(values) => values.shrink_to_fit(),
+            Fixed::Floats(values) => values.shrink_to_fit(),
+            Fixed::Lists(values) => values.shrink_to_fit(),
+            Fixed::Artifacts(values) => values.shrink(),
+        }
     }
 
     /// Keeps the rows for which `keep` is true.
@@ -130,7 +194,9 @@ impl Fixed {
             Fixed::Ints(values) => filter(values, keep),
             Fixed::Floats(values) => filter(values, keep),
             Fixed::Lists(values) => filter(values, keep),
-            Fixed::Artifacts(values) => filter(values, keep),
+            Fixed::Artifacts(values) => {
+                **values = values.take(keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row));
+            }
         }
     }
 }

@@ -179,7 +179,7 @@ pub fn shapes(values: &Sparse) -> Vec<Shape> {
         .filter(|((kind, _), count)| *count > 0 || values.declared.iter().any(|(declared, _)| declared == kind))
         .map(|((kind, dtype), count)| Shape { kind, dtype, count })
         .collect();
-    if shapes.is_empty() && !values.nulls.is_empty() {
+    if shapes.is_empty() && (!values.nulls.is_empty() || values.declared_empty) {
         shapes.push(Shape { kind: Kind::String, dtype: LeafType::String, count: 0 });
     }
     shapes

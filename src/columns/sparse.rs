@@ -1,8 +1,12 @@
 //! One path's values over all runs, as (row, value) pairs of each kind, kept as they were logged.
 
+mod bytes;
+mod digest;
+
 use super::resolve::{Kind, LeafType};
 use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
+use std::ops::Range;
 
 /// Values of one type with the rows they stand in, rows ascending.
 #[derive(Debug, Clone)]
@@ -33,6 +37,25 @@ impl<T: Clone> Pairs<T> {
         self.rows.iter().map(|row| *row as usize).zip(&self.values)
     }
 
+    /// True if the row has a value.
+    pub fn has(&self, row: usize) -> bool {
+        u32::try_from(row).is_ok_and(|row| self.rows.binary_search(&row).is_ok())
+    }
+
+    /// The values of some rows; rows are counted from the first of these.
+    pub fn part(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &T)> {
+        let (start, within) = (rows.start, self.within(rows));
+        let values = self.values.get(within.clone()).unwrap_or_default();
+        let rows = self.rows.get(within).unwrap_or_default();
+        rows.iter().map(move |row| *row as usize - start).zip(values)
+    }
+
+    /// Where the values of these rows are.
+    fn within(&self, rows: &Range<usize>) -> Range<usize> {
+        let at = |end: usize| self.rows.partition_point(|row| (*row as usize) < end);
+        at(rows.start)..at(rows.end)
+    }
+
     fn push(&mut self, row: u32, value: T) {
         self.rows.push(row);
         self.values.push(value);
@@ -53,12 +76,41 @@ impl<T: Clone> Pairs<T> {
             keep.get(at - 1).copied().flatten().is_some()
         });
         self.rows = keep.into_iter().flatten().collect();
+        if !self.rows.is_sorted() {
+            let order = order(&self.rows);
+            self.rows.sort_unstable();
+            self.values = order.into_iter().filter_map(|at| self.values.get(at).cloned()).collect();
+        }
     }
 
     fn shrink(&mut self) {
         self.rows.shrink_to_fit();
         self.values.shrink_to_fit();
     }
+
+    /// Takes the last value back, if it stands in this row.
+    fn take_back(&mut self, row: u32) {
+        while self.rows.last() == Some(&row) {
+            self.rows.pop();
+            self.values.pop();
+        }
+    }
+
+    fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Bytes of memory in use.
+    fn weight(&self) -> usize {
+        self.rows.capacity() * size_of::<u32>() + self.values.capacity() * size_of::<T>()
+    }
+}
+
+/// The places of the rows in ascending order.
+fn order(rows: &[u32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_unstable_by_key(|at| rows.get(*at));
+    order
 }
 
 /// Texts with the rows they stand in, rows ascending, bytes end to end.
@@ -89,6 +141,18 @@ impl Texts {
         })
     }
 
+    /// The texts of some rows; rows are counted from the first of these.
+    pub fn part(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &str)> {
+        let first = self.ends.within(rows).start;
+        let mut start =
+            first.checked_sub(1).and_then(|before| self.ends.values.get(before)).map_or(0, |end| *end as usize);
+        self.ends.part(rows).map(move |(row, end)| {
+            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
+            start = *end as usize;
+            (row, text)
+        })
+    }
+
     fn push(&mut self, row: u32, text: &str) {
         self.bytes.push_str(text);
         self.ends.push(row, self.bytes.len() as u64);
@@ -102,18 +166,32 @@ impl Texts {
     }
 
     fn renumber(&mut self, new_rows: &[Option<u32>]) {
-        let mut kept = Texts::default();
-        for (row, text) in self.iter() {
-            if let Some(Some(row)) = new_rows.get(row) {
-                kept.push(*row, text);
-            }
+        let mut moved: Vec<(u32, &str)> =
+            self.iter().filter_map(|(row, text)| Some(((*new_rows.get(row)?)?, text))).collect();
+        if !moved.is_sorted_by_key(|(row, _)| *row) {
+            moved.sort_unstable_by_key(|(row, _)| *row);
         }
+        let mut kept = Texts::default();
+        moved.into_iter().for_each(|(row, text)| kept.push(row, text));
         *self = kept;
     }
 
     fn shrink(&mut self) {
         self.ends.shrink();
         self.bytes.shrink_to_fit();
+    }
+
+    fn take_back(&mut self, row: u32) {
+        self.ends.take_back(row);
+        self.bytes.truncate(self.ends.values.last().map_or(0, |end| *end as usize));
+    }
+
+    fn rows(&self) -> &[u32] {
+        self.ends.rows()
+    }
+
+    fn weight(&self) -> usize {
+        self.ends.weight() + self.bytes.capacity()
     }
 }
 
@@ -140,6 +218,8 @@ pub struct Sparse {
     pub jsons: Texts,
     /// Columns that a stored table has, even where this part of it holds no value of them.
     pub declared: Vec<(Kind, LeafType)>,
+    /// A stored table has the path, but with no value and thus of no kind.
+    pub declared_empty: bool,
 }
 
 /// Calls a method of every kind's pairs.
@@ -224,9 +304,10 @@ impl Sparse {
         self.lists.append(&other.lists, offset);
         self.jsons.append(&other.jsons, offset);
         other.declared.iter().for_each(|(kind, dtype)| self.declare(*kind, *dtype));
+        self.declared_empty |= other.declared_empty;
     }
 
-    /// Gives the rows new numbers; rows without one are dropped.
+    /// Gives the rows new numbers, in any order; rows without one are dropped.
     pub fn renumber(&mut self, new_rows: &[Option<u32>]) {
         each_kind!(self, kind => kind.renumber(new_rows));
     }
@@ -234,6 +315,31 @@ impl Sparse {
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         each_kind!(self, kind => kind.shrink());
+    }
+
+    /// Takes back what was added for this row, the last one.
+    pub fn take_back(&mut self, row: u32) {
+        each_kind!(self, kind => kind.take_back(row));
+    }
+
+    /// The rows that have a value of any kind, kind by kind; nulls are none.
+    pub fn rows(&self) -> impl Iterator<Item = u32> {
+        let numbers = [self.ints.rows(), self.floats.rows(), self.bigs.rows(), self.spelled.rows()];
+        let others = [self.strs.rows(), self.bools.rows(), self.lists.rows(), self.jsons.rows()];
+        numbers.into_iter().chain(others).flatten().copied()
+    }
+
+    /// True if there is no value; nulls are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows().next().is_none()
+    }
+
+    /// Bytes of memory in use.
+    pub fn weight(&self) -> usize {
+        let numbers = self.ints.weight() + self.floats.weight() + self.bigs.weight() + self.spelled.weight();
+        let lists: usize = self.lists.values.iter().map(|list| 16 * list.len()).sum();
+        let others = self.strs.weight() + self.bools.weight() + self.lists.weight() + self.jsons.weight();
+        size_of::<Self>() + self.nulls.weight() + numbers + others + lists
     }
 }
 
@@ -252,6 +358,26 @@ mod tests {
         assert_eq!(a.iter().collect::<Vec<_>>(), [(0, "x"), (2, ""), (4, "yz")]);
         a.renumber(&[None, Some(0), Some(1), Some(2), Some(3)]);
         assert_eq!(a.iter().collect::<Vec<_>>(), [(1, ""), (3, "yz")]);
+    }
+
+    #[test]
+    fn parts_and_other_orders() {
+        let (mut texts, mut pairs) = (Texts::default(), Pairs::default());
+        for row in [1, 2, 5, 7] {
+            texts.push(row, &"x".repeat(row as usize));
+            pairs.push(row, row);
+        }
+        assert_eq!(texts.part(&(2..7)).collect::<Vec<_>>(), [(0, "xx"), (3, "xxxxx")]);
+        assert_eq!(pairs.part(&(2..7)).collect::<Vec<_>>(), [(0, &2), (3, &5)]);
+        assert_eq!(pairs.part(&(8..9)).count() + texts.part(&(3..5)).count(), 0);
+        let turned: Vec<Option<u32>> = (0..8).map(|row| Some(7 - row)).collect();
+        texts.renumber(&turned);
+        pairs.renumber(&turned);
+        assert_eq!(
+            texts.iter().map(|(row, text)| (row, text.len())).collect::<Vec<_>>(),
+            [(0, 7), (2, 5), (5, 2), (6, 1)]
+        );
+        assert_eq!(pairs.iter().collect::<Vec<_>>(), [(0, &7), (2, &5), (5, &2), (6, &1)]);
     }
 
     #[test]

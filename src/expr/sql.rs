@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The tables are `runs`, one row per run, and `artifacts`, one row per run, direction and artifact version
-//! ([`RunVerbs::explode_artifacts`]). A bare name takes the longest column that the text spells, as in [`expr`](super); names
+//! ([`RunVerbs::explode_artifacts`]), and `history`, one row per run and step, if [`Tables`] has it. A bare name takes the longest column that the text spells, as in [`expr`](super); names
 //! with other characters are quoted: `"summary.val loss"`. Joins, subqueries, `with`, windows and Polars' own functions are
 //! Polars' (<https://docs.pola.rs>); of ours come those that it lacks: `logged('model:latest').version`, `used(…)`,
 //! `contains`, `len`, `is_nan`, `is_active`, `now()` and the parts of times. They take columns, not results of other functions of Polars.
@@ -42,24 +42,50 @@ pub enum Table {
     Runs,
     /// One row per run, direction (`logged` or `used`) and artifact version.
     Artifacts,
+    /// One row per run and step: the long history.
+    History,
+}
+
+/// What the tables of a statement are made from: the run table, and a long history if one is asked for.
+#[derive(Clone)]
+pub struct Tables {
+    runs: LazyFrame,
+    history: Option<LazyFrame>,
+}
+
+impl Tables {
+    /// Adds the history, as [`HistoryFrame::lazy`](crate::HistoryFrame::lazy) gives it.
+    pub fn history(self, history: LazyFrame) -> Self {
+        Tables { history: Some(history), ..self }
+    }
+}
+
+impl From<LazyFrame> for Tables {
+    fn from(runs: LazyFrame) -> Self {
+        Tables { runs, history: None }
+    }
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 2] = [Table::Runs, Table::Artifacts];
+    pub const ALL: [Table; 3] = [Table::Runs, Table::Artifacts, Table::History];
 
     /// What statements call it.
     pub fn name(self) -> &'static str {
         match self {
             Table::Runs => "runs",
             Table::Artifacts => "artifacts",
+            Table::History => "history",
         }
     }
 
-    fn of(self, runs: &LazyFrame) -> Result<(LazyFrame, SchemaRef)> {
+    fn of(self, tables: &Tables) -> Result<(LazyFrame, SchemaRef)> {
+        let none =
+            || Error::new(ErrorKind::Unsupported, "the table history needs the runs' history, which was not loaded");
         let mut frame = match self {
-            Table::Runs => runs.clone(),
-            Table::Artifacts => artifacts(runs.clone())?,
+            Table::Runs => tables.runs.clone(),
+            Table::Artifacts => artifacts(tables.runs.clone())?,
+            Table::History => tables.history.clone().ok_or_else(none)?,
         };
         let schema = frame.collect_schema()?;
         Ok((frame, schema))
@@ -99,8 +125,8 @@ impl Statement {
         }
         let tables: Vec<Table> = Table::ALL.into_iter().filter(|table| words.has_word(table.name())).collect();
         if tables.is_empty() {
-            let names = Table::ALL.map(Table::name).join(" and ");
-            return Err(fault(text.len(), "no table is named", &format!("the tables are {names}: … from runs")));
+            let cure = "the tables are runs, artifacts and history: … from runs";
+            return Err(fault(text.len(), "no table is named", cure));
         }
         Ok(Statement { text: text.to_owned(), tables })
     }
@@ -124,14 +150,14 @@ impl Statement {
         needs
     }
 
-    /// The answer, over the run table `runs`. `context` says what `now()` means, and the zone of days.
+    /// The answer, over the run table, or over [`Tables`]. `context` says what `now()` means, and the zone of days.
     ///
     /// # Errors
     /// Text that does not parse, an unknown column or table (with the nearest ones), or what Polars' SQL does not know; with the
     /// byte offset where it is known. What depends on the values fails when the frame is collected.
-    pub fn over(&self, runs: LazyFrame, context: impl Into<Context>) -> Result<LazyFrame> {
-        let context = context.into();
-        let bound = self.tables.iter().map(|table| Ok((*table, table.of(&runs)?))).collect::<Result<Vec<_>>>()?;
+    pub fn over(&self, tables: impl Into<Tables>, context: impl Into<Context>) -> Result<LazyFrame> {
+        let (context, tables) = (context.into(), tables.into());
+        let bound = self.tables.iter().map(|table| Ok((*table, table.of(&tables)?))).collect::<Result<Vec<_>>>()?;
         let names: Vec<TableNames<'_>> =
             bound.iter().map(|(table, (_, schema))| TableNames::new(table.name(), schema, &context)).collect();
         let (tokens, computed) = Words::of(&self.text)?.bound(&names)?;
@@ -162,9 +188,10 @@ impl Statement {
     ///
     /// # Errors
     /// As [`Statement::over`]; and if values do not fit together, with the columns that hold a path's other kinds.
-    pub fn collect(&self, runs: LazyFrame, context: impl Into<Context>) -> Result<DataFrame> {
-        let schema = runs.clone().collect_schema()?;
-        let answer = self.over(runs, context)?;
+    pub fn collect(&self, tables: impl Into<Tables>, context: impl Into<Context>) -> Result<DataFrame> {
+        let tables = tables.into();
+        let schema = tables.runs.clone().collect_schema()?;
+        let answer = self.over(tables, context)?;
         let words = Words::of(&self.text)?;
         // Polars 0.55 counts the rows of a union in UInt128, which is not built here, unless it reads all columns.
         let answer = if words.has_word("union") { answer.with_projection_pushdown(false) } else { answer };

@@ -1,7 +1,7 @@
 //! A stored run table back into sparse columns, so that it can be joined with runs from other sources.
 
 use super::series::{kind_of, leaf_type_of};
-use crate::columns::{Columns, FIELDS, Fixed, Kind, LeafType, OptionalTexts, Type};
+use crate::columns::{ArtifactLists, Columns, FIELDS, Fixed, Kind, LeafType, OptionalTexts, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flatten::{Leaf, List, reread};
 use crate::json::NonFinite;
@@ -77,7 +77,11 @@ fn fixed(frame: &DataFrame, name: &str, dtype: Type) -> Result<Fixed> {
             DataType::Null => Ok(Box::default()),
             _ => Ok(inner.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect()),
         })?),
-        Type::ListArtifact => Fixed::Artifacts(each_list(column, wrong, artifacts)?),
+        Type::ListArtifact => {
+            let mut lists = ArtifactLists::default();
+            each_list(column, wrong, artifacts)?.iter().for_each(|list| lists.push(list.as_deref()));
+            Fixed::Artifacts(Box::new(lists))
+        }
     })
 }
 
@@ -204,6 +208,22 @@ fn leaves(columns: &mut Columns, path: &str, column: &Column, json: bool) -> Res
     Ok(())
 }
 
+/// Makes sure that `columns` make a table with all columns of a stored one, under the names and types that they have there, as far
+/// as the values allow. False if there is a column that no run has.
+pub fn declare_all(columns: &mut Columns, schema: &Schema, json_columns: &[String]) -> bool {
+    for (name, dtype) in schema.iter() {
+        let name = name.as_str();
+        if FIELDS.iter().any(|field| field.name == name) || matches!(name, "config_json" | "summary_json") {
+            continue;
+        }
+        let Some(leaf) = leaf_type_of(dtype) else { return false };
+        let (path, kind) = Kind::split(name);
+        let plain = if json_columns.iter().any(|json| json == name) { Kind::Json } else { kind_of(dtype) };
+        columns.declare(path, kind.unwrap_or(plain), leaf);
+    }
+    true
+}
+
 /// Makes sure that the column is there afterwards, with its type, even if this file holds no value of it.
 ///
 /// A lone column of text without a value tells nothing of a kind: it is a path of nulls.
@@ -211,7 +231,7 @@ fn declare(columns: &mut Columns, path: &str, column: &Column, kind: Option<Kind
     let telling = kind.is_some() || json || has_sisters;
     match leaf_type_of(column.dtype()) {
         Some(LeafType::String) | None if !telling && column.null_count() == column.len() && !column.is_empty() => {
-            columns.push_value(0, path, Leaf::Null);
+            columns.declare_empty(path);
         }
         Some(LeafType::String) if !telling => {}
         Some(dtype) => {

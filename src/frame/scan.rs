@@ -1,4 +1,4 @@
-//! A lazy scan over any table, with column pushdown.
+//! A lazy scan over any table, with pushdown of columns, of limits and, where the table can use them, of filters.
 
 use super::Table;
 use polars::prelude::*;
@@ -20,15 +20,25 @@ impl AnonymousScan for Scan {
         true
     }
 
+    fn allows_predicate_pushdown(&self) -> bool {
+        self.0.filters()
+    }
+
     fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
         let names: Vec<&str> = match &args.with_columns {
             Some(names) => names.iter().map(|name| name.as_str()).collect(),
             None => self.0.schema().iter_names().map(|name| name.as_str()).collect(),
         };
-        let frame = self.0.read(&names)?;
-        Ok(match args.n_rows {
-            Some(rows) => frame.head(Some(rows)),
-            None => frame,
+        Ok(match (args.n_rows, &args.predicate) {
+            (None, None) => self.0.read(&names)?,
+            (Some(rows), None) => self.0.read_first(&names, rows)?,
+            (None, Some(predicate)) => self.0.read_where(&names, predicate)?,
+            // Polars pushes no limit past a filter; a limit that came first holds first.
+            (Some(rows), Some(predicate)) => {
+                let all: Vec<&str> = self.0.schema().iter_names().map(|name| name.as_str()).collect();
+                let first = self.0.read_first(&all, rows)?.lazy().filter(predicate.clone());
+                first.select(names.iter().map(|name| col(*name)).collect::<Vec<_>>()).collect()?
+            }
         })
     }
 }

@@ -1,16 +1,16 @@
 //! Polars series from the run table's columns.
 
-use crate::columns::{Dense, Fixed, Kind, LeafType, Type};
+use crate::columns::{ArtifactLists, Dense, Fixed, Kind, LeafType, OptionalTexts, Type};
 use crate::error::Result;
 use crate::flatten::List;
-use crate::record::{ArtifactVersion, Timestamp};
 use polars::prelude::*;
 use polars_arrow::array::ListArray;
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::offset::OffsetsBuffer;
+use std::ops::Range;
 
 /// `Datetime[μs, UTC]`.
-pub(super) fn utc() -> DataType {
+pub(crate) fn utc() -> DataType {
     DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn artifact_fields() -> Vec<Field> {
 }
 
 /// The Polars type of a flattened column.
-pub(super) fn leaf_type(dtype: LeafType) -> DataType {
+pub(crate) fn leaf_type(dtype: LeafType) -> DataType {
     let list = |inner| DataType::List(Box::new(inner));
     match dtype {
         LeafType::Int64 => DataType::Int64,
@@ -83,17 +83,19 @@ pub(super) fn kind_of(dtype: &DataType) -> Kind {
 }
 
 /// A string column.
-pub(super) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Series {
+pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Series {
     StringChunked::from_iter_options(name.into(), values).into_series()
 }
 
-/// A fixed column; `schema` tells times from integers.
-pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Series> {
+/// Some rows of a fixed column; `schema` tells times from integers.
+pub(super) fn fixed(name: &str, values: &Fixed, rows: &Range<usize>, schema: &Schema) -> Result<Series> {
     Ok(match values {
-        Fixed::Strs(values) => texts(name, values.iter()),
-        Fixed::Floats(values) => Float64Chunked::from_iter_options(name.into(), values.iter().copied()).into_series(),
+        Fixed::Strs(values) => texts(name, values.part(rows.clone())),
+        Fixed::Floats(values) => {
+            Float64Chunked::from_iter_options(name.into(), slice(values, rows).iter().copied()).into_series()
+        }
         Fixed::Ints(values) => {
-            let ints = Int64Chunked::from_iter_options(name.into(), values.iter().copied());
+            let ints = Int64Chunked::from_iter_options(name.into(), slice(values, rows).iter().copied());
             match schema.get(name) {
                 Some(DataType::Datetime(..)) => {
                     ints.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series()
@@ -102,6 +104,7 @@ pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Serie
             }
         }
         Fixed::Lists(values) => {
+            let values = slice(values, rows);
             let inner = values.iter().flatten().flat_map(|list| list.iter());
             lists(
                 name,
@@ -109,37 +112,38 @@ pub(super) fn fixed(name: &str, values: &Fixed, schema: &Schema) -> Result<Serie
                 &texts("", inner.map(|t| Some(t.as_str()))),
             )?
         }
-        Fixed::Artifacts(values) => {
-            let all: Vec<&ArtifactVersion> = values.iter().flatten().flat_map(|list| list.iter()).collect();
-            lists(name, values.iter().map(|v| v.as_ref().map(|l| l.len())), &artifacts(&all)?)?
-        }
+        Fixed::Artifacts(values) => lists(name, values.lengths(rows), &artifacts(values, &values.within(rows))?)?,
     })
 }
 
-/// Artifact versions as a struct column.
-fn artifacts(all: &[&ArtifactVersion]) -> Result<Series> {
-    let text = |name: &str, get: fn(&ArtifactVersion) -> Option<&str>| texts(name, all.iter().map(|a| get(a)));
-    let ints = |name: &str, get: fn(&ArtifactVersion) -> Option<i64>| {
-        Int64Chunked::from_iter_options(name.into(), all.iter().map(|a| get(a)))
+fn slice<'a, T>(values: &'a [T], rows: &Range<usize>) -> &'a [T] {
+    values.get(rows.clone()).unwrap_or_default()
+}
+
+/// Some artifact versions as a struct column.
+fn artifacts(all: &ArtifactLists, rows: &Range<usize>) -> Result<Series> {
+    let text = |name: &str, values: &OptionalTexts| texts(name, values.part(rows.clone()));
+    let ints = |name: &str, values: &[Option<i64>]| {
+        Int64Chunked::from_iter_options(name.into(), slice(values, rows).iter().copied())
     };
-    let aliases = all.iter().flat_map(|a| a.aliases.iter()).map(|alias| Some(alias.as_str()));
-    let created = ints("created_at", |a| a.created_at.map(Timestamp::micros));
+    let aliases = texts("", all.aliases.part(all.aliases_within(rows)));
+    let created = ints("created_at", &all.created);
     let fields = [
-        text("name", |a| Some(&a.name)),
-        text("type", |a| a.kind.as_deref()),
-        ints("version", |a| a.version).into_series(),
-        lists("aliases", all.iter().map(|a| Some(a.aliases.len())), &texts("", aliases))?,
-        ints("size", |a| a.size).into_series(),
-        text("digest", |a| a.digest.as_deref()),
-        text("state", |a| a.state.as_deref()),
+        text("name", &all.names),
+        text("type", &all.kinds),
+        ints("version", &all.versions).into_series(),
+        lists("aliases", all.alias_lengths(rows).map(Some), &aliases)?,
+        ints("size", &all.sizes).into_series(),
+        text("digest", &all.digests),
+        text("state", &all.states),
         created.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series(),
-        text("id", |a| a.id.as_deref()),
+        text("id", &all.ids),
     ];
-    Ok(StructChunked::from_series("".into(), all.len(), fields.iter())?.into_series())
+    Ok(StructChunked::from_series("".into(), rows.len(), fields.iter())?.into_series())
 }
 
 /// A flattened column.
-pub(super) fn leaf(name: &str, values: &Dense<'_>, dtype: LeafType) -> Result<Series> {
+pub(crate) fn leaf(name: &str, values: &Dense<'_>, dtype: LeafType) -> Result<Series> {
     Ok(match values {
         Dense::Ints(values) => Int64Chunked::from_iter_options(name.into(), values.iter().copied()).into_series(),
         Dense::Floats(values) => Float64Chunked::from_iter_options(name.into(), values.iter().copied()).into_series(),

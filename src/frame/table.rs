@@ -1,12 +1,13 @@
 //! The table that was just loaded: columns are made dense when a frame asks for them.
 
 use super::{Table, series, unknown_column};
-use crate::columns::{Columns, Dense, FIELDS, Kind, LeafType, shapes};
+use crate::columns::{Columns, Dense, FIELDS, Facts, Kind, LeafType, shapes};
 use crate::error::Result;
 use crate::flatten::{NameId, Root};
 use crate::record::Wanted;
 use polars::prelude::{Column, DataFrame, DataType, PlSmallStr, Schema, SchemaRef};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Flattened runs and the names of the columns they make.
@@ -21,7 +22,7 @@ pub(super) struct Loaded {
 #[derive(Clone, Copy)]
 enum Origin {
     Field(usize),
-    Leaf(NameId, Kind, LeafType),
+    Leaf(NameId, Kind, LeafType, Facts),
     Raw(Root),
 }
 
@@ -43,7 +44,7 @@ impl Loaded {
             all.push(("summary_json".into(), DataType::String, Origin::Raw(Root::Summary)));
         }
         let is_json = |name: &str, origin: &Origin| {
-            matches!(origin, Origin::Leaf(_, Kind::Json, _)) && Kind::split(name).1.is_none()
+            matches!(origin, Origin::Leaf(_, Kind::Json, ..)) && Kind::split(name).1.is_none()
         };
         let json_columns =
             all.iter().filter(|(name, _, origin)| is_json(name, origin)).map(|(name, ..)| name.to_string());
@@ -55,15 +56,17 @@ impl Loaded {
         }
     }
 
-    fn column(&self, name: &str) -> Result<Column> {
+    fn column(&self, name: &str, rows: &Range<usize>) -> Result<Column> {
         let unknown = || unknown_column(name, self.schema.iter_names().map(|n| n.as_str()));
         let series = match self.made_from.get(name).ok_or_else(unknown)? {
-            Origin::Field(index) => series::fixed(name, self.columns.fixed(*index).ok_or_else(unknown)?, &self.schema)?,
-            Origin::Leaf(id, kind, dtype) => {
-                let values = self.columns.values(*id).ok_or_else(unknown)?;
-                series::leaf(name, &Dense::of(values, *kind, self.columns.height()), *dtype)?
+            Origin::Field(index) => {
+                series::fixed(name, self.columns.fixed(*index).ok_or_else(unknown)?, rows, &self.schema)?
             }
-            Origin::Raw(root) => series::texts(name, self.columns.raw(*root).iter()),
+            Origin::Leaf(id, kind, dtype, facts) => {
+                let values = self.columns.values(*id).ok_or_else(unknown)?;
+                series::leaf(name, &Dense::part(values, *facts, *kind, rows), *dtype)?
+            }
+            Origin::Raw(root) => series::texts(name, self.columns.raw(*root).part(rows.clone())),
         };
         Ok(series.into())
     }
@@ -82,9 +85,10 @@ fn is_loaded(field: &str, wanted: Wanted) -> bool {
 fn leaves(columns: &Columns) -> Vec<(PlSmallStr, DataType, Origin)> {
     let mut leaves = Vec::new();
     for (path, id, values) in columns.paths() {
+        let facts = Facts::of(values);
         for (at, shape) in shapes(values).into_iter().enumerate() {
             let name = if at == 0 { path.into() } else { PlSmallStr::from(format!("{path}:{}", shape.kind)) };
-            leaves.push((name, series::leaf_type(shape.dtype), Origin::Leaf(id, shape.kind, shape.dtype)));
+            leaves.push((name, series::leaf_type(shape.dtype), Origin::Leaf(id, shape.kind, shape.dtype, facts)));
         }
     }
     leaves.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -101,8 +105,12 @@ impl Table for Loaded {
     }
 
     fn read(&self, columns: &[&str]) -> Result<DataFrame> {
-        let columns = columns.iter().map(|name| self.column(name)).collect::<Result<Vec<_>>>()?;
-        Ok(DataFrame::new(self.columns.height(), columns)?)
+        self.read_slice(columns, 0..self.columns.height())
+    }
+
+    fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        let columns = columns.iter().map(|name| self.column(name, &rows)).collect::<Result<Vec<_>>>()?;
+        Ok(DataFrame::new(rows.len(), columns)?)
     }
 
     fn json_columns(&self) -> &[String] {
@@ -113,5 +121,9 @@ impl Table for Loaded {
         let mut copy = Columns::new(self.columns.wanted());
         copy.merge(&self.columns);
         Ok(copy)
+    }
+
+    fn nulls(&self, row: usize) -> Option<Vec<&str>> {
+        Some(self.columns.nulls(row))
     }
 }

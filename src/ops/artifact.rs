@@ -233,29 +233,23 @@ fn missing<S: AsRef<str>>(column: &str, required: impl IntoIterator<Item = S>) -
 }
 
 /// A column of lists, opened: where each row's elements lie among all elements.
-struct Lists {
+pub(crate) struct Lists {
     name: PlSmallStr,
     /// Start and end of each row in `items`; `None` for a null list.
-    spans: Vec<Option<(usize, usize)>>,
+    pub(crate) spans: Vec<Option<(usize, usize)>>,
     /// All elements; `None` if no list has any, so that their type is not known.
-    items: Option<Series>,
+    pub(crate) items: Option<Series>,
 }
 
 impl Lists {
-    fn of(column: &Column) -> PolarsResult<Self> {
+    pub(crate) fn of(column: &Column) -> PolarsResult<Self> {
         let name = column.name().clone();
         if column.dtype() == &DataType::Null {
             return Ok(Lists { name, spans: vec![None; column.len()], items: None });
         }
         // One chunk, so that the offsets of all rows are into one array of elements.
         let lists = column.as_materialized_series().list()?.rechunk();
-        let mut spans = Vec::with_capacity(lists.len());
-        for chunk in lists.downcast_iter() {
-            let valid = chunk.validity();
-            spans.extend(chunk.offsets().windows(2).enumerate().map(|(row, edge)| {
-                valid.is_none_or(|valid| valid.get_bit(row)).then_some((edge[0] as usize, edge[1] as usize))
-            }));
-        }
+        let spans = spans(&lists);
         let items = lists.get_inner();
         match items.dtype() {
             DataType::Struct(_) => Ok(Lists { name, spans, items: Some(items) }),
@@ -284,16 +278,44 @@ impl Lists {
 struct Items {
     name: StringChunked,
     version: Int64Chunked,
-    aliases: Option<ListChunked>,
+    aliases: Option<Aliases>,
+}
+
+/// All aliases of all versions, and where those of each version lie among them.
+struct Aliases {
+    spans: Vec<Option<(usize, usize)>>,
+    texts: StringChunked,
+}
+
+impl Aliases {
+    fn of(column: Series) -> PolarsResult<Self> {
+        let lists = column.cast(&DataType::List(Box::new(DataType::String)))?.list()?.rechunk().into_owned();
+        Ok(Aliases { spans: spans(&lists), texts: lists.get_inner().str()?.clone() })
+    }
+
+    fn contain(&self, version: usize, alias: &str) -> bool {
+        let span = self.spans.get(version).copied().flatten();
+        span.is_some_and(|(start, end)| (start..end).any(|at| self.texts.get(at) == Some(alias)))
+    }
+}
+
+/// Where each row's elements lie among all elements of a list column of one chunk; `None` for a null list.
+fn spans(lists: &ListChunked) -> Vec<Option<(usize, usize)>> {
+    let mut spans = Vec::with_capacity(lists.len());
+    for chunk in lists.downcast_iter() {
+        let valid = chunk.validity();
+        spans.extend(chunk.offsets().windows(2).enumerate().map(|(row, edge)| {
+            valid.is_none_or(|valid| valid.get_bit(row)).then_some((edge[0] as usize, edge[1] as usize))
+        }));
+    }
+    spans
 }
 
 impl Items {
     fn of(items: &Series, wanted: &Wanted) -> PolarsResult<Self> {
         let fields = items.struct_()?;
         let aliases = match wanted.which {
-            Which::Alias(_) => Some(
-                fields.field_by_name("aliases")?.cast(&DataType::List(Box::new(DataType::String)))?.list()?.clone(),
-            ),
+            Which::Alias(_) => Some(Aliases::of(fields.field_by_name("aliases")?)?),
             _ => None,
         };
         let version = fields.field_by_name("version")?.cast(&DataType::Int64)?.i64()?.clone();
@@ -307,11 +329,7 @@ impl Items {
         match &wanted.which {
             Which::Any => true,
             Which::Version(version) => self.version.get(index) == Some(*version),
-            Which::Alias(alias) => {
-                self.aliases.as_ref().and_then(|all| all.get_as_series(index)).is_some_and(|aliases| {
-                    aliases.str().is_ok_and(|texts| texts.iter().any(|text| text == Some(alias.as_str())))
-                })
-            }
+            Which::Alias(alias) => self.aliases.as_ref().is_some_and(|all| all.contain(index, alias)),
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum Direction {
     Both,
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
     impl Sealed for polars::prelude::LazyFrame {}
 }

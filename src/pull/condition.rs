@@ -1,6 +1,6 @@
 //! The conditions of a pull: what the server evaluates, what is evaluated here, and which runs were found not to match.
 
-use super::FINAL;
+use super::changes::FINAL;
 use crate::columns::{Columns, Fixed};
 use crate::error::Result;
 use crate::expr::{self, Context};

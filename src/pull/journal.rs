@@ -9,13 +9,18 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 const MANIFEST: &str = "pull.json";
+/// Runs of a part; smaller ones cost more to write than they save.
+const PART: usize = 500;
 
 /// A folder of Parquet parts, `TARGET.partial`.
 pub(super) struct Journal {
     dir: PathBuf,
     next: AtomicUsize,
+    /// What waits for more, to be written with it.
+    waiting: Mutex<Option<Columns>>,
 }
 
 impl Journal {
@@ -39,17 +44,34 @@ impl Journal {
         }
         let parts = parts(&dir)?;
         let next = parts.iter().filter_map(|part| number(part)).max().map_or(0, |last| last + 1);
-        Ok((Journal { dir, next: AtomicUsize::new(next) }, parts))
+        Ok((Journal { dir, next: AtomicUsize::new(next), waiting: Mutex::default() }, parts))
     }
 
-    /// Keeps what has arrived.
+    /// Keeps what has arrived, when it is enough for a part.
     ///
     /// # Errors
     /// If it cannot be written.
     pub(super) fn keep(&self, columns: &Columns) -> Result<()> {
-        let mut copy = Columns::new(columns.wanted());
-        copy.merge(columns);
-        let frame = RunFrame::from_columns(copy, Receipt::default())?;
+        let full = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let part = waiting.get_or_insert_with(|| Columns::new(columns.wanted()));
+            part.merge(columns);
+            if part.height() < PART { None } else { waiting.take() }
+        };
+        full.map_or(Ok(()), |part| self.write(part))
+    }
+
+    /// Keeps what waits for more.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn flush(&self) -> Result<()> {
+        let rest = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        rest.map_or(Ok(()), |part| self.write(part))
+    }
+
+    fn write(&self, part: Columns) -> Result<()> {
+        let frame = RunFrame::from_columns(part, Receipt::default())?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let options = Options { metadata: frame.metadata(), ..Options::default() };
         sink::write_file(&frame.collect()?, &self.dir.join(format!("{number:06}.parquet")), Format::Parquet, &options)
@@ -102,13 +124,15 @@ mod tests {
         let target = dir.path().join("runs.parquet");
         let (journal, parts) = Journal::open(&target, &json!({"project": "a/b"})).unwrap();
         assert!(parts.is_empty());
-        journal.keep(&columns("r1")).unwrap();
-        journal.keep(&columns("r2")).unwrap();
+        for name in ["r1", "r2"] {
+            journal.keep(&columns(name)).unwrap();
+            journal.flush().unwrap();
+        }
         drop(journal);
         fs::write(folder(&target).join(".tmp123"), b"cut off").unwrap();
         let (journal, parts) = Journal::open(&target, &json!({"project": "a/b"})).unwrap();
         assert_eq!(parts.len(), 2);
-        journal.keep(&columns("r3")).unwrap();
+        (0..PART).for_each(|run| journal.keep(&columns(&format!("s{run}"))).unwrap());
         let (journal, parts) = Journal::open(&target, &json!({"project": "a/b"})).unwrap();
         assert_eq!(parts.len(), 3);
         drop(journal);

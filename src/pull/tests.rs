@@ -1,7 +1,7 @@
 //! What a listing tells against what is known.
 
 use super::*;
-use crate::record::{Run, Wanted};
+use crate::record::{Run, Timestamp, Wanted};
 
 fn listed(name: &str, updated: i64, state: &str) -> LightRun {
     LightRun {

@@ -53,6 +53,10 @@ pub struct Receipt {
     pub skipped_columns: Vec<String>,
     /// Runs whose heartbeat lies before their creation; their runtime is null.
     pub negative_runtimes: u64,
+    /// Rows of a history table.
+    pub rows: u64,
+    /// Rows of a history that had the step of another one of their run, and became one row with it.
+    pub joined_rows: u64,
     /// How the load from a server went; `None` for logs and files.
     pub served: Option<Box<Served>>,
     /// Whether what was loaded is the source's set of runs at one moment; `None` where nobody can say, as for logs.
@@ -143,6 +147,8 @@ impl Receipt {
         self.repeated_keys += other.repeated_keys;
         self.repaired_texts += other.repaired_texts;
         self.negative_runtimes += other.negative_runtimes;
+        self.rows += other.rows;
+        self.joined_rows += other.joined_rows;
         self.skipped_columns.extend(other.skipped_columns);
         self.complete = match (self.complete, other.complete) {
             (Some(a), Some(b)) => Some(a && b),
@@ -211,6 +217,8 @@ impl Receipt {
             "repeated_keys": self.repeated_keys,
             "repaired_texts": self.repaired_texts,
             "negative_runtimes": self.negative_runtimes,
+            "rows": self.rows,
+            "joined_rows": self.joined_rows,
             "skipped_columns": self.skipped_columns,
             "complete": self.complete,
             "withdrawn": self.withdrawn,
@@ -237,6 +245,9 @@ impl fmt::Display for Receipt {
             Some(served) if self.files == 0 => count(served.requests, "request"),
             _ => count(self.files, "file"),
         };
+        if self.rows > 0 {
+            write!(f, "{} of ", count(self.rows, "row"))?;
+        }
         write!(f, "{} from {read} ({})", count(self.runs, "run"), bytes(self.bytes))?;
         if self.complete == Some(true) {
             f.write_str(", complete")?;
@@ -253,6 +264,7 @@ impl fmt::Display for Receipt {
             (self.repeated_keys, "key", "given twice in one object"),
             (self.repaired_texts, "text", "with invalid UTF-8 repaired"),
             (self.skipped_columns.len() as u64, "column", "of a type that cannot be read"),
+            (self.joined_rows, "row", "joined with another of the same step"),
             (self.negative_runtimes, "run", "with a heartbeat before its creation"),
             (self.skipped_links, "link", "to logs elsewhere not followed"),
         ];

@@ -1,36 +1,24 @@
 //! Parquet: zstd, statistics, row groups that a reader can skip, and our own key-value pairs.
 
-use super::spy::Spy;
+use super::row_groups::{self, Chunk};
 use crate::error::Result;
 use polars::prelude::*;
-use polars_io::parquet::write::{KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars_parquet::write::schema_to_metadata_key;
 use std::borrow::Cow;
 use std::io::Write;
 
-/// Rows of one group: enough to compress well, few enough to skip and to read in parallel.
-const GROUP: usize = 65_536;
-
 /// Writes the table with `metadata` in the file's footer.
 pub(super) fn write(df: &DataFrame, metadata: &[(String, String)], out: &mut dyn Write) -> Result<()> {
-    let mut df = without_null_types(df)?.into_owned();
-    let mut spy = Spy::new(out);
-    let pairs = [arrow_schema(&df)].into_iter().chain(metadata.iter().cloned()).collect();
-    let result = ParquetWriter::new(&mut spy)
-        .with_compression(ParquetCompression::Zstd(None))
-        .with_statistics(StatisticsOptions::full())
-        .with_row_group_size(Some(GROUP))
-        .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
-        .finish(&mut df);
-    let result = result.and_then(|_| Ok(spy.flush()?));
-    spy.result(result)
-}
-
-/// The Arrow schema as the footer has it, with plain strings: Polars would say string views, which pyarrow before 16 refuses.
-fn arrow_schema(df: &DataFrame) -> (String, String) {
-    let field = |field: Field| (field.name.clone(), field.dtype.to_arrow_field(field.name, CompatLevel::oldest()));
-    let pair = schema_to_metadata_key(&df.schema().iter_fields().map(field).collect());
-    (pair.key, pair.value.unwrap_or_default())
+    let df = without_null_types(df)?;
+    row_groups::write(out, df.schema(), metadata, |file| {
+        for rows in row_groups::groups(df.height(), df.width()) {
+            let column = |at: usize| {
+                let column = df.select_at_idx(at).map(|column| column.slice(rows.start as i64, rows.len()));
+                Ok(Chunk::Values(column.unwrap_or_default()))
+            };
+            file.group(rows.len(), &column)?;
+        }
+        Ok(())
+    })
 }
 
 /// The table with text in place of columns that know no type, which many readers refuse.

@@ -25,6 +25,14 @@ impl<'a> Spy<'a> {
         }
     }
 
+    /// The result of a writer of our own that wrote here, with the true cause if the output failed.
+    pub(super) fn cause<T>(self, result: Result<T>) -> Result<T> {
+        match self.error {
+            Some(cause) => Err(output(cause)),
+            None => result,
+        }
+    }
+
     fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted && self.error.is_none() {

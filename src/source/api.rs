@@ -26,6 +26,8 @@ mod walk;
 
 pub use base_url::BaseUrl;
 pub use key::ApiKey;
+#[cfg(feature = "frame")]
+pub(crate) use light::Heard;
 pub use light::{LightListing, LightRun};
 pub use settings::{Settings, Surroundings};
 
@@ -49,7 +51,7 @@ pub struct ApiOptions {
     pub timeout: Option<Duration>,
     /// The most runs that a page asks for; 1,000. Pages of heavy runs are smaller.
     pub page_size: usize,
-    /// Bytes that a page should have; 4 MB.
+    /// Bytes that a page should have; 2 MB.
     pub page_bytes: usize,
     /// How often a request is sent again; 20, as W&B's own client does.
     pub retries: u32,
@@ -57,7 +59,7 @@ pub struct ApiOptions {
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        ApiOptions { concurrency: 8, timeout: None, page_size: 1_000, page_bytes: 4_000_000, retries: 20 }
+        ApiOptions { concurrency: 8, timeout: None, page_size: 1_000, page_bytes: 2_000_000, retries: 20 }
     }
 }
 
@@ -198,6 +200,16 @@ impl ApiSource {
     /// If the server cannot be reached, denies access, or does not have a project.
     pub fn light_listing(&self) -> Result<LightListing> {
         on_own_runtime(async || self.light_listing_async().await)
+    }
+
+    /// [`ApiSource::light_listing`], and whole runs that have been heard from since, as a guess at what has changed.
+    #[cfg(feature = "frame")]
+    pub(crate) fn light_listing_and_recent(
+        &self,
+        wanted: Wanted,
+        heard: &light::Heard,
+    ) -> Result<(LightListing, Vec<crate::record::Run>)> {
+        on_own_runtime(async || self.within_deadline(light::listing_and_recent(self, wanted, heard)).await)
     }
 
     /// [`ApiSource::light_listing`] for programs with a Tokio runtime of their own.

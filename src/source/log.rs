@@ -10,6 +10,8 @@ mod discover;
 mod document;
 mod fold;
 mod framing;
+#[cfg(feature = "frame")]
+pub(crate) mod history;
 mod items;
 mod messages;
 mod metadata;
@@ -19,7 +21,7 @@ mod tree;
 mod unit;
 mod wire;
 #[cfg(test)]
-mod writer;
+pub(crate) mod writer;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Receipt, Refused, Run, Timestamp, Wanted};
@@ -70,6 +72,32 @@ impl LogSource {
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
+
+    /// What finding the logs has to tell.
+    fn begin(&self) -> Outcome {
+        let mut total = Outcome::default();
+        total.receipt.sources = self.paths.iter().map(|path| path.display().to_string()).collect();
+        for error in &self.refused {
+            total.receipt.refuse(error.place().file.clone().unwrap_or_default(), error.message());
+        }
+        self.links.iter().for_each(|link| total.receipt.skip_link(link));
+        total
+    }
+}
+
+impl Outcome {
+    /// The receipt of a load that is over; its error, if no file could be read.
+    fn end(mut self) -> Result<Receipt> {
+        for file in std::mem::take(&mut self.strays) {
+            // All else is found by looking into them.
+            self.receipt.refuse(file, format!("names its run too late, behind its first {PEEKED} records"));
+        }
+        self.receipt.sort();
+        match self.error.or_else(|| self.receipt.refused.first().map(refusal)) {
+            Some(error) if self.receipt.files == 0 => Err(error),
+            _ => Ok(self.receipt),
+        }
+    }
 }
 
 impl Source for LogSource {
@@ -83,28 +111,15 @@ impl Source for LogSource {
         let how = How { wanted, now: self.now.unwrap_or_else(Timestamp::now) };
         let load = Load { how, each, progress, pool: Pool::default(), queue: Mutex::default() };
         let units = unit::units(&self.files, &load.pool);
-        let mut total = Outcome::default();
-        total.receipt.sources = self.paths.iter().map(|path| path.display().to_string()).collect();
-        for error in &self.refused {
-            total.receipt.refuse(error.place().file.clone().unwrap_or_default(), error.message());
-        }
-        self.links.iter().for_each(|link| total.receipt.skip_link(link));
+        let mut total = self.begin();
         load.run(&units, &mut total)?;
         let strays = std::mem::take(&mut total.strays);
         if !strays.is_empty() {
             let late = unit::regroup(&strays, &units, &mut total);
             progress.expect(late.iter().map(|unit| unit.files.len() as u64).sum());
             load.run(&late, &mut total)?;
-            for file in std::mem::take(&mut total.strays) {
-                // All else is found by looking into them.
-                total.receipt.refuse(file, format!("names its run too late, behind its first {PEEKED} records"));
-            }
         }
-        total.receipt.sort();
-        match total.error.or_else(|| total.receipt.refused.first().map(refusal)) {
-            Some(error) if total.receipt.files == 0 => Err(error),
-            _ => Ok(total.receipt),
-        }
+        total.end()
     }
 }
 

@@ -1,22 +1,35 @@
 //! Stored run tables: Parquet files that `runframe` or others wrote.
 
+mod groups;
+mod narrow;
+mod skip;
+
 use crate::error::{Error, ErrorKind, Result};
-use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, Schema, SchemaExt, SchemaRef};
-use polars_io::SerReader;
-use polars_io::prelude::{ParallelStrategy, ParquetReader};
-use std::fs::File;
+use groups::{Groups, Pick};
+use polars::prelude::{
+    ArrowDataType, ArrowField, ArrowSchema, DataFrame, Expr, IdxSize, PolarsResult, Schema, SchemaExt, SchemaRef,
+};
+use polars_io::mmap::ReaderBytes;
+use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
+use std::fs::{File, Metadata};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A Parquet file whose footer was read; columns are read when asked for.
-#[derive(Debug, Clone)]
+///
+/// The file stays open: one that is replaced by a rename meanwhile is still read as it was.
+#[derive(Clone)]
 pub struct StoredTable {
     path: PathBuf,
+    file: Arc<File>,
+    /// Length and time of the last change, as the footer was read.
+    stamp: Metadata,
+    footer: Arc<FileMetadata>,
+    /// The columns that are read, as they are spelled in the file.
+    fields: Arc<ArrowSchema>,
     schema: SchemaRef,
     skipped: Vec<String>,
-    height: usize,
-    metadata: Vec<(String, String)>,
 }
 
 impl StoredTable {
@@ -26,19 +39,18 @@ impl StoredTable {
     /// If the file cannot be opened or is no Parquet file.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
-        let mut reader = reader(&path)?;
+        let mut file = File::open(&path).map_err(|error| Error::io(&path, error))?;
+        let stamp = file.metadata().map_err(|error| Error::io(&path, error))?;
         guarded(&path, || {
-            let arrow = reader.schema()?;
+            let footer = read_metadata(&mut file)?;
+            let arrow = infer_schema(&footer)?;
             let (kept, skipped): (Vec<_>, Vec<_>) = arrow.iter_values().partition(|field| is_readable(&field.dtype));
             let skipped = skipped.iter().map(|f| format!("column {}: type {:?} is not supported", f.name, f.dtype));
             let skipped = skipped.collect();
             let kept: ArrowSchema = kept.into_iter().map(|field| (field.name.clone(), field.clone())).collect();
-            let pairs = reader.get_metadata()?.key_value_metadata().clone().unwrap_or_default();
-            let metadata = pairs.into_iter().filter_map(|pair| Some((pair.key.to_string(), pair.value?.to_string())));
-            let metadata = metadata.collect();
-            let height = reader.num_rows()?;
             let schema = Arc::new(Schema::from_arrow_schema(&kept));
-            Ok(StoredTable { path: path.clone(), schema, skipped, height, metadata })
+            let (file, footer, fields) = (Arc::new(file), Arc::new(footer), Arc::new(kept));
+            Ok(StoredTable { path: path.clone(), file, stamp, footer, fields, schema, skipped })
         })
     }
 
@@ -59,25 +71,95 @@ impl StoredTable {
 
     /// How many rows there are.
     pub fn height(&self) -> usize {
-        self.height
+        self.footer.num_rows
     }
 
     /// The value of a key in the file's metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        self.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        let pairs = self.footer.key_value_metadata().as_ref()?;
+        let pair = pairs.iter().rfind(|pair| pair.key == key && pair.value.is_some())?;
+        pair.value.as_deref()
+    }
+
+    /// The same table, where columns that are lists of structs have only these fields; the bytes of the others are not read.
+    ///
+    /// A column that has none of the fields stays as it is.
+    pub fn with_fields(&self, names: &[&str]) -> Self {
+        let narrowed = |field: &ArrowField| {
+            let group = self.footer.row_groups.first();
+            let leaves = group.and_then(|group| group.columns_under_root_iter(&field.name));
+            let deep =
+                leaves.is_some_and(|mut all| all.all(|leaf| leaf.descriptor().path_in_schema.len() > narrow::DEPTH));
+            if deep { narrow::to(field, names) } else { field.clone() }
+        };
+        let fields = self.fields.iter_values().map(|field| (field.name.clone(), narrowed(field)));
+        let fields: ArrowSchema = fields.collect();
+        let schema = Arc::new(Schema::from_arrow_schema(&fields));
+        StoredTable { fields: Arc::new(fields), schema, ..self.clone() }
     }
 
     /// Reads these columns, in this order; the others are not touched.
     ///
     /// # Errors
-    /// If the file changed, vanished or is damaged.
+    /// If the file changed, or is damaged.
     pub fn read(&self, columns: &[&str]) -> Result<DataFrame> {
-        if columns.is_empty() {
-            return Ok(DataFrame::empty_with_height(self.height));
+        self.read_picked(columns, &vec![Pick::All; self.footer.row_groups.len()])
+    }
+
+    /// Reads these columns of the first `rows` rows.
+    ///
+    /// # Errors
+    /// As [`StoredTable::read`].
+    pub fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
+        self.read_picked(columns, &groups::first(&self.footer, rows))
+    }
+
+    /// Reads these columns of these rows, in the order of `rows`.
+    ///
+    /// # Errors
+    /// As [`StoredTable::read`], and if there is no such row.
+    pub fn read_rows(&self, columns: &[&str], rows: &[IdxSize]) -> Result<DataFrame> {
+        if let Some(row) = rows.iter().find(|row| **row as usize >= self.height()) {
+            return Err(Error::new(ErrorKind::Usage, format!("there is no row {row}")).file(&self.path));
         }
-        let names = columns.iter().map(|name| (*name).to_owned()).collect();
-        let reader = reader(&self.path)?.with_columns(Some(names)).read_parallel(ParallelStrategy::Auto);
-        guarded(&self.path, || reader.finish()?.select(columns.iter().copied()))
+        let table = self.read_picked(columns, &groups::these(&self.footer, rows))?;
+        Ok(groups::ordered(&table, rows)?)
+    }
+
+    /// Reads these columns of the rows for which `predicate`, an expression that looks at each row alone, is true.
+    ///
+    /// Groups of rows are passed over where their statistics prove that no row can match; of the others only the columns that
+    /// the predicate names are read first, and the rest only where a row matched.
+    ///
+    /// # Errors
+    /// As [`StoredTable::read`], and if the predicate fails.
+    pub fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
+        // Two layers: what is wrong with the file, and what is wrong with the predicate.
+        let picks = self.with_bytes(|bytes| {
+            groups::matching(&Groups { footer: &self.footer, fields: &self.fields, bytes }, predicate)
+        })?;
+        self.read_picked(columns, &picks?)
+    }
+
+    fn read_picked(&self, columns: &[&str], picks: &[Pick]) -> Result<DataFrame> {
+        self.with_bytes(|bytes| Groups { footer: &self.footer, fields: &self.fields, bytes }.read(columns, picks))
+    }
+
+    /// Maps the file into memory; only what is then looked at is read.
+    fn with_bytes<T>(&self, work: impl FnOnce(&ReaderBytes<'_>) -> PolarsResult<T>) -> Result<T> {
+        let mut file = self.file.try_clone().map_err(|error| Error::io(&self.path, error))?;
+        let now = file.metadata().map_err(|error| Error::io(&self.path, error))?;
+        if now.len() != self.stamp.len() || now.modified().ok() != self.stamp.modified().ok() {
+            let error = Error::new(ErrorKind::Format, "somebody wrote to the file while it was read");
+            return Err(error.file(&self.path).hint("try again"));
+        }
+        guarded(&self.path, || work(&ReaderBytes::from(&mut file)))
+    }
+}
+
+impl std::fmt::Debug for StoredTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoredTable {{ {:?}: {} rows × {} columns }}", self.path, self.height(), self.schema.len())
     }
 }
 
@@ -95,7 +177,7 @@ fn is_readable(dtype: &ArrowDataType) -> bool {
 }
 
 /// Runs Polars on foreign bytes: what it says, and what it panics over, is an error that names the file.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result<T> {
+fn guarded<T>(path: &Path, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
     let damaged = |text: &str| Error::new(ErrorKind::Format, format!("cannot be read as Parquet: {text}")).file(path);
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
@@ -106,9 +188,4 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> polars::prelude::PolarsResult<
             Err(damaged(&format!("the file is damaged ({text})")))
         }
     }
-}
-
-fn reader(path: &Path) -> Result<ParquetReader<File>> {
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    Ok(ParquetReader::new(file))
 }

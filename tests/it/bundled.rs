@@ -192,5 +192,5 @@ fn examples_print_what_they_promise() {
         );
         run += 1;
     }
-    assert_eq!(run, 7);
+    assert_eq!(run, 10);
 }

@@ -143,7 +143,7 @@ fn schema_lists_types_and_conflicts() {
 
 #[test]
 fn help_and_completions_speak() {
-    for verb in ["query", "group", "schema", "show", "completions"] {
+    for verb in ["query", "group", "schema", "show", "diff", "vary", "artifacts", "completions"] {
         assert!(data(&[verb, "--help"]).contains("Usage: runframe"), "{verb}");
     }
     for shell in ["bash", "zsh", "fish"] {

@@ -4,8 +4,10 @@
 mod bad_input;
 mod bundled;
 mod cli;
+mod compare;
 mod expressions;
 mod group;
+mod history;
 mod identity;
 mod log;
 mod output;
@@ -16,5 +18,6 @@ mod push;
 mod server;
 mod sql;
 mod stored;
+mod stored_rows;
 #[path = "../server/mod.rs"]
 mod wandb;

@@ -286,3 +286,68 @@ fn verbose_output_says_who_answered_and_where_the_key_came_from() {
     assert!(said.contains("WANDB_API_KEY") && said.contains("answered as"), "{said}");
     assert!(!said.contains(&key()), "{said}");
 }
+
+#[test]
+fn a_load_that_is_not_proved_whole_removes_nothing() {
+    let server = server(60);
+    let (_dir, file) = target();
+    end_all(&server);
+    pull(&server, &file, &[]);
+    let edited = server.change(|world| {
+        let name = world.project("acme", "fleet").unwrap().runs[5].name.clone();
+        world.edit("acme", "fleet", &name, |run| run.summary = Some(r#"{"only": 42}"#.into()));
+        name
+    });
+    // The listing goes well, but whoever asks for the run by name is told that it is there and not shown it.
+    let nothing =
+        r#"{"data":{"project":{"runCount":1,"runs":{"pageInfo":{"hasNextPage":false,"endCursor":null},"edges":[]}}}}"#;
+    server.set(|switches| {
+        switches.pass(2);
+        switches.fail(Fault::Body(nothing.into()), 4);
+    });
+    let (code, said) = pull(&server, &file, &[]);
+    assert_eq!(code, 5, "{said}");
+    assert!(names(&file).contains(&edited) && names(&file).len() == 60, "{said}");
+    // An empty answer that counts none is the proof that the run is gone.
+    server.set(|switches| {
+        switches.next.clear();
+        switches.pass(2);
+        switches.fail(Fault::Body(nothing.replace("1,", "0,")), 4);
+    });
+    let (code, said) = pull(&server, &file, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!names(&file).contains(&edited) && names(&file).len() == 59, "{said}");
+    server.set(|switches| switches.next.clear());
+    assert_eq!(pull(&server, &file, &[]).0, 0);
+    equals_the_server(&server, &file);
+}
+
+#[test]
+fn runs_that_are_under_way_arrive_in_two_requests() {
+    let server = server(150);
+    let (_dir, file) = target();
+    pull(&server, &file, &[]);
+    server.change(|world| {
+        let names: Vec<String> =
+            world.project("acme", "fleet").unwrap().runs.iter().map(|run| run.name.clone()).collect();
+        let latest = world.project("acme", "fleet").unwrap().runs.iter().filter_map(|run| run.heartbeat_at).max();
+        world.now = world.now.max(latest.unwrap());
+        world.bump("acme", "fleet", &names[140]);
+        world.bump("acme", "fleet", &names[149]);
+    });
+    server.forget_requests();
+    let (code, said) = pull(&server, &file, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("2 loaded, 150 in all"), "{said}");
+    assert_eq!(server.requests().len(), 2);
+    equals_the_server(&server, &file);
+    // A server that does not know the filter is asked by name.
+    server.set(|switches| switches.lacking_filters.extend(["heartbeat_at".to_owned()]));
+    server.change(|world| {
+        let name = world.project("acme", "fleet").unwrap().runs[80].name.clone();
+        world.bump("acme", "fleet", &name)
+    });
+    let (code, said) = pull(&server, &file, &[]);
+    assert_eq!(code, 0, "{said}");
+    equals_the_server(&server, &file);
+}

@@ -2,9 +2,8 @@
 
 use crate::bundled::examples;
 use crate::cli::runframe;
-use runframe::expr::sql::Statement;
-use runframe::polars::prelude::*;
-use runframe::{Timestamp, sink};
+use runframe::expr::sql::{Statement, Tables};
+use runframe::{HistoryQuery, Loader, Timestamp, sink};
 use std::path::Path;
 
 /// The statements of the page, each with what it says of it.
@@ -22,9 +21,9 @@ fn stated(page: &str) -> Vec<(&str, &str)> {
 }
 
 /// What a statement gives, in the page's words: `N rows` and the first row as CSV.
-fn given(runs: &LazyFrame, text: &str) -> Result<(usize, String), String> {
+fn given(tables: &Tables, text: &str) -> Result<(usize, String), String> {
     let now = Timestamp::parse("2026-11-14T00:00:00Z").unwrap();
-    let answer = Statement::parse(text).and_then(|statement| statement.collect(runs.clone(), now));
+    let answer = Statement::parse(text).and_then(|statement| statement.collect(tables.clone(), now));
     let answer = answer.map_err(|error| error.to_string())?;
     let mut out = Vec::new();
     sink::write(&answer, sink::Format::Csv, &sink::Options::default(), &mut out).unwrap();
@@ -35,10 +34,12 @@ fn given(runs: &LazyFrame, text: &str) -> Result<(usize, String), String> {
 #[test]
 fn statements_answer_what_the_page_says() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sql.md")).unwrap();
-    let (runs, stated) = (examples().lazy(), stated(&page));
+    let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/wandb");
+    let history = Loader::default().source(logs.to_str().unwrap()).unwrap().history(&HistoryQuery::new()).unwrap();
+    let (tables, stated) = (Tables::from(examples().lazy()).history(history.lazy()), stated(&page));
     assert!(stated.len() >= 15, "{}", stated.len());
     let wrong = stated.iter().filter_map(|(text, says)| {
-        let given = given(&runs, text);
+        let given = given(&tables, text);
         let right = match (&given, says.strip_prefix("error: ")) {
             (Err(error), Some(says)) => error.contains(says),
             (Ok((rows, first)), None) => {
@@ -75,7 +76,7 @@ fn faults_name_the_place_before_anything_is_loaded() {
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert_eq!(
         stderr,
-        "error: no table is named (the tables are runs and artifacts: … from runs)\n  sql select name from run\n      \
+        "error: no table is named (the tables are runs, artifacts and history: … from runs)\n  sql select name from run\n      \
          \u{20}                   ^\n"
     );
     let (code, _, stderr) = runframe(&["sql", "-q", "select summary.acuracy from runs", "examples/wandb"]);

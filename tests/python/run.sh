@@ -20,3 +20,5 @@ check examples/wandb examples/wandb-truth.json examples
 check tests/data/sdk tests/data/sdk/truth.json sdk
 cargo run --locked --quiet -- query examples/wandb -q -o "$target/examples.xlsx"
 "$venv/bin/python" tests/python/check_xlsx.py "$target/examples.xlsx" "$target/examples.parquet"
+# The same questions to runframe and to DuckDB; the binary is the one that was just built.
+"$venv/bin/python" tests/python/questions.py "$target/debug/runframe" "$target/questions"

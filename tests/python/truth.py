@@ -7,7 +7,8 @@
 Bytes become records by the SDK's `DataStore` and protobuf classes. Records become a run by a plain fold of the rules that
 wandb-core follows (written down in words in each function here); nothing is shared with runframe's Rust code.
 
-Output: {"ENTITY/PROJECT/ID": {"config": …, "summary": …, "fields": …, "logged": […], "used": […]}}.
+Output: {"ENTITY/PROJECT/ID": {"config": …, "summary": …, "fields": …, "logged": […], "used": […], "history": …, "system": …}}.
+"history" and "system" give, for each metric, how many values of which kind it has and the sum of the finite numbers.
 Non-finite numbers are the strings "NaN", "Infinity", "-Infinity"; "config_bare" lists the config paths where they were
 numbers in the log (`Infinity`), not texts (`"Infinity"`).
 """
@@ -77,6 +78,9 @@ class Run:
         self.exits = []
         self.rows = 0
         self.history = []
+        self.stepped = {}  # by step: of rows with the same one, values are merged key by key, the later row wins
+        self.unstepped = []
+        self.stats = []
         self.metrics = {}
         self.artifacts = {}
         self.used = {}
@@ -232,11 +236,19 @@ class Run:
                         node = node.setdefault(key, {})
                     node[keys[-1]] = json.loads(item.value_json)
                 self.history.append(row)
+                step = row.get("_step")
+                if step is None and rec.history.HasField("step"):
+                    step = rec.history.step.num
+                if step is None:
+                    self.unstepped.append(leaves(row, ""))
+                else:
+                    self.stepped.setdefault(step, {}).update(leaves(row, ""))
                 stamp = row.get("_timestamp")
                 if isinstance(stamp, (int, float)) and math.isfinite(stamp):
                     self.alive(round(stamp * 1e6))
             elif kind == "stats":
                 self.alive(micros(rec.stats.timestamp))
+                self.stats.append(leaves({item.key: json.loads(item.value_json) for item in rec.stats.item}, "system"))
             elif kind == "output":
                 self.alive(micros(rec.output.timestamp))
             elif kind == "output_raw":
@@ -332,8 +344,45 @@ class Run:
             "exit_runtimes": [e and e["runtime"] for e in self.exits],
             "logged": list(self.artifacts.values()),
             "used": list(self.used.values()),
+            "history": tally([self.stepped[step] for step in sorted(self.stepped)] + self.unstepped),
+            "system": tally(self.stats),
             "files": self.files,
         }
+
+
+NUMBERS = {"NaN": math.nan, "nan": math.nan}
+NUMBERS |= {"Infinity": math.inf, "Inf": math.inf, "-Infinity": -math.inf, "-Inf": -math.inf}
+
+
+def leaves(value, path):
+    """The values of a row by dotted path: objects are opened, but for those with `_type` and empty ones; null is no value."""
+    out = {}
+    for key, inner in value.items():
+        key = key.replace("\\", "\\\\")
+        name = f"{path}.{key}" if path else key
+        if isinstance(inner, dict) and inner and "_type" not in inner:
+            out.update(leaves(inner, name))
+        elif inner is not None and name not in ("_step", "_timestamp", "_runtime", "_wandb"):
+            out[name] = inner
+    return out
+
+
+def tally(rows):
+    """How many rows there are; of each metric the number of values of each kind, and the sum of the finite numbers."""
+    metrics = {}
+    for row in rows:
+        for key, value in row.items():
+            value = NUMBERS.get(value, value) if isinstance(value, str) else value
+            kind = {bool: "bools", int: "numbers", float: "numbers", str: "strings", list: "lists"}.get(type(value), "objects")
+            if kind == "numbers" and not math.isfinite(value):
+                kind = "nan" if math.isnan(value) else "inf" if value > 0 else "neg_inf"
+            metric = metrics.setdefault(key, {})
+            metric.setdefault(kind, []).append(value)
+    count = {key: {kind: len(values) for kind, values in metric.items()} for key, metric in metrics.items()}
+    for key, metric in metrics.items():
+        if "numbers" in metric:
+            count[key]["sum"] = math.fsum(metric["numbers"])
+    return {"rows": len(rows), "metrics": dict(sorted(count.items()))}
 
 
 def spell(value):

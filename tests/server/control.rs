@@ -7,7 +7,7 @@ use super::world::World;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Carries out `{"edit": n, "delete": n, "insert": n, "latency_ms": n, "requests": true, "forget": true}` on the first project.
+/// Carries out `{"edit": n, "edit_newest": n, "delete": n, "insert": n, "latency_ms": n, "requests": true, "forget": true}` on the first project.
 pub fn control(state: &State, path: &str, body: &[u8]) -> Option<(u16, String)> {
     if path != "/control" {
         return None;
@@ -16,6 +16,7 @@ pub fn control(state: &State, path: &str, body: &[u8]) -> Option<(u16, String)> 
     let wanted = |key: &str| asked[key].as_u64().unwrap_or(0) as usize;
     state.change(|world| {
         edit(world, wanted("edit"));
+        edit_newest(world, wanted("edit_newest"));
         delete(world, wanted("delete"));
         insert(world, wanted("insert"));
     });
@@ -40,7 +41,24 @@ fn spread(world: &World, count: usize) -> (String, String, Vec<String>) {
 }
 
 fn edit(world: &mut World, count: usize) {
-    let (entity, project, names) = spread(world, count);
+    let names = spread(world, count).2;
+    edit_runs(world, names);
+}
+
+/// What runs that are under way do: another summary, and a sign of life.
+fn edit_newest(world: &mut World, count: usize) {
+    let (entity, project, _) = spread(world, 0);
+    let mut newest: Vec<_> = world.projects[0].runs.iter().map(|run| (run.created_at, run.name.clone())).collect();
+    newest.sort_unstable();
+    let names: Vec<String> = newest.into_iter().rev().take(count).map(|(_, name)| name).collect();
+    for name in &names {
+        world.bump(&entity, &project, name);
+    }
+    edit_runs(world, names);
+}
+
+fn edit_runs(world: &mut World, names: Vec<String>) {
+    let (entity, project, _) = spread(world, 0);
     let mut rng = Rng::new(world.now as u64);
     for name in names {
         let loss = rng.unit();

@@ -1,7 +1,12 @@
 //! The command line as typed.
 
+mod compare;
+
+pub(crate) use compare::{Artifacts, Diff, Vary};
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use compare::{ARTIFACTS_EXAMPLES, DIFF_EXAMPLES, VARY_EXAMPLES};
 use runframe::sink::{Format, Zone};
 use std::path::PathBuf;
 
@@ -13,6 +18,7 @@ Exit codes:
   3    network: no answer, or too many requests for too long
   4    the server does not take the API key
   5    a server's set of runs could not be proved whole; with --strict: some data could not be read
+  6    found what was looked for: diff --exit-code a difference, artifacts --require a run that lacks one
   130  interrupted
 
 Data goes to the standard output; progress, warnings and errors to the standard error.";
@@ -25,6 +31,9 @@ Examples:
   runframe group ./wandb -b user,state                runs, runtime, first and last creation of each
   runframe schema runs.parquet                        columns, types, fill, range, conflicts
   runframe show ./wandb 4f7ds2kq                      one run, everything
+  runframe diff ./wandb 4f7ds2kq 9dk2m1ab             the config keys in which two runs differ
+  runframe vary ./wandb                               the config keys that vary, and over what
+  runframe artifacts ./wandb --lineage 4f7ds2kq       what a run was made from, and what was made from it
   runframe pull my-team/mnist -o runs.parquet         every run of a project on a W&B server
 
 SOURCE is a folder or file of .wandb logs, a run table in a .parquet file, or entity/project on a W&B server; \
@@ -102,15 +111,31 @@ Examples:
   runframe sql 'select user, count(*) as runs, sum(runtime) / 3600 as hours from runs group by user' runs.parquet
   runframe sql \"select name from runs where logged('model:latest').version >= 3\" my-team/mnist
   runframe sql 'select r.name, a.artifact.name from runs r join artifacts a on r.name = a.name' ./wandb
+  runframe sql 'select name, min(loss) from history group by name' ./wandb
   runframe sql -f report.sql a/wandb b/wandb -o report.parquet
 
 Tables: runs, one row per run; artifacts, one row per run, direction and artifact version: entity, project, name, \
 direction (logged or used), artifact.name, artifact.type, artifact.version, artifact.aliases, artifact.size, \
-artifact.digest, artifact.state, artifact.created_at, artifact.id.
+artifact.digest, artifact.state, artifact.created_at, artifact.id; history, one row per run and step, as the verb history has it.
 Dotted names stand bare; what SQL would take for something else is quoted: \"summary.val loss\".
 It is Polars' SQL with joins, subqueries, with, windows, and the functions of --where that Polars lacks: logged, used, contains, \
 len, is_nan, is_active, now, year, month, day, hour, minute.
 NaN is above all numbers and equals itself; nulls sort last. Only the tables and columns that are named are loaded.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  runframe history ./wandb -k loss,val/acc                  every logged row with a value of either
+  runframe history ./wandb -k 'val/*' --step 1000..2000 -o val.parquet
+  runframe history ./wandb -w \"state = 'finished' and config.lr < 0.01\" --wide loss
+  runframe history ./wandb --at-best val/loss:min -s test/f1,val/acc
+  runframe history ./wandb --system -k 'system.gpu*' -o gpu.parquet
+  runframe history ./wandb -k loss --tidy --format csv
+
+One row per run and step: entity, project, name, _step, _timestamp, _runtime (seconds), then one column per metric, typed by all rows \
+of all runs. Nothing is sampled. A row is kept if it has a value of any key; what it lacks is null, and NaN is not null. \
+Rows of a run with the same step become one, the later folder's values win.
+--tidy writes one row per value: key, value (numbers), text (all else). --at-best writes one row per run: the values of COLS in the row \
+where METRIC is best.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -146,7 +171,19 @@ pub(crate) enum Verb {
     /// One run, everything.
     #[command(after_long_help = format!("{SHOW_EXAMPLES}\n\n{EXIT_CODES}"))]
     Show(Show),
-    /// SQL over the tables runs and artifacts.
+    /// The logged steps of many runs: long, tidy or wide; or what was logged where a metric was best.
+    #[command(after_long_help = format!("{HISTORY_EXAMPLES}\n\n{EXIT_CODES}"))]
+    History(History),
+    /// Runs side by side: the keys in which they differ.
+    #[command(after_long_help = format!("{DIFF_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Diff(Diff),
+    /// The config keys that vary over the runs, their values, and which of them move together.
+    #[command(after_long_help = format!("{VARY_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Vary(Vary),
+    /// Artifact versions that runs logged and used; runs that lack one or used an old one; lineage.
+    #[command(after_long_help = format!("{ARTIFACTS_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Artifacts(Artifacts),
+    /// SQL over the tables runs, artifacts and history.
     #[command(after_long_help = format!("{SQL_EXAMPLES}\n\n{EXIT_CODES}"))]
     Sql(Sql),
     /// The completion script for a shell.
@@ -268,6 +305,45 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Metrics to read, as the columns are called: a comma list; globs allowed; repeatable. Without it, all.
+    #[arg(short, long, value_name = "KEYS", value_parser = no_flag)]
+    pub(crate) keys: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Only these steps: MIN..MAX, both included; either may be left out.
+    #[arg(long, value_name = "MIN..MAX", allow_hyphen_values = true)]
+    pub(crate) step: Option<String>,
+    /// What the SDK measured of the machine instead: columns system.*, by time.
+    #[arg(long, conflicts_with_all = ["step", "wide", "at_best"])]
+    pub(crate) system: bool,
+    /// At most about this many rows of each run, sampled by the server; logs are not sampled.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) samples: Option<u32>,
+    /// One row per run, step and metric.
+    #[arg(long, conflicts_with_all = ["wide", "at_best"])]
+    pub(crate) tidy: bool,
+    /// One column per run, one row per step: the values of this metric.
+    #[arg(long, value_name = "METRIC", conflicts_with_all = ["keys", "at_best"])]
+    pub(crate) wide: Option<String>,
+    /// One row per run: where this metric is best.
+    #[arg(long, value_name = "METRIC:min|max", conflicts_with = "keys")]
+    pub(crate) at_best: Option<String>,
+    /// With --at-best, other metrics to show from that row: a comma list; globs allowed; repeatable.
+    #[arg(short, long, value_name = "COLS", requires = "at_best", value_parser = no_flag)]
+    pub(crate) select: Vec<String>,
+    /// Write this many rows at most.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Sql {
     /// The statement, one select; then the sources, as of query. With --file, sources only.
     #[arg(required = true, value_name = "STATEMENT> <SOURCE", value_hint = ValueHint::AnyPath)]
@@ -302,7 +378,7 @@ pub(crate) struct Rows {
     pub(crate) explain: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Load {
     /// Leave logged_artifacts and used_artifacts unread.
     #[arg(long)]
@@ -315,7 +391,7 @@ pub(crate) struct Load {
     pub(crate) receipt: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Output {
     /// Write to this file, whole or not at all; `-` is the standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -397,12 +473,16 @@ mod tests {
     #[test]
     fn every_example_parses() {
         for text in [
+            DIFF_EXAMPLES,
+            VARY_EXAMPLES,
+            ARTIFACTS_EXAMPLES,
             EXAMPLES,
             PULL_EXAMPLES,
             QUERY_EXAMPLES,
             GROUP_EXAMPLES,
             SCHEMA_EXAMPLES,
             SHOW_EXAMPLES,
+            HISTORY_EXAMPLES,
             SQL_EXAMPLES,
             COMPLETIONS_EXAMPLES,
         ] {
@@ -419,11 +499,15 @@ mod tests {
     fn prose_is_for_clap_to_wrap() {
         for text in [
             EXIT_CODES,
+            DIFF_EXAMPLES,
+            VARY_EXAMPLES,
+            ARTIFACTS_EXAMPLES,
             EXAMPLES,
             QUERY_EXAMPLES,
             GROUP_EXAMPLES,
             SCHEMA_EXAMPLES,
             SHOW_EXAMPLES,
+            HISTORY_EXAMPLES,
             SQL_EXAMPLES,
             COMPLETIONS_EXAMPLES,
         ] {

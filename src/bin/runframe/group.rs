@@ -2,7 +2,7 @@
 
 use crate::load::Loaded;
 use crate::plan::{Group, Output};
-use crate::query::{context, filtered, pointed, sorted};
+use crate::query::{context, filtered, pairs, pointed};
 use polars::prelude::*;
 use runframe::expr::{self, Context, Grouping};
 use runframe::{Best, Error, ErrorKind, Result, sink};
@@ -23,7 +23,7 @@ fn table(group: &Group, loaded: &Loaded, context: &Context) -> Result<DataFrame>
     if !group.sort.is_empty() {
         let schema = groups.collect_schema()?;
         let keys = pointed("--sort", &group.sort.join(","), |text| expr::parse_sort(text, &schema, context))?;
-        groups = sorted(groups, keys)?;
+        groups = runframe::sorted(groups, &pairs(keys))?;
     }
     if let Some(limit) = group.limit {
         groups = groups.limit(limit);

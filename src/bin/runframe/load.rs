@@ -12,24 +12,35 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Loads what is wanted, does `work` with it and returns the receipt.
-///
-/// If a column is missing and parts or keys of the runs were left unread, everything is read after all: the column may be
-/// there, and if not, the error can name the nearest of all columns. If it is missing and a server left out runs, the
-/// column may be one of theirs.
 pub(crate) fn with(plan: &Load, chat: &Chat, work: impl Fn(&Loaded) -> Result<()>) -> Result<Receipt> {
     if plan.rows.explain {
         explain(&plan.rows)?;
         return Ok(Receipt::default());
     }
+    let tell = |receipt: &Receipt| {
+        chat.receipt(receipt);
+        plan.receipt.as_ref().map_or(Ok(()), |path| save(receipt, path))
+    };
+    attempt(plan, chat, tell, work).map(|((), receipt)| receipt)
+}
+
+/// Loads what is wanted, tells its receipt and does `work` with it.
+///
+/// If a column is missing and parts or keys of the runs were left unread, everything is read after all: the column may be
+/// there, and if not, the error can name the nearest of all columns. If it is missing and a server left out runs, the
+/// column may be one of theirs.
+pub(crate) fn attempt<T>(
+    plan: &Load,
+    chat: &Chat,
+    tell: impl FnOnce(&Receipt) -> Result<()>,
+    work: impl Fn(&Loaded) -> Result<T>,
+) -> Result<(T, Receipt)> {
     let needed = Parts { wanted: plan.wanted, keys: plan.keys.clone() };
     let all = Parts { wanted: plan.all, keys: Projection::default() };
     let loaded = load(plan, &needed, true, chat)?;
     let frame = &loaded.frame;
-    chat.receipt(frame.receipt());
-    if let Some(path) = &plan.receipt {
-        save(frame.receipt(), path)?;
-    }
-    let lacks = |done: &Result<()>| done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Column);
+    tell(frame.receipt())?;
+    let lacks = |done: &Result<T>| done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Column);
     let mut done = work(&loaded);
     if lacks(&done) && needed != all {
         done = work(&load(plan, &all, true, chat)?);
@@ -38,7 +49,7 @@ pub(crate) fn with(plan: &Load, chat: &Chat, work: impl Fn(&Loaded) -> Result<()
         let anyway = work(&load(plan, &needed, false, chat)?);
         done = if lacks(&anyway) { done } else { anyway };
     }
-    done.map(|()| frame.receipt().clone())
+    done.map(|work| (work, frame.receipt().clone()))
 }
 
 /// How much of each run is loaded.

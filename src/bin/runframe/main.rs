@@ -2,9 +2,12 @@
 
 mod args;
 mod around;
+mod artifacts;
 mod chat;
 mod completions;
+mod diff;
 mod group;
+mod history;
 mod load;
 mod plan;
 mod pull;
@@ -12,17 +15,21 @@ mod query;
 mod schema;
 mod show;
 mod sql;
+mod vary;
 
 use chat::Chat;
 use clap::Parser;
 use runframe::{ErrorKind, Result};
+use std::cell::Cell;
 use std::process::ExitCode;
 
 /// Data is missing: a server's set could not be proved whole, or `--strict` was given.
 const INCOMPLETE: u8 = 5;
 
+/// What was looked for was found: runs differ, a run lacks what is required.
+const FINDINGS: u8 = 6;
+
 fn main() -> ExitCode {
-    around::clean_up_when_interrupted();
     around::silence_panics();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // Not before: its thread costs more than all that --version does.
+    around::clean_up_when_interrupted();
     let plain = Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false });
     let (chat, result) = match around::caught(|| plan::plan(cli, &around::look())) {
         Ok(plan) => {
@@ -52,6 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
+    let found = Cell::new(false);
     let (strict, receipt) = match verb {
         plan::Verb::Query(query, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| query::run(&query, loaded, &output))?)
@@ -65,14 +75,33 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
         plan::Verb::Show(show, load, output) => {
             (load.strict, load::with(&load, chat, |loaded| show::run(&show, &loaded.frame, &output))?)
         }
-        plan::Verb::Sql(sql, load, output) => {
-            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, loaded, &output))?)
+        plan::Verb::Diff(diff, load, output) => (
+            load.strict,
+            load::with(&load, chat, |loaded| diff::run(&diff, loaded, &output, chat).map(|yes| found.set(yes)))?,
+        ),
+        plan::Verb::Vary(vary, load, output) => {
+            (load.strict, load::with(&load, chat, |loaded| vary::run(&vary, loaded, &output, chat))?)
         }
+        plan::Verb::Artifacts(artifacts, load, output) => (
+            load.strict,
+            load::with(&load, chat, |loaded| {
+                artifacts::run(&artifacts, loaded, &output, chat).map(|yes| found.set(yes))
+            })?,
+        ),
+        plan::Verb::Sql(sql, load, output) => {
+            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, &load, chat, loaded, &output))?)
+        }
+        plan::Verb::History(history, load, output) => (load.strict, history::run(&history, &load, chat, &output)?),
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),
         plan::Verb::Completions(shell) => return completions::run(shell).map(|()| 0),
     };
     let incomplete = receipt.complete == Some(false) || (strict && receipt.has_losses());
-    Ok(if incomplete { INCOMPLETE } else { 0 })
+    // What was found in incomplete data proves little.
+    Ok(match (incomplete, found.get()) {
+        (true, _) => INCOMPLETE,
+        (false, true) => FINDINGS,
+        (false, false) => 0,
+    })
 }
 
 fn exit_code(kind: ErrorKind) -> u8 {

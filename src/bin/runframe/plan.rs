@@ -1,11 +1,16 @@
 //! The command line as meant: plain values, decided without touching a file but that of a statement.
 
+mod compare;
+
+pub(crate) use compare::{Artifacts, Diff, Question, Vary};
+
 use crate::args::{self, Cli, When};
 use crate::query::pointed;
 use runframe::expr::sql::Statement;
 use runframe::expr::{self, Needs, mongo};
+use runframe::history::HistoryQuery;
 use runframe::sink::{self, Format};
-use runframe::{ApiOptions, Error, ErrorKind, Projection, Result, Wanted};
+use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Result, Wanted};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +44,10 @@ pub(crate) enum Verb {
     Group(Group, Load, Output),
     Schema(Schema, Load, Output),
     Show(Show, Load, Output),
+    History(History, Load, Output),
+    Diff(Diff, Load, Output),
+    Vary(Vary, Load, Output),
+    Artifacts(Artifacts, Load, Output),
     Sql(Sql, Load, Output),
     Completions(clap_complete::Shell),
 }
@@ -140,6 +149,23 @@ pub(crate) struct Show {
     pub(crate) run: String,
 }
 
+/// Which history, and in which form.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// All but the runs, which --where tells once they are loaded.
+    pub(crate) query: HistoryQuery,
+    pub(crate) form: Form,
+    pub(crate) limit: Option<u32>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Long,
+    Tidy,
+    Wide(String),
+    AtBest { metric: String, best: Best },
+}
+
 /// A statement of SQL, read.
 #[derive(Debug)]
 pub(crate) struct Sql {
@@ -220,6 +246,29 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let show = Show { source: typed.source.clone(), run: typed.run };
             Verb::Show(show, load(vec![typed.source], typed.load, everything(false), Rows::default()), out)
         }
+        args::Verb::History(typed) => {
+            let out = out(typed.output.clone(), None, typed.limit)?;
+            let rows = Rows::typed(&typed.rows);
+            let needs = needed(&typed.rows.filters, typed.rows.filter.as_deref(), [].iter());
+            let (sources, typed_load) = (typed.sources.sources.clone(), typed.load.clone());
+            Verb::History(history(typed)?, load(sources, typed_load, needs, rows), out)
+        }
+        args::Verb::Diff(mut typed) => {
+            let out = out(std::mem::take(&mut typed.output), None, None)?;
+            let (diff, load, out) = Diff::typed(typed, out);
+            Verb::Diff(diff, load, out)
+        }
+        args::Verb::Vary(mut typed) => {
+            let out = out(std::mem::take(&mut typed.output), None, None)?;
+            let (vary, load, out) = Vary::typed(typed, out);
+            Verb::Vary(vary, load, out)
+        }
+        args::Verb::Artifacts(mut typed) => {
+            let fallback = Artifacts::fallback(&typed);
+            let out = out(std::mem::take(&mut typed.output), fallback, typed.limit)?;
+            let (artifacts, load, out) = Artifacts::typed(typed, out);
+            Verb::Artifacts(artifacts, load, out)
+        }
         args::Verb::Sql(typed) => {
             let out = out(typed.output, None, None)?;
             let (text, sources) = statement(typed.words, typed.file)?;
@@ -230,6 +279,79 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
     Ok(Plan { verb, chat })
+}
+
+/// Which history is meant.
+fn history(typed: args::History) -> Result<History> {
+    let mut query = HistoryQuery::new().keys(listed(&typed.keys));
+    if let Some(steps) = &typed.step {
+        query = steps_of(steps, query)?;
+    }
+    if typed.system {
+        query = query.system();
+    }
+    if let Some(rows) = typed.samples {
+        query = query.samples(rows);
+    }
+    let form = match (typed.wide, typed.at_best) {
+        (Some(metric), _) => {
+            query = query.keys([metric.clone()]);
+            Form::Wide(metric)
+        }
+        (None, Some(text)) => {
+            let wrong = || {
+                let error =
+                    Error::new(ErrorKind::Usage, format!("--at-best takes METRIC:min or METRIC:max, not {text}"));
+                error.hint("for example val/loss:min")
+            };
+            let (metric, best) = match text.rsplit_once(':') {
+                Some((metric, "min")) => (metric, Best::Lowest),
+                Some((metric, "max")) => (metric, Best::Highest),
+                _ => return Err(wrong()),
+            };
+            query = query.keys([metric.to_owned()]).keys(listed(&typed.select));
+            Form::AtBest { metric: metric.to_owned(), best }
+        }
+        (None, None) if typed.tidy => Form::Tidy,
+        (None, None) => Form::Long,
+    };
+    Ok(History { query, form, limit: typed.limit })
+}
+
+/// The names in comma lists; a name that holds a comma stands in double quotes.
+fn listed(lists: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for list in lists {
+        let (mut name, mut quoted) = (String::new(), false);
+        for c in list.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ',' if !quoted => names.push(std::mem::take(&mut name)),
+                c => name.push(c),
+            }
+        }
+        names.push(name);
+    }
+    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// `100..200`, `100..`, `..200`, or one step.
+fn steps_of(text: &str, query: HistoryQuery) -> Result<HistoryQuery> {
+    let wrong = || {
+        let error = Error::new(ErrorKind::Usage, format!("--step takes MIN..MAX, not {text}"));
+        error.hint("for example 100..200, 100.. or ..200; both ends are included")
+    };
+    let number = |text: &str| text.trim().parse::<i64>().map_err(|_| wrong());
+    let Some((min, max)) = text.split_once("..") else {
+        let step = number(text)?;
+        return Ok(query.steps(step..=step));
+    };
+    Ok(match (min.trim(), max.trim()) {
+        ("", "") => return Err(wrong()),
+        (min, "") => query.steps(number(min)?..),
+        ("", max) => query.steps(..=number(max)?),
+        (min, max) => query.steps(number(min)?..=number(max)?),
+    })
 }
 
 /// The statement, from its file or as the first word, and the sources.
@@ -381,6 +503,30 @@ mod tests {
         {
             let words = std::iter::once("runframe").chain(words.split_whitespace());
             assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn histories_are_asked_for_in_many_forms() {
+        let history = |words: &str| match planned(words, &Surroundings::default()).map(|plan| plan.verb) {
+            Ok(Verb::History(history, load, _)) => Ok((history, load)),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        };
+        let (long, load) = history("history a b -k loss,acc -k x* --step 5..9").unwrap();
+        assert_eq!(long.query, HistoryQuery::new().keys(["loss", "acc", "x*"]).steps(5..=9));
+        assert_eq!((long.form, load.sources.len(), load.wanted.config), (Form::Long, 2, false));
+        assert_eq!(history("history w --step -3..").unwrap().0.query, HistoryQuery::new().steps(-3..));
+        assert_eq!(history("history w --step 7").unwrap().0.query, HistoryQuery::new().steps(7..8));
+        assert_eq!(history("history w --wide loss").unwrap().0.form, Form::Wide("loss".into()));
+        let (best, _) = history("history w --at-best a:b:max -s c,d").unwrap();
+        assert_eq!(best.form, Form::AtBest { metric: "a:b".into(), best: Best::Highest });
+        assert_eq!(best.query, HistoryQuery::new().keys(["a:b", "c", "d"]));
+        assert_eq!(listed(&["\"a, b\", c".into()]), ["a, b", "c"]);
+        for words in
+            ["history w --step x", "history w --step ..", "history w --at-best loss", "history w --at-best a:best"]
+        {
+            assert_eq!(history(words).unwrap_err().kind(), ErrorKind::Usage, "{words}");
         }
     }
 

@@ -4,6 +4,7 @@ use crate::load::Loaded;
 use crate::plan::{Output, Query};
 use polars::prelude::*;
 use runframe::expr::{self, Context, SortKey};
+use runframe::sorted;
 use runframe::{Error, ErrorKind, Result, Timestamp, sink};
 
 /// Writes what the query finds.
@@ -29,7 +30,7 @@ fn table(query: &Query, loaded: &Loaded, context: impl Into<Context>) -> Result<
     let (context, frame) = (&context.into(), &loaded.frame);
     // Everything is parsed before anything is computed, so that a typo costs no wait.
     let schema = frame.schema();
-    let mut lazy = filtered(loaded, &query.filters, query.filter.as_deref(), context)?;
+    let conditions = conditions(loaded, &query.filters, query.filter.as_deref(), context)?;
     let keys = match query.sort.is_empty() {
         true => Vec::new(),
         false => pointed("--sort", &query.sort.join(","), |text| expr::parse_sort(text, schema, context))?,
@@ -38,12 +39,17 @@ fn table(query: &Query, loaded: &Loaded, context: impl Into<Context>) -> Result<
         true => None,
         false => Some(pointed("--select", &query.select.join(","), |text| expr::parse_select(text, schema, context))?),
     };
-    if !keys.is_empty() {
-        lazy = sorted(lazy, keys)?;
-    }
-    if let Some(limit) = query.limit {
-        lazy = lazy.limit(limit);
-    }
+    let keys = pairs(keys);
+    let mut lazy = match query.limit {
+        Some(limit) if !conditions.is_empty() || !keys.is_empty() => {
+            frame.top(limit as usize, &conditions, &keys)?.lazy()
+        }
+        limit => {
+            let lazy = conditions.into_iter().fold(frame.lazy(), LazyFrame::filter);
+            let lazy = if keys.is_empty() { lazy } else { sorted(lazy, &keys)? };
+            limit.map_or(lazy.clone(), |limit| lazy.limit(limit))
+        }
+    };
     if let Some(selected) = selected {
         lazy = lazy.select(selected);
     }
@@ -68,19 +74,30 @@ pub(crate) fn filtered(
     mongo: Option<&str>,
     context: &Context,
 ) -> Result<LazyFrame> {
+    let conditions = conditions(loaded, filters, mongo, context)?;
+    Ok(conditions.into_iter().fold(loaded.frame.lazy(), LazyFrame::filter))
+}
+
+/// What must be true of a run, each as an expression.
+fn conditions(loaded: &Loaded, filters: &[String], mongo: Option<&str>, context: &Context) -> Result<Vec<Expr>> {
     let schema = loaded.frame.schema();
-    let mut lazy = loaded.frame.lazy();
+    let mut conditions = Vec::new();
     for filter in filters {
         let parse = |text: &str| match loaded.partial {
             true => expr::parse_partial_filter(text, schema, context),
             false => expr::parse_filter(text, schema, context),
         };
-        lazy = lazy.filter(pointed("--where", filter, parse)?);
+        conditions.push(pointed("--where", filter, parse)?);
     }
     if let (Some(json), false) = (mongo, loaded.narrowed) {
-        lazy = lazy.filter(pointed("--filter", json, |text| expr::mongo::parse(text)?.to_expr(schema))?);
+        conditions.push(pointed("--filter", json, |text| expr::mongo::parse(text)?.to_expr(schema))?);
     }
-    Ok(lazy)
+    Ok(conditions)
+}
+
+/// Each key with whether it is descending.
+pub(crate) fn pairs(keys: Vec<SortKey>) -> Vec<(Expr, bool)> {
+    keys.into_iter().map(|key| (key.expr, key.descending)).collect()
 }
 
 /// The columns that lists of names and globs mean.
@@ -106,25 +123,6 @@ pub(crate) fn point(flag: &str, text: &str, error: Error) -> Error {
     let indent = " ".repeat(flag.len());
     let message = format!("{}{cure}\n  {flag} {line}\n  {indent} {caret}", error.message());
     Error::new(error.kind(), message)
-}
-
-/// Sorted with NaN after all numbers and nulls after all values, whatever the direction.
-pub(crate) fn sorted(lazy: LazyFrame, keys: Vec<SortKey>) -> Result<LazyFrame> {
-    let (mut by, mut descending) = (Vec::new(), Vec::new());
-    for key in keys {
-        let types = lazy.clone().select([key.expr.clone().alias("key")]).collect_schema()?;
-        if types.get("key").is_some_and(DataType::is_float) {
-            by.push(key.expr.clone().is_nan());
-            descending.push(false);
-        }
-        by.push(key.expr);
-        descending.push(key.descending);
-    }
-    let options = SortMultipleOptions::new()
-        .with_order_descending_multi(descending.clone())
-        .with_nulls_last_multi(vec![true; descending.len()])
-        .with_maintain_order(true);
-    Ok(lazy.sort_by_exprs(by, options))
 }
 
 #[cfg(test)]

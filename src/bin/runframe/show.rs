@@ -3,7 +3,7 @@
 use crate::plan::{Output, Show};
 use polars::prelude::*;
 use runframe::sink::{self, Format, Options};
-use runframe::{Error, ErrorKind, Kind, Result, RunFrame, nearest};
+use runframe::{Error, ErrorKind, Kind, Result, RunFrame};
 use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -12,7 +12,7 @@ const FOLD: &str = "\n    ";
 
 /// Writes the run: as `key = value` lines, as one nested JSON object, or as a table of one row.
 pub(crate) fn run(show: &Show, frame: &RunFrame, output: &Output) -> Result<()> {
-    let row = find(frame, &show.run).map_err(|error| match error.kind() {
+    let row = frame.find_run(&show.run).map_err(|error| match error.kind() {
         ErrorKind::Format => error.file(&show.source),
         _ => error,
     })?;
@@ -32,52 +32,6 @@ pub(crate) fn run(show: &Show, frame: &RunFrame, output: &Output) -> Result<()> 
         }
     };
     sink::save(&output.path, |out| out.write_all(text.as_bytes()).map_err(|error| Error::io(&output.path, error)))
-}
-
-/// The row of the run that is meant: by name, by entity/project/name, or by a display name that only one run has.
-fn find(frame: &RunFrame, run: &str) -> Result<usize> {
-    let mut wanted = vec!["entity", "project", "name", "display_name"];
-    wanted.retain(|name| frame.schema().contains(name));
-    if !wanted.contains(&"name") {
-        return Err(Error::new(ErrorKind::Format, "no run table: it has no column name"));
-    }
-    let names = frame.select(&wanted)?;
-    let texts = |name: &str| -> Result<Vec<Option<&str>>> {
-        // A table that somebody chose columns of may lack all but the name.
-        let Ok(column) = names.column(name) else { return Ok(vec![None; frame.height()]) };
-        let other = || format!("no run table: its column {name} is {}, not String", column.dtype());
-        let texts = column.str().map_err(|error| Error::new(ErrorKind::Format, other()).source(error))?;
-        Ok(texts.iter().collect())
-    };
-    let (entities, projects) = (texts("entity")?, texts("project")?);
-    let (ids, shown) = (texts("name")?, texts("display_name")?);
-    let path = |row: usize| {
-        let part = |texts: &[Option<&str>]| texts[row].unwrap_or("-").to_owned();
-        format!("{}/{}/{}", part(&entities), part(&projects), part(&ids))
-    };
-    let rows = 0..frame.height();
-    let by_name: Vec<usize> = rows.clone().filter(|&row| ids[row] == Some(run)).collect();
-    let by_path = || rows.clone().filter(|&row| path(row) == run).collect::<Vec<_>>();
-    let by_display = || rows.clone().filter(|&row| shown[row] == Some(run)).collect::<Vec<_>>();
-    let found = [by_name, by_path(), by_display()].into_iter().find(|rows| !rows.is_empty()).unwrap_or_default();
-    match found[..] {
-        [row] => Ok(row),
-        [] => {
-            let known = ids.iter().chain(&shown).flatten().copied();
-            let near = nearest(run, known);
-            let hint = if near.is_empty() {
-                "`runframe query SOURCE -s name,display_name` lists the runs".to_owned()
-            } else {
-                format!("did you mean {}?", near.join(" or "))
-            };
-            Err(Error::new(ErrorKind::NotFound, format!("no run is called {run}")).hint(hint))
-        }
-        _ => {
-            let paths: Vec<String> = found.iter().take(5).map(|&row| path(row)).collect();
-            let error = Error::new(ErrorKind::Usage, format!("{} runs are called {run}", found.len()));
-            Err(error.hint(format!("say which: {}", paths.join(", "))))
-        }
-    }
 }
 
 /// The groups that a column belongs to, in the order they are shown.
@@ -115,21 +69,11 @@ fn lines(table: &DataFrame, options: &Options) -> String {
     text
 }
 
-/// A value for eyes; text in quotes where it would read as another kind of value.
+/// A value for eyes.
 fn value(series: &Series, options: &Options) -> Option<String> {
     let is_json = options.json_columns.iter().any(|name| name == series.name().as_str());
-    if series.dtype().is_nested() || is_json {
-        return Some(visible(&sink::json(series, 0, options)));
-    }
-    let text = sink::text(series, 0, options)?;
-    let reads_as_other = text.is_empty()
-        || text.trim() != text
-        || text.parse::<f64>().is_ok()
-        || matches!(text.as_str(), "true" | "false" | "null")
-        || text.starts_with(['"', '[', '{'])
-        || text.chars().any(char::is_control);
-    let quoted = series.dtype() == &DataType::String && reads_as_other;
-    Some(visible(&if quoted { sink::json(series, 0, options) } else { text }))
+    let text = if is_json { Some(sink::json(series, 0, options)) } else { sink::shown(series, 0, options) };
+    text.map(|text| visible(&text))
 }
 
 /// One line for each artifact version of the list: `model:v3, type: model, aliases: ["latest"], size: 4522`.
@@ -308,27 +252,12 @@ mod tests {
 
     fn shown(run: &str, text: impl Fn(&DataFrame, &Options) -> String) -> String {
         let frame = frame();
-        let row = find(&frame, run).unwrap();
+        let row = frame.find_run(run).unwrap();
         let all = frame.collect().unwrap().slice(row as i64, 1);
         let kept = all.columns().iter().filter(|column| column.null_count() == 0).cloned().collect();
         let mut options = Options::default();
         options.json_columns = frame.json_columns().to_vec();
         text(&DataFrame::new(1, kept).unwrap(), &options)
-    }
-
-    #[test]
-    fn runs_are_found_by_every_name() {
-        let frame = frame();
-        assert_eq!(find(&frame, "bbb").unwrap(), 1);
-        assert_eq!(find(&frame, "calm-sea-1").unwrap(), 0);
-        assert_eq!(find(&frame, "me/q/aaa").unwrap(), 3);
-        for (name, told) in [("aaa", "me/p/aaa, me/q/aaa"), ("calm-sea-2", "me/p/bbb, me/p/ccc")] {
-            let error = find(&frame, name).unwrap_err();
-            assert!(error.to_string().contains(told), "{error}");
-        }
-        let error = find(&frame, "calm-sea-3").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.to_string().contains("calm-sea-2"), "{error}");
     }
 
     #[test]
@@ -359,7 +288,7 @@ mod tests {
         let found = |columns: &[&str]| {
             let table = frame().select(columns).unwrap();
             sink::write_file(&table, &path, Format::Parquet, &Options::default()).unwrap();
-            find(&RunFrame::open(path.to_str().unwrap()).unwrap(), "bbb")
+            RunFrame::open(path.to_str().unwrap()).unwrap().find_run("bbb")
         };
         let error = found(&["config.s"]).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Format, "no run table: it has no column name"));

@@ -45,6 +45,15 @@ impl Filter {
         self.and(vec![json!({"name": {"$in": names}})])
     }
 
+    /// Those that were created or gave a sign of life later than this.
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
+    pub(super) fn heard_since(&self, heartbeat: Option<Timestamp>, created: Option<Timestamp>) -> String {
+        let later = |field: &str, at: Timestamp| json!({field: {"$gt": at.to_string()}});
+        let heartbeat = heartbeat.map(|at| later("heartbeat_at", at));
+        let terms: Vec<Value> = heartbeat.into_iter().chain(created.map(|at| later("created_at", at))).collect();
+        self.and(if terms.is_empty() { terms } else { vec![json!({"$or": terms})] })
+    }
+
     fn and(&self, more: Vec<Value>) -> String {
         let mut terms: Vec<Value> = self.0.iter().cloned().chain(more).collect();
         match terms.len() {

@@ -3,14 +3,24 @@
 use super::ApiSource;
 use super::client::Client;
 use super::filter::{Pager, Window};
-use super::loader::NAMES;
+use super::loader;
 use super::plan::{self, Slice};
 use super::query::{Ask, Queries, Query};
 use super::remote::{Listing, Remote};
 use super::shards::{Counters, Gathered, Shards};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Timestamp;
+use crate::record::{Run, Timestamp, Wanted};
+use futures_util::future::{self, Either};
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Instant;
+
+/// Names that the first question asks for. One answer that holds them all is the set of one moment, and no more need be asked.
+const ALL: usize = 100_000;
+/// Whole runs that are asked for beside the names, on the guess that they have changed.
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
+const RECENT: usize = 256;
 
 /// Name, state and times of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +51,15 @@ pub struct LightListing {
     pub complete: bool,
     /// Requests that it took.
     pub requests: u64,
+    /// Bytes that came, decompressed.
+    pub bytes: u64,
+}
+
+impl LightListing {
+    fn count(&mut self, client: &Client) {
+        let get = |tally: &std::sync::atomic::AtomicU64| tally.load(std::sync::atomic::Ordering::Relaxed);
+        (self.requests, self.bytes) = (get(&client.tallies.requests), get(&client.tallies.bytes));
+    }
 }
 
 /// Who answers; `None` is anonymous.
@@ -102,16 +121,93 @@ async fn projects_of(client: &Client, entity: &str) -> Result<Vec<String>> {
     }
 }
 
+/// When something was last heard from a project's runs: the latest heartbeat and the latest creation.
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
+pub(crate) type Heard = HashMap<(String, String), (Option<Timestamp>, Option<Timestamp>)>;
+
+/// [`listing`], and beside it whole runs of a single project that have been heard from since, as far as one page holds them.
+///
+/// They are a guess at what has changed, which saves asking for them by name: whoever takes one compares it with the listing.
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
+pub(super) async fn listing_and_recent(
+    source: &ApiSource,
+    wanted: Wanted,
+    heard: &Heard,
+) -> Result<(LightListing, Vec<Run>)> {
+    let client = source.client()?;
+    let targets = projects(source, &client).await?;
+    let guess = async {
+        // Over many projects, most of which are at rest, it would cost more requests than it saves.
+        let [target] = targets.as_slice() else { return Vec::new() };
+        // A server that does not know the filter, or is in trouble, is no reason to fail: the listing tells.
+        recent(source, &client, wanted, target, heard).await.unwrap_or_default()
+    };
+    let began = Instant::now();
+    let (listing, guess) = (pin!(listing_of(source, &client, &targets)), pin!(guess));
+    let (listing, recent) = match future::select(listing, guess).await {
+        // Nobody waits long for a guess.
+        Either::Left((listing, guess)) => {
+            (listing, tokio::time::timeout(began.elapsed(), guess).await.unwrap_or_default())
+        }
+        Either::Right((recent, listing)) => (listing.await, recent),
+    };
+    let mut listing = listing?;
+    listing.count(&client);
+    Ok((listing, recent))
+}
+
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
+async fn recent(
+    source: &ApiSource,
+    client: &Client,
+    wanted: Wanted,
+    (entity, project): &(String, String),
+    heard: &Heard,
+) -> Result<Vec<Run>> {
+    let Some(heard) = heard.get(&(entity.clone(), project.clone())) else { return Ok(Vec::new()) };
+    let queries = Queries::new(loader::ask(source, wanted));
+    let (counters, keys) = (Counters::default(), &source.projection);
+    let remote = Remote {
+        client,
+        queries: &queries,
+        entity: entity.clone(),
+        project: project.clone(),
+        config_keys: keys.config.as_deref().unwrap_or_default(),
+        summary_keys: keys.summary.as_deref().unwrap_or_default(),
+    };
+    let pager = Pager::new(RECENT, RECENT, usize::MAX);
+    let shards = Shards {
+        listing: &remote,
+        filter: &source.filter,
+        pager: &pager,
+        light: &pager,
+        counters: &counters,
+        artifacts: wanted.artifacts,
+        concurrency: source.options.concurrency.max(1),
+    };
+    let page = remote.page(&source.filter.heard_since(heard.0, heard.1), None, &pager).await?;
+    let mut found = shards.begin(page).runs;
+    if wanted.artifacts {
+        shards.complete_artifacts(&mut found).await?;
+    }
+    Ok(shards.finish(found, entity, project))
+}
+
 /// Every run of every project, by name, state and times.
 pub(super) async fn listing(source: &ApiSource) -> Result<LightListing> {
     let client = source.client()?;
+    let targets = projects(source, &client).await?;
+    listing_of(source, &client, &targets).await
+}
+
+async fn listing_of(source: &ApiSource, client: &Client, targets: &[(String, String)]) -> Result<LightListing> {
     let queries = Queries::new(Ask::default());
-    let pager = Pager::new(NAMES, NAMES, source.options.page_bytes);
+    let pager = Pager::new(ALL, ALL, source.options.page_bytes);
     let counters = Counters::default();
     let mut whole = LightListing { complete: true, ..LightListing::default() };
-    for (entity, project) in projects(source, &client).await? {
+    for (entity, project) in targets {
         let remote = Remote {
-            client: &client,
+            client,
             queries: &queries,
             entity: entity.clone(),
             project: project.clone(),
@@ -140,7 +236,7 @@ pub(super) async fn listing(source: &ApiSource) -> Result<LightListing> {
         }));
     }
     whole.runs.sort_by(|a, b| (&a.entity, &a.project, &a.name).cmp(&(&b.entity, &b.project, &b.name)));
-    whole.requests = client.tallies.requests.load(std::sync::atomic::Ordering::Relaxed);
+    whole.count(client);
     Ok(whole)
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn load(source: &ApiSource, wanted: Wanted, out: &Out<'_>, prog
     Ok(load.receipt())
 }
 
-fn ask(source: &ApiSource, wanted: Wanted) -> Ask {
+pub(super) fn ask(source: &ApiSource, wanted: Wanted) -> Ask {
     let part = |wanted_at_all: bool, keys: &Option<Vec<String>>| match (wanted_at_all || wanted.raw, keys) {
         (false, _) => Part::None,
         (true, Some(_)) if !wanted.raw => Part::Keys,
@@ -231,8 +231,14 @@ impl<'a> Load<'a> {
             }
             Job::Names(names) => {
                 let asked = names.len() as u64;
-                let runs = shards.fetch_chunk(names).await?;
-                Counters::add(&self.counters.deleted, asked.saturating_sub(runs.len() as u64));
+                let (runs, proved) = shards.fetch_chunk(names).await?;
+                let absent = asked.saturating_sub(runs.len() as u64);
+                if proved {
+                    Counters::add(&self.counters.deleted, absent);
+                } else {
+                    let line = format!("{}: {absent} of {asked} runs asked for by name", project.remote.path());
+                    self.state().served.incomplete.push(format!("{line} did not come, and may be there"));
+                }
                 (Window::default(), Some(asked), Gathered { runs, ..Gathered::default() })
             }
         };

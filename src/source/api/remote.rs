@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Runs that a page may ask for anywhere.
+const USUAL: usize = 1_000;
+
 /// What the loader asks of a project. Each answer is one moment of the server.
 pub(super) trait Listing: Sync {
     /// Runs that match each of these filters.
@@ -63,7 +66,15 @@ impl Remote<'_> {
             variables
         };
         let lighten = |sure| pager.lighten(asked.load(Ordering::Relaxed), sure);
-        let page = self.ask(query, |queries| queries.text(query), &variables, &lighten, Page::read).await?;
+        let ask = || self.ask(query, |queries| queries.text(query), &variables, &lighten, Page::read);
+        let page = match ask().await {
+            // A server may refuse large pages rather than cut them; its users are known to ask for a thousand.
+            Err(error) if error.kind() == ErrorKind::Usage && asked.load(Ordering::Relaxed) > USUAL => {
+                pager.lighten(2 * USUAL, true);
+                ask().await?
+            }
+            answer => answer?,
+        };
         pager.note(asked.load(Ordering::Relaxed), page.runs.len(), page.bytes, page.more);
         if page.found { Ok(page) } else { Err(self.missing(query != Query::Open || page.account.is_some())) }
     }

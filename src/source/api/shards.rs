@@ -138,28 +138,29 @@ impl<L: Listing> Shards<'_, L> {
         let chunks: Vec<Vec<String>> = names.chunks(size).map(<[String]>::to_vec).collect();
         let parts = stream::iter(chunks).map(|chunk| self.fetch_chunk(chunk)).buffer_unordered(self.concurrency);
         parts
-            .try_fold(Found::new(), |mut all, part| async move {
+            .try_fold(Found::new(), |mut all, (part, _)| async move {
                 all.extend(part);
                 Ok(all)
             })
             .await
     }
 
-    pub(super) async fn fetch_chunk(&self, mut names: Vec<String>) -> Result<Found> {
+    /// The runs of these names, and whether those that are not among them are proved to be gone.
+    pub(super) async fn fetch_chunk(&self, mut names: Vec<String>) -> Result<(Found, bool)> {
         let mut found = Found::new();
         for _ in 0..REPAIRS {
             if names.is_empty() {
-                break;
+                return Ok((found, true));
             }
             let part = self.runs(&self.filter.names(&names)).await?;
             let settled = part.snapshot;
             names.retain(|name| !part.runs.values().any(|listed| listed.run.name == *name));
             join(&mut found, part.runs);
             if settled {
-                break;
+                return Ok((found, true));
             }
         }
-        Ok(found)
+        Ok((found, names.is_empty()))
     }
 
     /// Continues the artifact lists that were longer than their page.

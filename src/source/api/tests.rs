@@ -338,6 +338,18 @@ fn light_listings_names_and_all_projects() {
 }
 
 #[test]
+fn large_projects_are_listed_in_one_request_or_in_many() {
+    let server = Server::start(World::generate(&Recipe::small(12_000)), Switches::default());
+    let whole = source(&server).light_listing().unwrap();
+    assert_eq!((whole.runs.len(), whole.complete, whole.requests), (12_000, true, 1));
+    for limit in [MaxFirst::Refuse(1_000), MaxFirst::Cap(5_000)] {
+        server.set(|s| s.max_first = Some(limit));
+        let listing = source(&server).light_listing().unwrap();
+        assert!(listing.complete && listing.runs == whole.runs && listing.requests > 3, "{limit:?}");
+    }
+}
+
+#[test]
 fn filters_are_anded() {
     let server = Server::start(World::generate(&Recipe::small(200)), Switches::default());
     let all = load(&source(&server), light()).unwrap().0;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// An item of config, summary or history: a path and a JSON text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Item<'a> {
+pub(crate) struct Item<'a> {
     raw: &'a [u8],
     /// The only part of the path, or its first.
     first: &'a [u8],
@@ -55,8 +55,15 @@ impl<'a> Item<'a> {
 
     /// The only part of the path; `None` if there are more.
     #[inline]
-    pub(super) fn single(&self) -> Option<&'a [u8]> {
+    pub(crate) fn single(&self) -> Option<&'a [u8]> {
         (self.parts <= 1).then_some(self.first)
+    }
+
+    /// The first part of the path.
+    #[cfg(feature = "frame")]
+    #[inline]
+    pub(crate) fn top(&self) -> &'a [u8] {
+        self.first
     }
 
     /// The parts of the path: `nested_key`, or else `key`.
@@ -76,12 +83,12 @@ impl<'a> Item<'a> {
 
     /// `value_json`, as it stands; empty if the value is typed.
     #[inline]
-    pub(super) fn json(&self) -> &'a [u8] {
+    pub(crate) fn json(&self) -> &'a [u8] {
         self.json
     }
 
     /// The value as JSON text: `value_json`, or else the typed twin that 0.31 may write in history.
-    pub(super) fn value(&self) -> Result<Cow<'a, [u8]>, Malformed> {
+    pub(crate) fn value(&self) -> Result<Cow<'a, [u8]>, Malformed> {
         if !self.json.is_empty() {
             return Ok(Cow::Borrowed(self.json));
         }
@@ -155,6 +162,27 @@ pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result
         }
     }
     Ok(step)
+}
+
+/// The step of a history row: its item `_step`, or else `step`.
+#[cfg(feature = "frame")]
+pub(super) fn row_step(bytes: &[u8]) -> Result<Option<i64>, Malformed> {
+    let mut found = None;
+    let beside = row(bytes, |item| {
+        if item.single() == Some(b"_step") {
+            found = Some(item);
+        }
+    })?;
+    let Some(item) = found else { return Ok(beside) };
+    Ok(step_of(&item.value()?).or(beside))
+}
+
+/// The integer that the text of a `_step` is; also `12.0` and `1e3`.
+#[cfg(feature = "frame")]
+pub(crate) fn step_of(json: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(json).ok()?.trim();
+    let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
+    text.parse().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
 }
 
 /// The `_timestamp` of a history row.

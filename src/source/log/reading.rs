@@ -5,11 +5,14 @@ use super::framing::{Buffers, Frame, Frames, Start};
 use super::messages::{Kind, Record, RunMessage};
 use super::metadata::Metadata;
 use super::metrics::Metrics;
+use super::wire::Malformed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Damage, Receipt, Timestamp, Wanted};
 use std::fs::File;
 use std::path::Path;
 
+/// What is wrong with a record whose bytes break the wire format.
+pub(crate) const MALFORMED: &str = "a record that is no W&B message";
 /// Gaps in record numbers are believed up to here.
 const MOST_MISSING: u64 = u32::MAX as u64;
 /// Records in which [`peek`] looks for the run; writers put it second.
@@ -46,7 +49,7 @@ impl Missing {
 }
 
 /// Opens a log.
-fn open(path: &Path) -> Result<File> {
+pub(super) fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| Error::io(path, error))
 }
 
@@ -63,7 +66,7 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
         return Err(Error::new(ErrorKind::Format, found).file(path));
     }
     let read = match started {
-        Start::Log => records(path, &mut frames, fold, wanted, receipt),
+        Start::Log => records(path, &mut frames, receipt, |record, _| fold.record(record, wanted).map(|()| true)),
         _ => Ok(()),
     };
     let end = frames.end();
@@ -82,12 +85,12 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
     read
 }
 
-fn records(
+/// Hands out every sound record and its offset until `each` gives false, and counts what is lost between them.
+pub(super) fn records(
     path: &Path,
     frames: &mut Frames<'_, File>,
-    fold: &mut Fold,
-    wanted: Wanted,
     receipt: &mut Receipt,
+    mut each: impl FnMut(&Record<'_>, u64) -> Result<bool, Malformed>,
 ) -> Result<()> {
     let mut missing = Missing::default();
     let damage = |offset, bytes, reason: &str, receipt: &mut Receipt| {
@@ -97,11 +100,12 @@ fn records(
         match frames.next() {
             Ok(Some(Frame::Record { offset, bytes })) => {
                 let record = Record::parse(bytes);
-                match record.and_then(|record| fold.record(&record, wanted).map(|()| record.num)) {
-                    Ok(num) => missing.number(num),
+                match record.and_then(|record| each(&record, offset).map(|on| (on, record.num))) {
+                    Ok((false, _)) => break Ok(()),
+                    Ok((true, num)) => missing.number(num),
                     Err(_) => {
                         missing.damaged += 1;
-                        damage(offset, bytes.len() as u64, "a record that is no W&B message", receipt);
+                        damage(offset, bytes.len() as u64, MALFORMED, receipt);
                     }
                 }
             }

@@ -104,18 +104,23 @@ impl Unit {
             outcome.add(single);
             return;
         }
+        for group in self.parts(&mut scratch.buffers, outcome) {
+            let run = self.fold(&group, how, scratch, outcome);
+            runs.extend(run);
+        }
+    }
+
+    /// The files of each run, in the order of time; files that hold a run of another id go to the strays.
+    pub(super) fn parts(&self, buffers: &mut Buffers, outcome: &mut Outcome) -> Vec<Vec<&PathBuf>> {
         let mut files = Vec::new();
         for file in &self.files {
-            let identity = peek(file, &mut scratch.buffers);
+            let identity = peek(file, buffers);
             match identity.id.as_ref().is_none_or(|id| *id == self.id) {
                 true => files.push((identity, file)),
                 false => outcome.strays.push(file.clone()),
             }
         }
-        for group in groups(files, &mut outcome.receipt) {
-            let run = self.fold(&group, how, scratch, outcome);
-            runs.extend(run);
-        }
+        groups(files, &mut outcome.receipt)
     }
 
     /// True if a file of this unit may hold the same run as that one: not if all belong to other projects.
@@ -137,7 +142,7 @@ impl Unit {
 
 impl Outcome {
     /// Counts a file that could not be read, or not to its end.
-    fn refuse(&mut self, file: &Path, error: Error) {
+    pub(super) fn refuse(&mut self, file: &Path, error: Error) {
         let place = error.place().offset.map(|offset| format!(" (at byte {offset})")).unwrap_or_default();
         self.receipt.refuse(file, format!("{}{place}", error.message()));
         self.error.get_or_insert(error);

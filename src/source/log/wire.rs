@@ -2,7 +2,7 @@
 
 /// A message that breaks the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// A field's value as it stands on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,26 @@
+//! History from `.wandb` logs.
+
+use super::batch::Shared;
+use super::query::HistoryQuery;
+use super::{HistorySink, HistorySource};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Receipt;
+use crate::source::Progress;
+use crate::source::log::LogSource;
+
+impl HistorySource for LogSource {
+    fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
+        if query.sampled().is_some() {
+            return Err(
+                Error::new(ErrorKind::Usage, "logs are not sampled").hint("leave --samples out: all rows are read")
+            );
+        }
+        let shared = Shared::new(query, sink);
+        let read = rayon::scope(|scope| {
+            self.rows(shared.rows(), query.chosen_runs(), &|folders| shared.taker(folders, Some(scope)), progress)
+        });
+        let mut receipt = read?;
+        shared.end(&mut receipt)?;
+        Ok(receipt)
+    }
+}

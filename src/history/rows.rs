@@ -1,0 +1,375 @@
+//! The rows of one run of logs, taken from their records into typed columns; only what is asked for is decoded.
+
+use super::batch::{Batch, Folder, Helpers, Piece, Shared};
+use super::chunk::{HistoryChunk, NONE, follows};
+use super::keys::{Keys, Meaning, Slot};
+use super::query::Axis;
+use super::value::{float, scalar};
+use crate::columns::Sparse;
+use crate::error::Error;
+use crate::flatten::{Leaf, NameId, Root};
+use crate::json::{self, JsonError, Plain};
+use crate::record::{Damage, Document, JsonFault, Receipt, RunKey, Timestamp};
+use crate::source::log::history::{Item, MALFORMED, Malformed, Row, RunRows, step_of};
+use rayon::Scope;
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// Rows of a chunk, and bytes of their records, at most. A row group of Parquet has as many.
+pub(super) const ROWS: usize = 65_536;
+const BYTES: usize = 64 << 20;
+
+/// Takes the rows of one run.
+pub(super) struct Taker<'x, 's> {
+    shared: &'s Shared<'s>,
+    helpers: Option<Helpers<'x, 's>>,
+    keys: Keys,
+    /// The run is handed over in one piece: rows of a later folder may come before those of an earlier one.
+    whole: bool,
+    folder: Folder,
+    run: Arc<OnceLock<RunKey>>,
+    order: u32,
+    steps: Vec<i64>,
+    times: Vec<i64>,
+    runtimes: Vec<f64>,
+    /// By [`NameId`].
+    columns: Vec<Sparse>,
+    /// By [`NameId`]: one more than the last row that has a value.
+    stamps: Vec<usize>,
+    /// The columns that the row in progress has values in.
+    touched: Vec<NameId>,
+    now: Now,
+    bytes: usize,
+    rising: bool,
+    notes: Receipt,
+    failed: Option<Error>,
+}
+
+impl<'s> Shared<'s> {
+    /// A taker of the rows of a run with so many folders. The scope's threads help with long logs.
+    pub(super) fn taker<'x>(&'s self, folders: usize, scope: Option<&'x Scope<'s>>) -> Taker<'x, 's> {
+        Taker {
+            shared: self,
+            helpers: scope.filter(|_| folders == 1).map(Helpers::new),
+            keys: self.lend(),
+            whole: folders > 1,
+            folder: Folder::default(),
+            run: Arc::default(),
+            order: 0,
+            steps: Vec::new(),
+            times: Vec::new(),
+            runtimes: Vec::new(),
+            columns: Vec::new(),
+            stamps: Vec::new(),
+            touched: Vec::new(),
+            now: Now::default(),
+            bytes: 0,
+            rising: true,
+            notes: Receipt::default(),
+            failed: None,
+        }
+    }
+}
+
+/// The row in progress.
+#[derive(Debug, Default, Clone, Copy)]
+struct Now {
+    step: Option<i64>,
+    time: Option<Timestamp>,
+    runtime: Option<f64>,
+    /// It has nested values: all of it is flattened as one document.
+    nested: bool,
+    malformed: bool,
+}
+
+impl RunRows for Taker<'_, '_> {
+    fn folder(&mut self, file: &Path, start: Option<Timestamp>, before: i64) {
+        self.folder = Folder { file: file.to_owned(), start, before };
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
+        if self.helpers.as_mut().is_some_and(|helpers| helpers.wants(row)) {
+            self.send(row);
+            return Ok(());
+        }
+        self.take(row)
+    }
+
+    fn finish(mut self, run: RunKey, receipt: &mut Receipt) -> crate::error::Result<()> {
+        self.flush();
+        self.hand_over();
+        for fault in &mut self.notes.json_faults {
+            fault.run = run.path();
+        }
+        receipt.merge(std::mem::take(&mut self.notes));
+        self.keys.documents.tell(&run, receipt);
+        // Nobody else sets it.
+        let _ = self.run.set(run);
+        self.shared.give_back(self.keys);
+        self.failed.map_or(Ok(()), Err)
+    }
+}
+
+impl<'s> Taker<'_, 's> {
+    /// Keeps a row for others to decode.
+    fn send(&mut self, row: &Row<'_>) {
+        if self.helpers.as_mut().is_some_and(|helpers| helpers.keep(row)) {
+            self.flush();
+        }
+    }
+
+    /// Has the rows decoded that are kept for others.
+    fn flush(&mut self) {
+        // First those that came before them.
+        self.hand_over();
+        let (run, order, folder) = (self.run.clone(), self.order, self.folder.clone());
+        if self.helpers.as_mut().is_some_and(|helpers| helpers.send(self.shared, Piece { run, order, folder })) {
+            self.order += 1;
+        }
+    }
+
+    /// Decodes the rows of a batch as the chunk `order` of a run.
+    pub(super) fn decode(shared: &'s Shared<'s>, piece: Piece, batch: &Batch) {
+        let mut taker = shared.taker(1, None);
+        (taker.run, taker.order, taker.folder) = (piece.run, piece.order, piece.folder);
+        // The next batch has the next number.
+        taker.whole = true;
+        for row in batch.rows(shared.rows()) {
+            if taker.take(&row).is_err() {
+                let (file, offset, bytes) = (taker.folder.file.clone(), row.offset, row.body.len() as u64);
+                taker.notes.damage(Damage { file, offset, bytes, reason: MALFORMED.to_owned() });
+                taker.notes.lost_records += 1;
+            }
+        }
+        taker.hand_over();
+        taker.keys.documents.tell(&RunKey::default(), &mut taker.notes);
+        shared.end_batch(taker.run, taker.notes, taker.failed);
+        shared.give_back(taker.keys);
+    }
+
+    fn take(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
+        let query = self.shared.query;
+        if self.failed.is_some() || (query.limits_steps() && !query.takes_step(row.step()?)) {
+            return Ok(());
+        }
+        self.touched.clear();
+        self.now = Now::default();
+        let read = self.read(row);
+        if read.is_err() {
+            self.take_back();
+            return read;
+        }
+        if self.touched.is_empty() && !query.asked().is_empty() {
+            return Ok(());
+        }
+        self.keep(row.body.len());
+        Ok(())
+    }
+
+    fn read(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
+        let beside = row.items(|item| self.item(&item))?;
+        if self.now.malformed {
+            return Err(Malformed);
+        }
+        self.now.step = self.now.step.or(beside);
+        if self.shared.query.is_system() {
+            self.now.time = row.time()?;
+            let since = self.folder.start.zip(self.now.time).map(|(start, time)| start.seconds_until(time));
+            self.now.runtime = since.map(|seconds| seconds + self.folder.before as f64);
+        }
+        if self.now.nested {
+            self.take_back();
+            self.flatten(row)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn item(&mut self, item: &Item<'_>) {
+        let nested = item.single().is_none();
+        let Meaning { slot, below } = self.keys.meaning(item.top(), nested, self.shared);
+        if nested {
+            self.now.nested |= below;
+            return;
+        }
+        match slot {
+            Slot::Column(_) if self.now.nested => return,
+            // Nearly everything is a number in `value_json`.
+            Slot::Column(id) => match json::plain_number(item.json()) {
+                Some(Plain::Int(value)) => return self.push(id, Leaf::Int(value)),
+                Some(Plain::Float(value)) => return self.push(id, Leaf::Float(value)),
+                Some(Plain::Decimal) => {
+                    if let Some(value) = float(item.json()).filter(|value| value.is_finite()) {
+                        return self.push(id, Leaf::Float(value));
+                    }
+                }
+                None => {}
+            },
+            Slot::Skip if !below => return,
+            _ => {}
+        }
+        let Ok(json) = item.value() else {
+            self.now.malformed = true;
+            return;
+        };
+        match slot {
+            Slot::Step => self.now.step = step_of(&json),
+            Slot::Time => self.now.time = float(&json).and_then(Timestamp::from_float),
+            Slot::Runtime => self.now.runtime = float(&json),
+            Slot::Skip => self.now.nested |= json.trim_ascii_start().first() == Some(&b'{'),
+            Slot::Column(id) => self.scalar(id, &json),
+        }
+    }
+
+    /// Takes a value that is no container; one that is makes the row a document.
+    fn scalar(&mut self, id: NameId, json: &[u8]) {
+        let text = match std::str::from_utf8(json) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => {
+                self.notes.repaired_texts += 1;
+                String::from_utf8_lossy(json)
+            }
+        };
+        match scalar(&text, &mut self.notes.repaired_texts) {
+            Ok(Some(leaf)) => self.push(id, leaf),
+            Ok(None) => self.now.nested = true,
+            Err(JsonError { offset, reason }) => {
+                let place = format!("history.{}", self.keys.path(id, self.shared));
+                let (offset, reason) = (offset as u64, reason.to_owned());
+                self.notes.json_fault(JsonFault { run: String::new(), place, offset, reason });
+            }
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, id: NameId, leaf: Leaf<'_>) {
+        let (row, at) = (self.steps.len(), id.index());
+        if self.columns.len() <= at {
+            self.columns.resize_with(at + 1, Sparse::default);
+            self.stamps.resize(at + 1, 0);
+        }
+        let (Some(column), Some(stamp)) = (self.columns.get_mut(at), self.stamps.get_mut(at)) else { return };
+        if *stamp == row + 1 {
+            // The row names the key again; the last one counts.
+            column.take_back(row as u32);
+            self.touched.retain(|touched| *touched != id);
+            self.notes.repeated_keys += 1;
+        }
+        if leaf == Leaf::Null {
+            // No value; but one of them tells that there is such a key.
+            if column.nulls.is_empty() {
+                column.push(0, leaf);
+                self.shared.sink.metric(&self.keys.path(id, self.shared));
+            }
+            return;
+        }
+        *stamp = row + 1;
+        column.push(row as u32, leaf);
+        self.touched.push(id);
+    }
+
+    /// Takes back the values of the row in progress.
+    fn take_back(&mut self) {
+        let row = self.steps.len() as u32;
+        for id in self.touched.drain(..) {
+            if let (Some(column), Some(stamp)) = (self.columns.get_mut(id.index()), self.stamps.get_mut(id.index())) {
+                column.take_back(row);
+                *stamp = 0;
+            }
+        }
+    }
+
+    /// Takes a row with nested values, by the rules of a summary.
+    fn flatten(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
+        let shared = self.shared;
+        let mut documents = std::mem::take(&mut self.keys.documents);
+        let text = row.document(&mut documents, |top| self.keys.meaning(top, true, shared).below);
+        self.keys.documents = documents;
+        let document = Document::plain(text?);
+        let mut flattener = std::mem::take(&mut self.keys.flattener);
+        let mut nulls = Vec::new();
+        let flattened = flattener.document(Root::Summary, &document, |id, leaf| {
+            if self.keys.asked.get(id.index()).copied().flatten() == Some(false) {
+                return;
+            }
+            match leaf {
+                Leaf::Null => nulls.push(id),
+                leaf => self.push(id, leaf),
+            }
+        });
+        self.keys.flattener = flattener;
+        for id in nulls {
+            if self.keys.is_asked(id, shared) {
+                self.push(id, Leaf::Null);
+            }
+        }
+        if let Ok(notes) = flattened {
+            // Each value was checked on its own before.
+            self.notes.repeated_keys += notes.repeated_keys;
+            self.notes.repaired_texts += notes.repaired_texts;
+        }
+        let at = self.steps.len() as u32;
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.retain(|id| {
+            let asked = self.keys.is_asked(*id, shared);
+            if !asked {
+                shared.sink.metric(&self.keys.path(*id, shared));
+                self.columns.get_mut(id.index()).into_iter().for_each(|column| column.take_back(at));
+            }
+            asked
+        });
+        self.touched = touched;
+        Ok(())
+    }
+
+    /// Ends the row in progress.
+    fn keep(&mut self, weight: usize) {
+        let axis = self.shared.query.axis();
+        let step = self.now.step.unwrap_or(NONE);
+        let time = self.now.time.map_or(NONE, Timestamp::micros);
+        let (last, key) = match axis {
+            Axis::Step => (self.steps.last(), step),
+            Axis::Time => (self.times.last(), time),
+        };
+        self.rising &= last.is_none_or(|last| follows(*last, key, axis));
+        self.steps.push(step);
+        self.times.push(time);
+        self.runtimes.push(self.now.runtime.unwrap_or(f64::NAN));
+        self.bytes += weight;
+        if !self.whole && self.rising && (self.steps.len() >= ROWS || self.bytes >= BYTES) {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let values = std::mem::take(&mut self.columns).into_iter().enumerate();
+        let named =
+            values.filter(|(_, values)| !(values.is_empty() && values.nulls.is_empty())).map(|(at, mut values)| {
+                values.shrink();
+                (Arc::from(self.keys.path(NameId::from_index(at), self.shared)), values)
+            });
+        let mut columns: Vec<(Arc<str>, Sparse)> = named.collect();
+        columns.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut chunk = HistoryChunk {
+            run: self.run.clone(),
+            order: self.order,
+            columns,
+            steps: std::mem::take(&mut self.steps),
+            times: std::mem::take(&mut self.times),
+            runtimes: std::mem::take(&mut self.runtimes),
+        };
+        self.stamps.clear();
+        self.bytes = 0;
+        self.order += 1;
+        if chunk.height() == 0 {
+            return;
+        }
+        if !self.rising {
+            self.notes.joined_rows += chunk.settle(self.shared.query.axis());
+        }
+        if let Err(error) = self.shared.sink.chunk(chunk) {
+            self.failed = Some(error);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Parquet row group by row group: columns are made, encoded and compressed one at a time, several side by side, so that no
+//! more of the table is in memory than a group's compressed pages.
+
+use super::spy::Spy;
+use crate::error::Result;
+use polars::prelude::*;
+use polars_io::parquet::write::{
+    BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions,
+};
+use polars_parquet::read::ParquetError;
+use polars_parquet::write::{
+    CompressedPage, Compressor, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns,
+    get_dtype_encoding, schema_to_metadata_key, to_parquet_schema,
+};
+use std::io::Write;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Cells of one group: enough to compress well, few enough to skip, to read in parallel and to leave alone in an update.
+const CELLS: usize = 1 << 20;
+/// Cells of a group that is not worth another thread.
+const SMALL: usize = CELLS / 4;
+/// Columns of all groups together; a footer that describes more is slow to read.
+const CHUNKS: usize = 50_000;
+/// Rows of one group, at least and at most.
+const ROWS: (usize, usize) = (2_048, 65_536);
+/// Bytes of a page before compression: a group's lists are one page, which can be copied without being read.
+const PAGE: usize = 8 << 20;
+
+/// What one column of a group is made of.
+pub(crate) enum Chunk {
+    /// Values to encode.
+    Values(Column),
+    /// The pages of each of its leaves, encoded already.
+    Pages(Vec<Vec<CompressedPage>>),
+}
+
+/// A file that is being written.
+pub(crate) struct RowGroups<'a, 'b> {
+    file: BatchedWriter<&'a mut Spy<'b>>,
+    encoder: Encoder,
+}
+
+/// How the columns are encoded.
+struct Encoder {
+    fields: Vec<ParquetType>,
+    encodings: Vec<Vec<Encoding>>,
+    options: WriteOptions,
+}
+
+/// How many rows a group has, in a table of this size.
+pub(crate) fn rows_of_a_group(height: usize, width: usize) -> usize {
+    let width = width.max(1);
+    (CELLS / width).max(height.saturating_mul(width) / CHUNKS).clamp(ROWS.0, ROWS.1)
+}
+
+/// A table's rows, cut into groups.
+pub(crate) fn groups(height: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
+    let rows = rows_of_a_group(height, width);
+    (0..height).step_by(rows).map(move |start| start..(start + rows).min(height))
+}
+
+/// Writes a file of these columns, with `metadata` in its footer; `each` writes the groups.
+///
+/// # Errors
+/// Those of `each`, or if `out` fails.
+pub(crate) fn write(
+    out: &mut dyn Write,
+    schema: &Schema,
+    metadata: &[(String, String)],
+    each: impl FnOnce(&mut RowGroups<'_, '_>) -> Result<()>,
+) -> Result<()> {
+    let mut spy = Spy::new(out);
+    let result = RowGroups::begin(&mut spy, schema, metadata).and_then(|mut file| {
+        each(&mut file)?;
+        file.file.finish()?;
+        Ok(())
+    });
+    let result = result.and_then(|()| spy.flush().map_err(super::output));
+    spy.cause(result)
+}
+
+impl<'a, 'b> RowGroups<'a, 'b> {
+    fn begin(out: &'a mut Spy<'b>, schema: &Schema, metadata: &[(String, String)]) -> Result<Self> {
+        let level = |level| arrow_schema(schema, level);
+        let pair = schema_to_metadata_key(&level(CompatLevel::oldest()));
+        // The schema in the footer has plain strings: Polars would say string views, which pyarrow before 16 refuses.
+        let pairs = [(pair.key, pair.value.unwrap_or_default())].into_iter().chain(metadata.iter().cloned()).collect();
+        let arrow = level(CompatLevel::newest());
+        let options = WriteOptions {
+            statistics: StatisticsOptions::full(),
+            version: Version::V1,
+            compression: compression().into(),
+            data_page_size: Some(PAGE),
+        };
+        let file = ParquetWriter::new(out)
+            .with_compression(compression())
+            .with_statistics(options.statistics)
+            .with_data_page_size(options.data_page_size)
+            .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
+            .batched(schema)?;
+        let fields = to_parquet_schema(&arrow)?.fields().to_vec();
+        let encodings = arrow.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
+        Ok(RowGroups { file, encoder: Encoder { fields, encodings, options } })
+    }
+
+    /// Writes a group of so many rows; `make` gives each of its columns, by its place in the schema.
+    ///
+    /// # Errors
+    /// Those of `make`, or if the output fails.
+    pub(crate) fn group(&mut self, rows: usize, make: &(dyn Fn(usize) -> Result<Chunk> + Sync)) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let encoder = &self.encoder;
+        let (next, columns) = (AtomicUsize::new(0), encoder.fields.len());
+        let (done, failed) = (Mutex::new(Vec::with_capacity(columns)), Mutex::new(None));
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= columns {
+                    return;
+                }
+                match make(at).and_then(|chunk| encoder.pages(at, chunk)) {
+                    Ok(pages) => lock(&done).push((at, pages)),
+                    Err(error) => {
+                        next.store(columns, Ordering::Relaxed);
+                        lock(&failed).get_or_insert(error);
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(columns);
+            let others = if rows.saturating_mul(columns) < SMALL { 0 } else { threads.saturating_sub(1) };
+            (0..others).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_unstable_by_key(|(at, _)| *at);
+        let pages: Vec<Vec<CompressedPage>> = done.into_iter().flat_map(|(_, pages)| pages).collect();
+        Ok(self.file.write_row_group(rows as u64, &pages)?)
+    }
+}
+
+impl Encoder {
+    /// The pages of each leaf of the column at `at`.
+    fn pages(&self, at: usize, chunk: Chunk) -> Result<Vec<Vec<CompressedPage>>> {
+        let column = match chunk {
+            Chunk::Pages(pages) => return Ok(pages),
+            Chunk::Values(column) => column,
+        };
+        let (Some(field), Some(encodings)) = (self.fields.get(at), self.encodings.get(at)) else {
+            return Ok(Vec::new());
+        };
+        let array = column.as_materialized_series().rechunk().to_arrow(0, CompatLevel::newest());
+        let leaves = array_to_columns(&array, field.clone(), self.options, encodings)?;
+        let compressed = leaves.into_iter().map(|pages| {
+            let pages = pages.map(|page| page.map_err(|error| ParquetError::FeatureNotSupported(error.to_string())));
+            let pages = Compressor::new(pages, self.options.compression, Vec::new());
+            pages.collect::<std::result::Result<Vec<_>, _>>()
+        });
+        Ok(compressed.collect::<std::result::Result<Vec<_>, _>>().map_err(PolarsError::from)?)
+    }
+}
+
+fn compression() -> ParquetCompression {
+    ParquetCompression::Zstd(ZstdLevel::try_new(LEVEL).ok())
+}
+
+const LEVEL: i32 = 3;
+
+fn arrow_schema(schema: &Schema, level: CompatLevel) -> ArrowSchema {
+    schema.iter().map(|(name, dtype)| (name.clone(), dtype.to_arrow_field(name.clone(), level))).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_cover_the_rows() {
+        for (height, width) in [(0, 3), (1, 0), (70_000, 1), (10_000, 250), (50_000, 5_000), (9, 1_000_000)] {
+            let groups: Vec<Range<usize>> = groups(height, width).collect();
+            assert_eq!(groups.iter().map(Range::len).sum::<usize>(), height);
+            assert!(groups.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert!(groups.len() * width <= CHUNKS.max(width) * 2, "{height} × {width}");
+        }
+    }
+}

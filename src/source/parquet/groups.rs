@@ -1,0 +1,196 @@
+//! Reading chosen rows of a Parquet file, group by group of rows, on all threads.
+
+use super::skip;
+use polars::prelude::*;
+use polars_arrow::bitmap::Bitmap;
+use polars_io::mmap::ReaderBytes;
+use polars_io::parquet::read::_internal::to_deserializer;
+use polars_parquet::read::{FileMetadata, Filter, RowGroupMetadata};
+use rayon::prelude::*;
+use std::collections::HashSet;
+
+/// Of a list or struct, rows are left out while reading only if fewer than one in this many are wanted: leaving out costs too.
+const SPARSE_NESTED: usize = 8;
+/// The same for plain values.
+const SPARSE: usize = 3;
+
+/// Which rows of a group are wanted.
+#[derive(Debug, Clone)]
+pub(super) enum Pick {
+    None,
+    All,
+    First(usize),
+    Rows(Bitmap),
+}
+
+impl Pick {
+    fn rows(&self, group: &RowGroupMetadata) -> usize {
+        match self {
+            Pick::None => 0,
+            Pick::All => group.num_rows(),
+            Pick::First(rows) => *rows,
+            Pick::Rows(mask) => mask.set_bits(),
+        }
+    }
+}
+
+/// The first `rows` rows of the file.
+pub(super) fn first(footer: &FileMetadata, rows: usize) -> Vec<Pick> {
+    let mut left = rows;
+    let mut pick = |group: &RowGroupMetadata| {
+        let taken = left.min(group.num_rows());
+        left -= taken;
+        match taken {
+            0 => Pick::None,
+            _ if taken == group.num_rows() => Pick::All,
+            _ => Pick::First(taken),
+        }
+    };
+    footer.row_groups.iter().map(&mut pick).collect()
+}
+
+/// These rows of the file, which all exist.
+pub(super) fn these(footer: &FileMetadata, rows: &[IdxSize]) -> Vec<Pick> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    let (mut start, mut rest) = (0, sorted.as_slice());
+    let mut picks = Vec::with_capacity(footer.row_groups.len());
+    for group in &footer.row_groups {
+        let end = start + group.num_rows();
+        let (inside, behind) = rest.split_at(rest.partition_point(|row| (*row as usize) < end));
+        let mut mask = vec![false; if inside.is_empty() { 0 } else { group.num_rows() }];
+        for row in inside {
+            if let Some(bit) = mask.get_mut(*row as usize - start) {
+                *bit = true;
+            }
+        }
+        picks.push(if inside.is_empty() { Pick::None } else { Pick::Rows(mask.into_iter().collect()) });
+        (start, rest) = (end, behind);
+    }
+    picks
+}
+
+/// What was read of [`these`] rows, in their own order, repeated ones repeated.
+pub(super) fn ordered(table: &DataFrame, rows: &[IdxSize]) -> PolarsResult<DataFrame> {
+    if rows.is_sorted_by(|a, b| a < b) {
+        return Ok(table.clone());
+    }
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let place = rows.iter().map(|row| sorted.partition_point(|other| other < row) as IdxSize);
+    table.take(&IdxCa::from_vec("row".into(), place.collect()))
+}
+
+/// The groups of rows of an open file.
+pub(super) struct Groups<'a> {
+    pub(super) footer: &'a FileMetadata,
+    pub(super) fields: &'a ArrowSchema,
+    pub(super) bytes: &'a ReaderBytes<'a>,
+}
+
+impl Groups<'_> {
+    /// These columns of the picked rows.
+    pub(super) fn read(&self, columns: &[&str], picks: &[Pick]) -> PolarsResult<DataFrame> {
+        let fields = columns.iter().map(|name| self.field(name)).collect::<PolarsResult<Vec<_>>>()?;
+        let picked = self.footer.row_groups.iter().zip(picks).filter(|(group, pick)| pick.rows(group) > 0);
+        let picked: Vec<(&RowGroupMetadata, &Pick)> = picked.collect();
+        let height = picked.iter().map(|(group, pick)| pick.rows(group)).sum();
+        if fields.is_empty() {
+            return Ok(DataFrame::empty_with_height(height));
+        }
+        // Group by group, so that what lies together in the file is read together.
+        let parts = (0..picked.len() * fields.len()).into_par_iter().map(|at| {
+            let (group, pick) = picked[at / fields.len()];
+            self.chunk(group, fields[at % fields.len()], pick)
+        });
+        let mut parts = parts.collect::<PolarsResult<Vec<Series>>>()?.into_iter();
+        let mut whole: Vec<Series> = parts.by_ref().take(fields.len()).collect();
+        if whole.is_empty() {
+            whole = fields.iter().map(|f| Series::new_empty(f.name.clone(), &DataType::from_arrow_field(f))).collect();
+        }
+        for (at, part) in parts.enumerate() {
+            if let Some(column) = whole.get_mut(at % fields.len()) {
+                column.append_owned(part)?;
+            }
+        }
+        DataFrame::new(height, whole.into_iter().map(Column::from).collect())
+    }
+
+    fn field(&self, name: &str) -> PolarsResult<&ArrowField> {
+        self.fields.get(name).ok_or_else(|| polars_err!(col_not_found = name))
+    }
+
+    /// One column of one group.
+    fn chunk(&self, group: &RowGroupMetadata, field: &ArrowField, pick: &Pick) -> PolarsResult<Series> {
+        let height = pick.rows(group);
+        let Some(leaves) = group.columns_under_root_iter(&field.name) else {
+            polars_bail!(ComputeError: "a group of rows has no column {}", field.name);
+        };
+        let ReaderBytes::Owned(bytes) = self.bytes else {
+            polars_bail!(ComputeError: "the file is not in memory");
+        };
+        let mut parts = Vec::with_capacity(1);
+        for leaf in leaves.filter(|leaf| super::narrow::has(&field.dtype, &leaf.descriptor().path_in_schema)) {
+            let range = leaf.byte_range();
+            let (start, end) = (range.start as usize, range.end as usize);
+            polars_ensure!(start <= end && end <= bytes.len(), ComputeError: "column {} lies behind the end", field.name);
+            parts.push((leaf, bytes.clone().sliced(start..end)));
+        }
+        let sparse = if field.dtype.is_nested() { SPARSE_NESTED } else { SPARSE };
+        let (filter, later) = match pick {
+            Pick::None | Pick::All => (None, None),
+            Pick::First(rows) => (Some(Filter::Range(0..*rows)), None),
+            Pick::Rows(mask) if height * sparse < mask.len() => (Some(Filter::Mask(mask.clone())), None),
+            Pick::Rows(mask) => (None, Some(mask)),
+        };
+        let (arrays, _) = to_deserializer(parts, field.clone(), filter)?;
+        let mut series = Series::try_from((field, arrays))?;
+        if let Some(mask) = later {
+            polars_ensure!(series.len() == mask.len(), ComputeError: "column {} has {} rows, not {}", field.name, series.len(), mask.len());
+            series = series.filter(&BooleanChunked::from_bitmap("keep".into(), mask.clone()))?;
+        }
+        polars_ensure!(series.len() == height, ComputeError: "column {} has {} rows, not {height}", field.name, series.len());
+        Ok(series)
+    }
+}
+
+/// The rows for which the predicate is true. The outer error is the file's, the inner one the predicate's.
+pub(super) fn matching(groups: &Groups<'_>, predicate: &Expr) -> PolarsResult<PolarsResult<Vec<Pick>>> {
+    let named: HashSet<&str> = predicate.into_iter().filter_map(name_of).collect();
+    let named: Vec<&str> = groups.fields.iter_names().map(|name| name.as_str()).filter(|n| named.contains(n)).collect();
+    let skip = skip::Prover::new(predicate, groups.fields);
+    let masks = groups.footer.row_groups.par_iter().map(|group| -> PolarsResult<PolarsResult<Pick>> {
+        if skip.never(group, &groups.footer.footer_buf) {
+            return Ok(Ok(Pick::None));
+        }
+        let fields = named.iter().map(|name| groups.field(name)).collect::<PolarsResult<Vec<_>>>()?;
+        let columns = fields.into_iter().map(|field| Ok(Column::from(groups.chunk(group, field, &Pick::All)?)));
+        let table = DataFrame::new(group.num_rows(), columns.collect::<PolarsResult<Vec<_>>>()?)?;
+        Ok(evaluate(table, predicate))
+    });
+    Ok(masks.collect::<PolarsResult<Vec<_>>>()?.into_iter().collect())
+}
+
+fn name_of(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Column(name) => Some(name.as_str()),
+        _ => None,
+    }
+}
+
+/// The rows of the table for which the predicate is true, not false and not null.
+fn evaluate(table: DataFrame, predicate: &Expr) -> PolarsResult<Pick> {
+    let height = table.height();
+    let found = table.lazy().select([predicate.clone().alias("keep")]).collect()?;
+    let keep = found.column("keep")?.bool()?;
+    if keep.len() != height {
+        // It names no column, so that all rows are alike.
+        return Ok(if keep.get(0) == Some(true) { Pick::All } else { Pick::None });
+    }
+    Ok(match keep.sum() {
+        None | Some(0) => Pick::None,
+        Some(rows) if rows as usize == height => Pick::All,
+        Some(_) => Pick::Rows(keep.iter().map(|bit| bit == Some(true)).collect()),
+    })
+}
