@@ -9,6 +9,7 @@
 //! Rows of one step that come from two places are one row, key by key; a live value wins over an exported one, since the server has
 //! it later: a row that was exported and then completed, as a resumed run may do, is whole only in the live part.
 
+mod exported;
 mod files;
 mod load;
 mod open;

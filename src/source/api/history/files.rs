@@ -1,7 +1,7 @@
 //! A run's exported files: which parts of them are wanted, fetched in the order of their steps.
 
+use super::exported::{Exported, OWN};
 use super::parquet::Footer;
-use super::rows::{Exported, OWN};
 use super::storage::{Got, Part, Storage, Trouble};
 use super::{Keys, Steps};
 use crate::error::{Error, ErrorKind};

@@ -3,6 +3,7 @@
 use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
+use super::exported::Exported;
 use super::files::{Renew, Signed, clusters};
 use super::open::{Described, describe, integer};
 use super::pages::{Need, Page, Pages};
@@ -255,13 +256,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn send(
-        &self,
-        run: &Underway<'_>,
-        groups: Vec<super::rows::Exported>,
-        rows: Page,
-        by_key: bool,
-    ) -> Result<()> {
+    async fn send(&self, run: &Underway<'_>, groups: Vec<Exported>, rows: Page, by_key: bool) -> Result<()> {
         let order = run.order.replace(run.order.get() + 1);
         let job = Job { run: run.of.run.clone(), path: self.path(run.of), order, groups, rows, by_key };
         let gone = |_| Error::new(ErrorKind::Compute, "nobody takes the rows any more");

@@ -1,7 +1,8 @@
 //! One chunk of a run's history, put together from exported columns and from rows of JSON.
 
+use super::exported::{Exported, OWN, Own, Row, clash, exported_rows};
 use super::open::integer;
-use super::parquet::{Cell, Column, Footer};
+use super::parquet::{Cell, Column};
 use super::{HistoryChunk, Keys, Steps};
 use crate::columns::Sparse;
 use crate::error::Result;
@@ -9,15 +10,9 @@ use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::json::{self, JsonError, NonFinite};
 use crate::record::{Document, JsonFault, Receipt, Timestamp};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
 /// What the summary's columns begin with, whose rules the names of metrics follow.
 const PREFIX: &str = "summary.";
-/// Columns that every row may have.
-pub(super) const OWN: [&str; 3] = ["_step", "_timestamp", "_runtime"];
-
 /// Rows that become one chunk.
 pub(super) struct Job {
     /// The run's name, and its path for messages.
@@ -31,26 +26,6 @@ pub(super) struct Job {
     pub rows: Vec<String>,
     /// There is a row for each key, rather than for each step.
     pub by_key: bool,
-}
-
-/// A row group of which the wanted columns are there.
-pub(super) struct Exported {
-    pub footer: Arc<Footer>,
-    pub group: usize,
-    pub columns: Vec<String>,
-    pub chunks: BTreeMap<usize, Vec<u8>>,
-}
-
-/// A row whose values are still text.
-#[derive(Default)]
-struct Row<'a> {
-    /// Where it came from: rows of one step and different origins are copies of each other.
-    origin: usize,
-    step: Option<i64>,
-    time: Option<Timestamp>,
-    runtime: Option<f64>,
-    /// Keys as they stand between quotes, and their values.
-    members: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 /// What was put together.
@@ -326,113 +301,6 @@ impl<'k> Assembler<'k> {
         })?;
         Ok(row)
     }
-}
-
-/// `_step`, `_timestamp` and `_runtime` of a row group.
-struct Own {
-    steps: Vec<Option<i64>>,
-    times: Vec<Option<Timestamp>>,
-    runtimes: Vec<Option<f64>>,
-    /// The bytes of their chunks, should they be read again.
-    kept: BTreeMap<usize, Vec<u8>>,
-}
-
-impl Own {
-    fn read(exported: &mut Exported) -> Result<Own> {
-        let (footer, group) = (exported.footer.clone(), exported.group);
-        let rows = footer.groups.get(group).map_or(0, |group| group.rows);
-        let numbers = footer.ranges(group, &OWN.map(str::to_owned));
-        let kept = numbers.iter().filter_map(|(at, _)| Some((*at, exported.chunks.get(at)?.clone()))).collect();
-        let mut read = |name: &str| -> Result<Vec<Option<f64>>> {
-            let mut values = vec![None; rows];
-            if !exported.columns.iter().any(|column| column == name) {
-                return Ok(values);
-            }
-            footer.column(group, name, &mut exported.chunks)?.each(|row, cell| {
-                let value = match cell {
-                    Cell::Int(value) => Some(value as f64),
-                    Cell::Float(value) => Some(value),
-                    _ => None,
-                };
-                values.get_mut(row).into_iter().for_each(|slot| *slot = value);
-            });
-            Ok(values)
-        };
-        // Steps beyond 2^53 would lose their last digits here; no counter gets there.
-        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
-        let steps = read("_step")?.into_iter().map(|value| value.and_then(whole)).collect();
-        let times = read("_timestamp")?.into_iter().map(|value| value.and_then(Timestamp::from_float)).collect();
-        let runtimes = read("_runtime")?.into_iter().map(|value| value.filter(|value| value.is_finite())).collect();
-        Ok(Own { steps, times, runtimes, kept })
-    }
-}
-
-/// The rows of a row group, as texts.
-fn exported_rows(exported: &mut Exported, origin: usize) -> Result<Vec<Row<'static>>> {
-    let own = Own::read(exported)?;
-    let each = own.steps.into_iter().zip(own.times).zip(own.runtimes);
-    let row = |((step, time), runtime)| Row { origin, step, time, runtime, members: Vec::new() };
-    let mut rows: Vec<Row<'static>> = each.map(row).collect();
-    for name in exported.columns.iter().filter(|name| !OWN.contains(&name.as_str())) {
-        let mut key = String::new();
-        json::quote(name, &mut key);
-        let key = key.get(1..key.len() - 1).unwrap_or_default().to_owned();
-        exported.footer.column(exported.group, name, &mut exported.chunks)?.each(|at, cell| {
-            let mut text = String::new();
-            cell.write(&mut text);
-            if let Some(row) = rows.get_mut(at) {
-                row.members.push((key.clone().into(), text.into()));
-            }
-        });
-    }
-    Ok(rows)
-}
-
-impl<'a> Row<'a> {
-    /// Takes over what another row of the same step has.
-    fn join(&mut self, later: Row<'a>) {
-        self.origin = later.origin;
-        self.time = later.time.or(self.time);
-        self.runtime = later.runtime.or(self.runtime);
-        for (key, value) in later.members {
-            match self.members.iter_mut().find(|(known, _)| *known == key) {
-                Some(known) if value != "null" => known.1 = value,
-                Some(_) => {}
-                None => self.members.push((key, value)),
-            }
-        }
-    }
-
-    /// The metrics as one object.
-    fn text(&self) -> String {
-        let mut text = String::from("{");
-        for (key, value) in &self.members {
-            if text.len() > 1 {
-                text.push(',');
-            }
-            text.push('"');
-            text.push_str(key);
-            text.push_str("\":");
-            text.push_str(value);
-        }
-        text.push('}');
-        text
-    }
-}
-
-/// True if a column's name lies below another's, as `a.b` below `a`: then nested values of the one may be called like the other.
-fn clash(columns: &[String]) -> bool {
-    let mut tops = BTreeMap::new();
-    for name in columns {
-        match tops.entry(name.as_str()) {
-            Entry::Occupied(_) => return true,
-            Entry::Vacant(slot) => drop(slot.insert(())),
-        }
-    }
-    let below = |name: &&String| {
-        name.match_indices('.').any(|(at, _)| name.get(..at).is_some_and(|top| tops.contains_key(top)))
-    };
-    columns.iter().any(|name| below(&name))
 }
 
 fn is_empty(values: &Sparse) -> bool {

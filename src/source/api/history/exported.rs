@@ -1,0 +1,132 @@
+//! Rows before they are joined: those of an exported row group, and what any row is until then.
+
+use super::parquet::{Cell, Footer};
+use crate::error::Result;
+use crate::json;
+use crate::record::Timestamp;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Columns that every row may have.
+pub(super) const OWN: [&str; 3] = ["_step", "_timestamp", "_runtime"];
+
+/// A row group of which the wanted columns are there.
+pub(super) struct Exported {
+    pub footer: Arc<Footer>,
+    pub group: usize,
+    pub columns: Vec<String>,
+    pub chunks: BTreeMap<usize, Vec<u8>>,
+}
+
+/// A row whose values are still text.
+#[derive(Default)]
+pub(super) struct Row<'a> {
+    /// Where it came from: rows of one step and different origins are copies of each other.
+    pub origin: usize,
+    pub step: Option<i64>,
+    pub time: Option<Timestamp>,
+    pub runtime: Option<f64>,
+    /// Keys as they stand between quotes, and their values.
+    pub members: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Row<'a> {
+    /// Takes over what another row of the same step has.
+    pub(super) fn join(&mut self, later: Row<'a>) {
+        self.origin = later.origin;
+        self.time = later.time.or(self.time);
+        self.runtime = later.runtime.or(self.runtime);
+        for (key, value) in later.members {
+            match self.members.iter_mut().find(|(known, _)| *known == key) {
+                Some(known) if value != "null" => known.1 = value,
+                Some(_) => {}
+                None => self.members.push((key, value)),
+            }
+        }
+    }
+
+    /// The metrics as one object.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::from("{");
+        for (key, value) in &self.members {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push('"');
+            text.push_str(key);
+            text.push_str("\":");
+            text.push_str(value);
+        }
+        text.push('}');
+        text
+    }
+}
+
+/// `_step`, `_timestamp` and `_runtime` of a row group.
+pub(super) struct Own {
+    pub steps: Vec<Option<i64>>,
+    pub times: Vec<Option<Timestamp>>,
+    pub runtimes: Vec<Option<f64>>,
+    /// The bytes of their chunks, should they be read again.
+    pub kept: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Own {
+    pub(super) fn read(exported: &mut Exported) -> Result<Own> {
+        let (footer, group) = (exported.footer.clone(), exported.group);
+        let rows = footer.groups.get(group).map_or(0, |group| group.rows);
+        let numbers = footer.ranges(group, &OWN.map(str::to_owned));
+        let kept = numbers.iter().filter_map(|(at, _)| Some((*at, exported.chunks.get(at)?.clone()))).collect();
+        let mut read = |name: &str| -> Result<Vec<Option<f64>>> {
+            let mut values = vec![None; rows];
+            if !exported.columns.iter().any(|column| column == name) {
+                return Ok(values);
+            }
+            footer.column(group, name, &mut exported.chunks)?.each(|row, cell| {
+                let value = match cell {
+                    Cell::Int(value) => Some(value as f64),
+                    Cell::Float(value) => Some(value),
+                    _ => None,
+                };
+                values.get_mut(row).into_iter().for_each(|slot| *slot = value);
+            });
+            Ok(values)
+        };
+        // Steps beyond 2^53 would lose their last digits here; no counter gets there.
+        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
+        let steps = read("_step")?.into_iter().map(|value| value.and_then(whole)).collect();
+        let times = read("_timestamp")?.into_iter().map(|value| value.and_then(Timestamp::from_float)).collect();
+        let runtimes = read("_runtime")?.into_iter().map(|value| value.filter(|value| value.is_finite())).collect();
+        Ok(Own { steps, times, runtimes, kept })
+    }
+}
+
+/// The rows of a row group, as texts.
+pub(super) fn exported_rows(exported: &mut Exported, origin: usize) -> Result<Vec<Row<'static>>> {
+    let own = Own::read(exported)?;
+    let each = own.steps.into_iter().zip(own.times).zip(own.runtimes);
+    let row = |((step, time), runtime)| Row { origin, step, time, runtime, members: Vec::new() };
+    let mut rows: Vec<Row<'static>> = each.map(row).collect();
+    for name in exported.columns.iter().filter(|name| !OWN.contains(&name.as_str())) {
+        let mut key = String::new();
+        json::quote(name, &mut key);
+        let key = key.get(1..key.len() - 1).unwrap_or_default().to_owned();
+        exported.footer.column(exported.group, name, &mut exported.chunks)?.each(|at, cell| {
+            let mut text = String::new();
+            cell.write(&mut text);
+            if let Some(row) = rows.get_mut(at) {
+                row.members.push((key.clone().into(), text.into()));
+            }
+        });
+    }
+    Ok(rows)
+}
+
+/// True if a column's name lies below another's, as `a.b` below `a`: then nested values of the one may be called like the other.
+pub(super) fn clash(columns: &[String]) -> bool {
+    let tops: BTreeSet<&str> = columns.iter().map(String::as_str).collect();
+    let below =
+        |name: &&String| name.match_indices('.').any(|(at, _)| name.get(..at).is_some_and(|top| tops.contains(top)));
+    columns.iter().any(|name| below(&name))
+}
