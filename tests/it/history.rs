@@ -1,9 +1,10 @@
 //! History: the bundled runs and logs of every SDK version against the SDK's own reading, and the verb as a user runs it.
 
 use crate::cli::runframe;
+use crate::wandb::{KEY, Server, Switches, World};
 use polars::prelude::*;
 use runframe::history::HistoryQuery;
-use runframe::{Kind, Loader};
+use runframe::{Kind, Loader, Settings, Surroundings, Timestamp};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -248,4 +249,55 @@ fn the_page_on_history_is_true() {
         checked += 1;
     }
     assert!(checked >= 11);
+}
+
+fn settings(server: &Server) -> Settings {
+    let mut around = Surroundings::default();
+    around.env.insert("WANDB_BASE_URL".into(), server.url());
+    around.env.insert("WANDB_API_KEY".into(), KEY.into());
+    Settings::find_in(&around).unwrap()
+}
+
+#[test]
+fn a_server_tells_the_same_history_as_the_logs() {
+    let world = World::from_logs(root().join("examples/wandb"), Timestamp::now()).unwrap();
+    let server = Server::start(world, Switches::default());
+    let from_server = |query: &HistoryQuery| {
+        let loader = Loader::default().settings(settings(&server));
+        let loader = loader.source("lab/mnist").unwrap().source("lab/translate").unwrap();
+        loader.history(query).unwrap()
+    };
+    let keys = || HistoryQuery::new().keys(["loss", "val/*"]);
+    for query in [HistoryQuery::new(), keys(), keys().steps(2..=4)] {
+        let (logs, told) = (history("examples/wandb", &query), from_server(&query));
+        let told_rows = told.collect().unwrap();
+        assert_eq!(told_rows.schema(), logs.schema());
+        assert_eq!(told_rows.height(), logs.height());
+        let same = |name: &str| {
+            let pair = [&told_rows, &logs].map(|rows| rows.column(name).unwrap().as_materialized_series().clone());
+            // The stand-in keeps objects, not their texts.
+            let values = |series: &Series| -> Option<Vec<Option<Value>>> {
+                let texts = series.str().ok()?.iter();
+                texts.map(|text| text.map(serde_json::from_str).transpose().ok()).collect()
+            };
+            pair[0].equals_missing(&pair[1]) || (values(&pair[0]).is_some() && values(&pair[0]) == values(&pair[1]))
+        };
+        let names = logs.get_column_names().into_iter().map(|name| name.as_str());
+        let other: Vec<&str> = names.filter(|name| !same(name)).collect();
+        assert!(other.is_empty(), "{other:?} differ");
+        assert_eq!(told.receipt().complete, Some(true), "{}", told.receipt());
+    }
+}
+
+#[test]
+fn samples_are_told_as_such() {
+    let world = World::from_logs(root().join("examples/wandb"), Timestamp::now()).unwrap();
+    let server = Server::start(world, Switches::default());
+    let loader = Loader::default().settings(settings(&server)).source("lab/mnist").unwrap();
+    let history = loader.history(&HistoryQuery::new().keys(["loss"]).samples(3)).unwrap();
+    let whole = loader.history(&HistoryQuery::new().keys(["loss"])).unwrap();
+    assert!(history.height() > 0 && history.height() < whole.height(), "{} of {}", history.height(), whole.height());
+    assert!(history.receipt().to_string().contains("SAMPLED"), "{}", history.receipt());
+    let error = loader.history(&HistoryQuery::new().keys(["los"])).unwrap_err();
+    assert!(error.to_string().contains("did you mean loss?"), "{error}");
 }

@@ -1,12 +1,16 @@
 //! A world of runs read from `.wandb` logs, as if they had been synced to a server.
 
 use super::generate::alias;
+use super::history::History;
 use super::rng::Rng;
 use super::text::{members, object, quote_non_finite};
 use super::world::{Artifact, Input, Project, Run, User, World, global_id};
-use runframe::{ArtifactVersion, Document, LogSource, Progress, Source, Timestamp, Wanted};
+use runframe::{
+    ArtifactVersion, Document, HistoryQuery, Kind, Loader, LogSource, Progress, Source, Timestamp, Wanted, sink,
+};
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// What a log without entity or project is synced to.
@@ -15,7 +19,8 @@ const NOWHERE: (&str, &str) = ("local", "uncategorized");
 impl World {
     /// Every run below `path`; `now` decides which are still running.
     pub fn from_logs(path: impl Into<PathBuf>, now: Timestamp) -> runframe::Result<World> {
-        let source = LogSource::open(&[path.into()])?.now(now);
+        let path = path.into();
+        let source = LogSource::open(std::slice::from_ref(&path))?.now(now);
         let batches = Mutex::new(Vec::new());
         let keep = |batch| {
             batches.lock().unwrap().push(batch);
@@ -36,7 +41,42 @@ impl World {
                 *version = last[&version.id].clone();
             }
         }
+        world.take_histories(&path)?;
         Ok(world)
+    }
+
+    /// Gives the runs the rows that their logs have, all of them live.
+    fn take_histories(&mut self, path: &Path) -> runframe::Result<()> {
+        let loader = Loader::default().source(path.to_str().unwrap())?;
+        let history = loader.history(&HistoryQuery::new())?;
+        let mut options = sink::Options::default();
+        options.json_columns.extend(history.json_columns().iter().cloned());
+        let mut lines = Vec::new();
+        sink::write(&history.collect()?, sink::Format::Jsonl, &options, &mut lines)?;
+        let mut rows: HashMap<String, Vec<(i64, String)>> = HashMap::new();
+        for line in String::from_utf8(lines).unwrap().lines() {
+            let mut row: Map<String, Value> = serde_json::from_str(line).unwrap();
+            let mut part = |name: &str| row.remove(name).unwrap().as_str().map(str::to_owned);
+            let (entity, project, name) = (part("entity"), part("project"), part("name").unwrap());
+            let time = part("_timestamp").map(|text| Timestamp::parse(&text).unwrap().micros() as f64 / 1e6);
+            row.insert("_timestamp".to_owned(), time.into());
+            let Some(step) = row["_step"].as_i64() else { continue };
+            let values = row.into_iter().filter(|(_, value)| !value.is_null());
+            // The server has the keys as they were logged, without their kinds.
+            let values: Map<String, Value> =
+                values.map(|(key, value)| (Kind::split(&key).0.to_owned(), value)).collect();
+            let entity = entity.unwrap_or_else(|| NOWHERE.0.to_owned());
+            let project = project.unwrap_or_else(|| NOWHERE.1.to_owned());
+            rows.entry(format!("{entity}/{project}/{name}")).or_default().push((step, Value::from(values).to_string()));
+        }
+        for project in &mut self.projects {
+            for run in &mut project.runs {
+                let rows = rows.remove(&format!("{}/{}/{}", project.entity, project.name, run.name));
+                run.history_rows = rows.as_ref().map(|rows| rows.len() as i64).or(run.history_rows.map(|_| 0));
+                run.history = rows.map(|rows| Arc::new(History::of(rows)));
+            }
+        }
+        Ok(())
     }
 
     fn sync(&mut self, run: &runframe::Run, store: &mut Store) {

@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 use std::fmt;
 
+/// How much of what is missing the one line tells; the receipt as JSON has all.
+const SHOWN: usize = 5;
+
 /// How a load from a server went. Counts are complete; lists keep the first 1,000 entries.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -199,6 +202,10 @@ impl fmt::Display for Served {
         if !self.fields_dropped.is_empty() {
             write!(f, "; without {}, which the server does not know", self.fields_dropped.join(", "))?;
         }
-        self.incomplete.iter().try_for_each(|line| write!(f, "; INCOMPLETE: {line}"))
+        self.incomplete.iter().take(SHOWN).try_for_each(|line| write!(f, "; INCOMPLETE: {line}"))?;
+        match self.incomplete.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "; INCOMPLETE in {more} more places, which --receipt lists"),
+        }
     }
 }
