@@ -7,15 +7,18 @@ mod fixed;
 mod resolve;
 mod sparse;
 
+#[cfg(feature = "frame")]
 pub use artifacts::ArtifactLists;
 pub use dense::Dense;
-#[cfg_attr(not(feature = "frame"), allow(unused_imports))]
+#[cfg(feature = "frame")]
 pub use fields::resolve_alias;
 pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};
 #[cfg(feature = "frame")]
 pub(crate) use resolve::fits;
-pub use resolve::{Facts, Kind, LeafType, Shape, shapes};
+#[cfg(any(test, feature = "frame"))]
+pub use resolve::shapes;
+pub use resolve::{Facts, Kind, LeafType, Shape};
 pub use sparse::Sparse;
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};

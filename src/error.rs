@@ -267,6 +267,7 @@ fn likeness(wanted: &str, candidate: &str) -> f64 {
 }
 
 /// `" (did you mean a, b?)"`'s inside, or `None` when nothing is near.
+#[cfg(feature = "frame")]
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let near = nearest(name, known);
     if near.is_empty() { None } else { Some(format!("did you mean {}?", near.join(" or "))) }

@@ -348,6 +348,7 @@ fn compact_json(text: &mut Cow<'_, str>) -> Result<(), JsonError> {
 
 /// The value of a JSON text that a json column held: numbers and lists that stood there because their path had no room
 /// for them elsewhere are themselves again.
+#[cfg(feature = "frame")]
 pub fn reread(text: &str) -> Leaf<'_> {
     let mut reader = Reader::new(text);
     match reader.next() {

@@ -33,7 +33,7 @@
 //! With `default-features = false` the reading half is left: logs, flattening, sparse columns, without Polars.
 
 // The stand-in for W&B's server, which unit tests include, names the crate as users do.
-#[cfg(test)]
+#[cfg(all(test, feature = "frame", feature = "api"))]
 extern crate self as runframe;
 
 mod columns;

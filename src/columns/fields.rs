@@ -150,6 +150,7 @@ fields! {
 }
 
 /// Spellings of the prefixes of flattened columns, W&B's and the SDK's, and what they mean here.
+#[cfg(any(test, feature = "frame"))]
 const PREFIXES: [(&str, &str); 4] = [
     ("summary_metrics.", "summary."),
     ("summaryMetrics.", "summary."),
@@ -158,6 +159,7 @@ const PREFIXES: [(&str, &str); 4] = [
 ];
 
 /// The column name that `name` means: an alias of a field or of a prefix (`summary_metrics.x`), else `None`.
+#[cfg(any(test, feature = "frame"))]
 pub fn resolve_alias(name: &str) -> Option<String> {
     if let Some(field) = FIELDS.iter().find(|field| field.aliases.contains(&name)) {
         return Some(field.name.to_owned());

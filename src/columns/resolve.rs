@@ -154,6 +154,7 @@ fn list_type(values: &Sparse) -> LeafType {
 
 /// The columns of a path, in the order of [`Kind::ALL`]; the first gets the plain name. A path of nulls only is one
 /// column of strings.
+#[cfg(any(test, feature = "frame"))]
 pub fn shapes(values: &Sparse) -> Vec<Shape> {
     let facts = Facts::of(values);
     let kept_ints = values.ints.iter().filter(|(_, v)| fits(**v, facts.floats)).count();

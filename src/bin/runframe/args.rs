@@ -130,10 +130,13 @@ Examples:
   runframe history ./wandb --at-best val/loss:min -s test/f1,val/acc
   runframe history ./wandb --system -k 'system.gpu*' -o gpu.parquet
   runframe history ./wandb -k loss --tidy --format csv
+  runframe history my-team/mnist -k loss -w \"created_at > now() - interval '7 days'\"
+  runframe history my-team/mnist -k loss --samples 500      a sample of each run, chosen by the server
 
 One row per run and step: entity, project, name, _step, _timestamp, _runtime (seconds), then one column per metric, typed by all rows \
-of all runs. Nothing is sampled. A row is kept if it has a value of any key; what it lacks is null, and NaN is not null. \
+of all runs. Nothing is sampled unless --samples says so. A row is kept if it has a value of any key; what it lacks is null, and NaN is not null. \
 Rows of a run with the same step become one, the later folder's values win.
+Of a server's runs the files that W&B has exported are read, only the asked columns of them, and the rows that are not exported yet.
 --tidy writes one row per value: key, value (numbers), text (all else). --at-best writes one row per run: the values of COLS in the row \
 where METRIC is best.";
 
