@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --example wandb_server -- --serve                                  # the bundled runs, on port 8765
 //! cargo run --release --example wandb_server -- --serve --runs 10000 --latency-ms 50
-//! cargo run --release --example wandb_server -- --serve --runs 100 --steps 1000   # with logged steps
+//! cargo run --release --example wandb_server -- --serve --runs 100 --steps 1000   # with logged steps; --wide 5 adds metrics
 //! ```
 //!
 //! Without `--serve` it asks itself one question and ends. While it serves, `POST /control` changes the world:
@@ -39,8 +39,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(runs) => {
             // With logged steps, the last tenth of which is not exported yet.
             let rows = option("--steps").and_then(|rows| rows.parse().ok());
+            let wide = option("--wide").and_then(|wide| wide.parse().ok()).unwrap_or(0);
             let history =
-                rows.map(|rows| HistoryRecipe { live: rows / 10, structs: true, ..HistoryRecipe::rows(rows) });
+                rows.map(|rows| HistoryRecipe { live: rows / 10, structs: true, wide, ..HistoryRecipe::rows(rows) });
             World::generate(&Recipe { seed: number("--seed", 7), history, ..Recipe::runs(runs) })
         }
         // The bundled runs are of November 2026; "now" is set so that their states stay the same.

@@ -131,8 +131,8 @@ print(done.returncode, wall, resource.getrusage(resource.RUSAGE_CHILDREN).ru_max
 class Server:
     """examples/wandb_server.rs in a process of its own."""
 
-    def __init__(self, binary, runs, latency_ms, port):
-        argv = [binary, "--serve", "--runs", str(runs), "--latency-ms", str(latency_ms), "--port", str(port)]
+    def __init__(self, binary, runs, latency_ms, port, more=()):
+        argv = [binary, "--serve", "--runs", str(runs), "--latency-ms", str(latency_ms), "--port", str(port), *more]
         self.url, self.runs = f"http://127.0.0.1:{port}", runs
         self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for _ in range(600):
