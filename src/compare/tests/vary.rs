@@ -139,29 +139,3 @@ fn other_columns_and_faults() {
     assert_eq!(look(&["config.yy"], &[]).unwrap_err().to_string(), "unknown column config.yy (did you mean config.y?)");
     assert!(look(&[], &["q*"]).unwrap_err().to_string().contains("no column matches q*"));
 }
-
-/// Not a test of speed: `cargo test --release vary_at_size -- --ignored --nocapture` tells it.
-#[test]
-#[ignore = "for its time only"]
-#[allow(clippy::print_stdout)]
-fn vary_at_size() {
-    let (rows, keys) = (10_000, 1_000);
-    let columns = (0..keys).map(|key| match key % 3 {
-        0 => Column::new(
-            format!("config.f{key}").into(),
-            (0..rows).map(|row| (row % (key + 2)) as f64 / 7.0).collect::<Vec<f64>>(),
-        ),
-        1 => Column::new(
-            format!("config.s{key}").into(),
-            (0..rows).map(|row| format!("value {}", row % (key + 2))).collect::<Vec<String>>(),
-        ),
-        _ => Column::new(
-            format!("config.i{key}").into(),
-            (0..rows).map(|row| (row % 9 > 3).then_some(row as i64)).collect::<Vec<Option<i64>>>(),
-        ),
-    });
-    let runs = DataFrame::new(rows, columns.collect()).unwrap();
-    let start = std::time::Instant::now();
-    let varying = vary(runs.lazy(), &VaryOptions::default()).unwrap();
-    println!("{} keys over {} runs: {:?}", varying.varying(), varying.runs(), start.elapsed());
-}
