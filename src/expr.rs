@@ -147,18 +147,29 @@ fn tree_of(text: &str, start: usize, names: &Names<'_>) -> Result<Ast> {
 
 /// The parser's error in our words, with the offset that our spans carry as the column.
 fn parse_fault(text: &str, start: usize, error: &ParserError, names: &Names<'_>) -> Error {
+    let (at, what) = match expected(text, error) {
+        Ok(found) => found,
+        Err(deep) => return deep,
+    };
+    if let Some(cure) = lexer::lex(text, start, names).ok().and_then(|tokens| element_cure(text, &tokens, at)) {
+        return fault(at, "in takes values in parentheses", &cure);
+    }
+    fault(at, &format!("expected {what}"), "see docs/expressions.md")
+}
+
+/// Where the parser stopped, and what it expected, in our words; our spans carry the offset as the column.
+///
+/// # Errors
+/// Text that is nested too deeply for the parser to say.
+fn expected(text: &str, error: &ParserError) -> Result<(usize, String)> {
     let message = match error {
-        ParserError::RecursionLimitExceeded => return fault(0, "nested too deeply", "use fewer parentheses"),
+        ParserError::RecursionLimitExceeded => return Err(fault(0, "nested too deeply", "use fewer parentheses")),
         ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
     };
     let (what, column) = message.rsplit_once(" at Line: 1, Column: ").unwrap_or((message, ""));
     let at = column.parse::<usize>().map_or(text.len(), |column| column.saturating_sub(1));
     let what = what.trim_start_matches("Expected: ").replace(", found: EOF", " at the end");
-    let what = what.replace(", found: ", " instead of ").replace('"', "");
-    if let Some(cure) = lexer::lex(text, start, names).ok().and_then(|tokens| element_cure(text, &tokens, at)) {
-        return fault(at, "in takes values in parentheses", &cure);
-    }
-    fault(at, &format!("expected {what}"), "see docs/expressions.md")
+    Ok((at, what.replace(", found: ", " instead of ").replace('"', "")))
 }
 
 /// For `'x' in list`: how to ask whether the list at byte `at` holds what stands before `in`.

@@ -24,7 +24,7 @@
 mod check;
 mod words;
 
-use super::{Context, Needs, fault, fault_of};
+use super::{Context, Needs, expected, fault, fault_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{Direction, RunVerbs};
 use check::{Known, nulls_last};
@@ -205,18 +205,11 @@ impl Statement {
         })
     }
 
-    /// The parser's error in our words, with the offset that our spans carry as the column.
+    /// The parser's error in our words.
     fn parse_fault(&self, error: &ParserError) -> Error {
-        let message = match error {
-            ParserError::RecursionLimitExceeded => return fault(0, "nested too deeply", "use fewer parentheses"),
-            ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
-        };
-        let (what, column) = message.rsplit_once(" at Line: 1, Column: ").unwrap_or((message, ""));
-        let at = column.parse::<usize>().map_or(self.text.len(), |column| column.saturating_sub(1));
-        let what = what.trim_start_matches("Expected: ").replace(", found: EOF", " at the end");
-        let what = what.replace(", found: ", " instead of ").replace('"', "");
         let cure = "names that are words of SQL, or hold other characters, are quoted: \"order\"";
-        fault(at, &format!("expected {what}"), cure)
+        let told = |(at, what): (usize, String)| fault(at, &format!("expected {what}"), cure);
+        expected(&self.text, error).map_or_else(|deep| deep, told)
     }
 
     /// What Polars says against the statement, at the first word that it quotes.
