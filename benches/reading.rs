@@ -2,48 +2,11 @@
 #![allow(clippy::expect_used, missing_docs)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use runframe::{Columns, Document, LogSource, Progress, Receipt, Run, RunFrame, Source, Wanted};
+use runframe::{Columns, LogSource, Progress, Receipt, Run, RunFrame, Source, Wanted};
 use std::hint::black_box;
 use std::path::PathBuf;
 
-/// Runs of about 60 config and 120 summary keys out of 400, nested, with conflicts of kind, `"NaN"` and histograms.
-fn generated(count: usize) -> Vec<Run> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    let mut document = |keys: usize, pool: u64| {
-        let mut members = Vec::new();
-        for _ in 0..keys {
-            let (key, value) = (random() % pool, random());
-            let text = match value % 20 {
-                0 => "\"NaN\"".to_owned(),
-                1 => format!("\"adam-{}\"", value % 7),
-                2 => (value % 1_000).to_string(),
-                3 => "[1,2,3,4]".to_owned(),
-                4 => r#"{"_type":"histogram","bins":[0,1,2],"values":[3,4]}"#.to_owned(),
-                _ => format!("{:.6}", value as f64 / u64::MAX as f64),
-            };
-            let group = key % 7;
-            members.push(if group == 0 {
-                format!("\"g{}\":{{\"k{key}\":{text}}}", key % 13)
-            } else {
-                format!("\"k{key}\":{text}")
-            });
-        }
-        Document::plain(format!("{{{}}}", members.join(",")))
-    };
-    let run = |at| Run {
-        name: format!("run{at}"),
-        config: Some(document(60, 133)),
-        summary: Some(document(120, 267)),
-        ..Run::default()
-    };
-    (0..count).map(run).collect()
-}
+mod runs;
 
 fn bytes(runs: &[Run]) -> u64 {
     runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text.len() as u64).sum()
@@ -56,7 +19,7 @@ fn flattened(runs: &[Run]) -> Columns {
 }
 
 fn flatten(criterion: &mut Criterion) {
-    let runs = generated(1_000);
+    let runs = runs::ordinary(0..1_000);
     let mut group = criterion.benchmark_group("flatten");
     group.throughput(Throughput::Bytes(bytes(&runs)));
     group.bench_function("1,000 runs to columns", |b| b.iter(|| flattened(black_box(&runs))));
@@ -68,7 +31,7 @@ fn flatten(criterion: &mut Criterion) {
 }
 
 fn frame(criterion: &mut Criterion) {
-    let runs = generated(1_000);
+    let runs = runs::ordinary(0..1_000);
     let frame = || RunFrame::from_columns(flattened(&runs), Receipt::default()).expect("a frame");
     let made = frame();
     let mut group = criterion.benchmark_group("frame");

@@ -146,6 +146,17 @@ impl RunFrame {
         Ok(part.column(column)?.clone())
     }
 
+    /// Some rows of all columns.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Result<DataFrame> {
+        let names: Vec<&str> = self.schema().iter_names().map(|name| name.as_str()).collect();
+        self.table.read_slice(&names, rows)
+    }
+
+    /// True if the rows are on disk and not in memory.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.table.filters()
+    }
+
     /// Says in the receipt how many runs there are with those that are elsewhere.
     pub(crate) fn counting(mut self, runs: u64) -> Self {
         let receipt = Receipt { runs, ..(*self.receipt).clone() };

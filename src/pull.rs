@@ -12,13 +12,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, import};
 use crate::load::{Key, Loader, last_of_each, open_stored, read_and};
 use crate::record::{Receipt, Served};
-use crate::sink::row_groups::{self, Chunk};
-use crate::sink::{self, Format, Options};
+use crate::sink;
 use crate::source::api::{ApiSource, LightListing};
 use crate::source::location::Location;
 use condition::{Condition, Rejected, Seen};
 use journal::Journal;
-use polars::prelude::SortMultipleOptions;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -196,18 +194,7 @@ impl Pull {
     fn write(&self, mut columns: Columns, receipt: Receipt, manifest: &Value) -> Result<RunFrame> {
         order::sort(&mut columns);
         let frame = RunFrame::from_columns(columns, receipt)?;
-        let names: Vec<&str> = frame.schema().iter_names().map(|name| name.as_str()).collect();
-        sink::save(&self.output, |out| {
-            row_groups::write(out, frame.schema(), &metadata(&frame, manifest), |file| {
-                for rows in row_groups::groups(frame.height(), names.len()) {
-                    let column = |at: usize| {
-                        frame.part(names.get(at).copied().unwrap_or_default(), rows.clone()).map(Chunk::Values)
-                    };
-                    file.group(rows.len(), &column)?;
-                }
-                Ok(())
-            })
-        })?;
+        sink::write_runs(&frame, &[(KEY.to_owned(), manifest.to_string())], &self.output)?;
         Ok(frame)
     }
 
@@ -220,11 +207,10 @@ impl Pull {
 
     /// Writes what was loaded from other places than servers.
     fn write_others(&self, frame: &RunFrame) -> Result<()> {
-        let options = Options { metadata: frame.metadata(), ..Options::default() };
-        let by = ["entity", "project", "created_at", "name"];
-        let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
-        let table = frame.collect()?.sort(by, order)?;
-        sink::write_file(&table, &self.output, Format::Parquet, &options)
+        let mut columns = frame.to_columns()?;
+        columns.forget_receipt();
+        order::sort(&mut columns);
+        sink::write_runs(&RunFrame::from_columns(columns, frame.receipt().clone())?, &[], &self.output)
     }
 }
 

@@ -11,6 +11,7 @@ mod markdown;
 mod markup;
 mod parquet;
 pub(crate) mod row_groups;
+mod runs;
 mod spy;
 mod stream;
 mod table;
@@ -19,6 +20,7 @@ mod text;
 mod xlsx;
 
 pub use file::{abandon, save, write_file};
+pub use runs::write_runs;
 pub use stream::is_stdout;
 pub use telling::telling_first;
 pub use text::Zone;

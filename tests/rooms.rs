@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("frame", &["record", "flatten", "columns", "json", "error"], true),
     ("ops", &["record", "columns", "error"], true),
     ("expr", &["record", "columns", "ops", "error"], true),
-    ("sink", &["record", "error"], true),
+    ("sink", &["record", "frame", "error"], true),
     ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
     ("load", &["source", "record", "columns", "frame", "expr", "error"], true),
     ("history", &["load", "source", "record", "flatten", "json", "columns", "frame", "ops", "sink", "error"], true),

@@ -23,6 +23,8 @@ const CELLS: usize = 1 << 20;
 const SMALL: usize = CELLS / 4;
 /// Columns of all groups together; a footer that describes more is slow to read.
 const CHUNKS: usize = 50_000;
+/// Columns above which most are nearly empty in every run, so that a chunk costs more by itself than by its values.
+const WIDE: usize = 1_000;
 /// Rows of one group, at least and at most.
 const ROWS: (usize, usize) = (2_048, 65_536);
 /// Bytes of a page before compression: a group's lists are one page, which can be copied without being read.
@@ -52,7 +54,8 @@ struct Encoder {
 /// How many rows a group has, in a table of this size.
 pub(crate) fn rows_of_a_group(height: usize, width: usize) -> usize {
     let width = width.max(1);
-    (CELLS / width).max(height.saturating_mul(width) / CHUNKS).clamp(ROWS.0, ROWS.1)
+    let chunks = if width > WIDE { CHUNKS / 4 } else { CHUNKS };
+    (CELLS / width).max(height.saturating_mul(width) / chunks).clamp(ROWS.0, ROWS.1)
 }
 
 /// A table's rows, cut into groups.

@@ -10,6 +10,9 @@ use runframe::{Error, ErrorKind, Result, Timestamp, sink};
 /// Writes what the query finds.
 pub(crate) fn run(query: &Query, loaded: &Loaded, output: &Output) -> Result<()> {
     let frame = &loaded.frame;
+    if output.format == sink::Format::Parquet && !sink::is_stdout(&output.path) && is_whole(query) {
+        return sink::write_runs(frame, &[], &output.path);
+    }
     let mut table = table(query, loaded, context(output)?)?;
     if output.format == sink::Format::Table && query.select.is_empty() {
         table = table.select(sink::telling_first(&table))?;
@@ -18,6 +21,12 @@ pub(crate) fn run(query: &Query, loaded: &Loaded, output: &Output) -> Result<()>
     options.metadata = frame.metadata();
     options.json_columns = frame.json_columns().to_vec();
     sink::write_file(&table, &output.path, output.format, &options)
+}
+
+/// True if every row and every column is asked for, as they stand.
+fn is_whole(query: &Query) -> bool {
+    let Query { select, drop, filters, filter, sort, limit, .. } = query;
+    [select, drop, filters, sort].iter().all(|texts| texts.is_empty()) && filter.is_none() && limit.is_none()
 }
 
 /// The present, and the zone that times are shown in, for days and hours.
