@@ -19,6 +19,7 @@ mod keys;
 mod log;
 mod query;
 mod rows;
+mod scan;
 #[cfg(feature = "api")]
 mod servers;
 mod store;
@@ -28,6 +29,7 @@ mod value;
 pub use crate::ops::history::{HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
 pub use forms::tidy;
 pub use query::{HistoryQuery, run_keys};
+pub use scan::HistoryScan;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table};

@@ -34,8 +34,12 @@ const WAITING: usize = 8;
 
 /// Which metrics are wanted.
 pub(crate) trait Keys: Sync {
-    /// True if all are; then rows without any value are kept, too.
+    /// True if all are.
     fn all(&self) -> bool;
+    /// True if rows are kept that have none of them.
+    fn keeps_all_rows(&self) -> bool {
+        self.all()
+    }
     /// True if the metric of this column path is wanted.
     fn takes(&self, path: &str) -> bool;
     /// False if surely no metric is wanted that is, or lies below, this top-level key.
@@ -164,7 +168,7 @@ impl ApiSource {
             })
         });
         let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let whole = ask.keys.all() && ask.steps == Steps::default() && ask.samples.is_none();
+        let whole = ask.keys.keeps_all_rows() && ask.steps == Steps::default() && ask.samples.is_none();
         totals.receipt(read, ask.samples, whole, &format!("{entity}/{project}"))
     }
 }

@@ -154,7 +154,7 @@ async fn open(storage: &Storage<'_>, url: &str, keys: &dyn Keys) -> Result<Optio
         let what = format!("column {name} of an exported history has a type that is not read");
         return Err(Trouble::Failed(Error::new(ErrorKind::Unsupported, what)));
     }
-    let any = keys.all() || columns.iter().any(|name| !OWN.contains(&name.as_str()));
+    let any = keys.keeps_all_rows() || columns.iter().any(|name| !OWN.contains(&name.as_str()));
     Ok(any.then(|| File { url: url.to_owned(), footer: Arc::new(footer), whole, columns }))
 }
 

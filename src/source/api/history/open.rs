@@ -44,7 +44,8 @@ impl Described {
         matches!((count, self.lines), (Some(count), Some(lines)) if count >= lines)
     }
 
-    /// The keys to ask for; `None` if they are all wanted, or which ones cannot be known.
+    /// The keys to ask for, `_step` among them if rows are wanted that have none of the others; `None` if they are all wanted, or which
+    /// ones cannot be known.
     pub(super) fn names(&self, wanted: &dyn Keys) -> Option<Vec<String>> {
         if wanted.all() {
             return None;
@@ -60,6 +61,9 @@ impl Described {
             if !names.contains(&bare) && !keys.contains_key(&bare) {
                 names.push(bare);
             }
+        }
+        if wanted.keeps_all_rows() {
+            names.push("_step".to_owned());
         }
         Some(names)
     }

@@ -128,7 +128,7 @@ fn specs(of: &Described, names: &[String]) -> Vec<Vec<String>> {
     let with = |name: &String| {
         let mut keys = step();
         keys.extend(beside.iter().map(|key| (*key).to_owned()));
-        keys.push(name.clone());
+        keys.extend(Some(name.clone()).filter(|name| name != "_step"));
         keys
     };
     let mut all: Vec<Vec<String>> = names.iter().map(with).collect();

@@ -168,7 +168,7 @@ impl<'k> Assembler<'k> {
             return Ok(false);
         }
         let inside: Vec<bool> = own.steps.iter().map(|step| self.steps.contain(*step)).collect();
-        let mut has = vec![self.keys.all(); rows];
+        let mut has = vec![self.keys.keeps_all_rows(); rows];
         for name in exported.columns.clone().iter().filter(|name| !OWN.contains(&name.as_str())) {
             let column = exported.footer.column(exported.group, name, &mut exported.chunks)?;
             self.column(name, &column, &inside, &mut has, &mut made.notes);
@@ -270,14 +270,14 @@ impl<'k> Assembler<'k> {
             while let Some(next) = rows.next_if(|next| next.step == row.step && row.step.is_some()) {
                 match next.origin == row.origin {
                     false => made.copies += 1,
-                    true if job.by_key => {}
+                    true if job.by_key => made.read -= 1,
                     true => made.repeats += 1,
                 }
                 row.join(next);
             }
             let at = made.chunk.steps.len();
             let found = self.document(row.text(), at, &mut made.notes);
-            if found > 0 || self.keys.all() {
+            if found > 0 || self.keys.keeps_all_rows() {
                 made.chunk.steps.push(row.step);
                 made.chunk.times.push(row.time.map(Timestamp::micros));
                 made.chunk.runtimes.push(row.runtime);
