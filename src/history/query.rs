@@ -201,6 +201,11 @@ fn paths(name: &str) -> impl Iterator<Item = String> {
     std::iter::once(name).chain(path).map(str::to_owned)
 }
 
+/// The path of the metric that a column of this name is of: without its kind.
+pub fn metric_of(column: &str) -> &str {
+    Kind::split(column).0
+}
+
 /// True if `key`, a path or a glob, means `path`.
 pub(crate) fn means(key: &str, path: &str) -> bool {
     key == path || (key.contains(['*', '?']) && is_like(key, path))

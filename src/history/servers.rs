@@ -3,7 +3,7 @@
 use super::chunk::{HistoryChunk, NONE};
 use super::query::HistoryQuery;
 use super::{HistorySink, HistorySource};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::record::{Receipt, RunKey};
 use crate::source::Progress;
 use crate::source::api::ApiSource;
@@ -50,14 +50,11 @@ impl Projects {
 
 impl HistorySource for Projects {
     fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
-        if query.is_system() {
-            let error = Error::new(ErrorKind::Unsupported, "system metrics are read from logs only, as yet");
-            return Err(error.hint("name a folder of .wandb logs"));
-        }
         let (runs, mut receipt) = self.runs(query)?;
         let (min, max) = query.limits();
         let asked = Asked(query);
-        let ask = HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled() };
+        let ask =
+            HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled(), system: query.is_system() };
         for ((entity, project), names) in &runs {
             let taker = Taker { sink, entity, project, runs: Mutex::default() };
             receipt.merge(self.0.history((entity, project), names, ask, &taker, progress)?);

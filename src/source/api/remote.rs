@@ -11,6 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// How often many runs are asked for again, before they are asked for in parts.
+const PATIENCE: u32 = 1;
 /// Runs that a page may ask for anywhere.
 const USUAL: usize = 1_000;
 
@@ -79,6 +81,22 @@ impl Remote<'_> {
         if page.found { Ok(page) } else { Err(self.missing(query != Query::Open || page.account.is_some())) }
     }
 
+    /// As [`Remote::ask`], of several runs; if it may be that they are too many for one request, it fails soon.
+    pub(super) async fn ask_in_parts<T, D>(
+        &self,
+        query: Query,
+        text: impl Fn(&Queries) -> String,
+        variables: &(dyn Fn() -> Value + Sync),
+        runs: usize,
+        decode: D,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        self.ask_patiently(query, text, variables, &|_| false, (runs > 1).then_some(PATIENCE), decode).await
+    }
+
     /// Asks, and asks again without the fields that the server turns out to lack.
     pub(super) async fn ask<T, D>(
         &self,
@@ -86,6 +104,22 @@ impl Remote<'_> {
         text: impl Fn(&Queries) -> String,
         variables: &(dyn Fn() -> Value + Sync),
         lighten: &(dyn Fn(bool) -> bool + Sync),
+        decode: D,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        self.ask_patiently(query, text, variables, lighten, None, decode).await
+    }
+
+    async fn ask_patiently<T, D>(
+        &self,
+        query: Query,
+        text: impl Fn(&Queries) -> String,
+        variables: &(dyn Fn() -> Value + Sync),
+        lighten: &(dyn Fn(bool) -> bool + Sync),
+        patience: Option<u32>,
         decode: D,
     ) -> Result<T>
     where
@@ -104,7 +138,7 @@ impl Remote<'_> {
                 }
                 values
             };
-            let call = Call { name: query.name(), query: &sent, variables: &declared, lighten };
+            let call = Call { name: query.name(), query: &sent, variables: &declared, lighten, patience };
             match self.client.ask(call, decode.clone()).await {
                 Ok(answer) => return Ok(answer),
                 // Another request may have learnt the same meanwhile.

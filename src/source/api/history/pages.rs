@@ -47,6 +47,11 @@ impl Need {
         Need { at, from, end, names, width, empty: 0, rows: 0 }
     }
 
+    /// Asks for whole rows.
+    pub(super) fn of_whole_rows(self) -> Self {
+        Need { names: None, ..self }
+    }
+
     fn is_done(&self) -> bool {
         self.end.is_some_and(|end| self.from >= end)
     }
