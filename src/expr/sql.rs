@@ -13,7 +13,8 @@
 //! ```
 //!
 //! The tables are `runs`, one row per run, and `artifacts`, one row per run, direction and artifact version
-//! ([`RunVerbs::explode_artifacts`]), and `history`, one row per run and step, if [`Tables`] has it. A bare name takes the longest column that the text spells, as in [`expr`](super); names
+//! ([`RunVerbs::explode_artifacts`]), and `history`, one row per run and step, if [`Tables`] has it, or reads it
+//! ([`Tables::read_history`]). A bare name takes the longest column that the text spells, as in [`expr`](super); names
 //! with other characters are quoted: `"summary.val loss"`. Joins, subqueries, `with`, windows and Polars' own functions are
 //! Polars' (<https://docs.pola.rs>); of ours come those that it lacks: `logged('model:latest').version`, `used(…)`,
 //! `contains`, `len`, `is_nan`, `is_active`, `now()` and the parts of times. They take columns, not results of other functions of Polars.

@@ -380,7 +380,7 @@ fn wide_and_tidy() {
     ];
     let frame = table(&runs, &all()).unwrap();
     let wide = frame.wide("x").unwrap();
-    assert_eq!(wide.get_column_names(), ["_step", "r0", "r0:string", "r0:bool", "r1", "r1:string"]);
+    assert_eq!(wide.get_column_names(), ["_step", "r0", "r0:bool", "r0:string", "r1", "r1:string"]);
     assert_eq!(
         (shown(&wide, "r0:string"), shown(&wide, "r1:string")),
         (vec!["-".into(), "a".into(), "-".into()], vec!["b".into(), "-".into(), "-".to_owned()])
@@ -391,7 +391,7 @@ fn wide_and_tidy() {
     let wide = frame.wide_of(&["z", "x"]).unwrap();
     assert_eq!(
         wide.get_column_names(),
-        ["_step", "r0/z", "r0/x", "r0/x:string", "r0/x:bool", "r1/x", "r1/x:string", "r2/z"]
+        ["_step", "r0/z", "r0/x", "r0/x:bool", "r0/x:string", "r1/x", "r1/x:string", "r2/z"]
     );
     assert_eq!(frame.wide_of(&["z", "z"]).unwrap().get_column_names(), ["_step", "r0", "r2"]);
     assert_eq!(frame.wide_of(&["?"]).unwrap().width(), wide.width());

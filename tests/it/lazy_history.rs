@@ -1,7 +1,7 @@
 //! Histories of which only what is needed is read: the same answers as over the whole, and what it is that is read.
 
 use crate::bundled::examples;
-use crate::wandb::{KEY, Server, Switches, World};
+use crate::wandb::{HistoryRecipe, KEY, Recipe, Server, Switches, World};
 use polars::prelude::*;
 use runframe::expr::sql::{Statement, Tables};
 use runframe::{HistoryFrame, HistoryNeeds, HistoryQuery, Loader, Settings, Surroundings, Timestamp};
@@ -18,12 +18,15 @@ fn server() -> Server {
     Server::start(World::from_logs(logs, Timestamp::now()).unwrap(), Switches::default())
 }
 
-fn of(server: &Server) -> Loader {
+fn settled(server: &Server) -> Loader {
     let mut around = Surroundings::default();
     around.env.insert("WANDB_BASE_URL".into(), server.url());
     around.env.insert("WANDB_API_KEY".into(), KEY.into());
-    let loader = Loader::default().settings(Settings::find_in(&around).unwrap());
-    loader.source("lab/mnist").unwrap().source("lab/translate").unwrap()
+    Loader::default().settings(Settings::find_in(&around).unwrap())
+}
+
+fn of(server: &Server) -> Loader {
+    settled(server).source("lab/mnist").unwrap().source("lab/translate").unwrap()
 }
 
 /// The answer, or the error's text; integers as floats, since rows that are whole may be of a metric that is not.
@@ -103,11 +106,12 @@ fn statements() -> Vec<String> {
     all
 }
 
-fn compare(loader: &Loader) -> usize {
-    let runs = examples().lazy();
+/// Compares every statement, with other names in it; how many read less than everything.
+fn compare(loader: &Loader, runs: LazyFrame, names: &[(&str, &str)]) -> usize {
     let whole: HistoryFrame = loader.history(&HistoryQuery::new()).unwrap();
     let mut narrow = 0;
     for text in statements() {
+        let text = names.iter().fold(text, |text, (here, there)| text.replace(here, there));
         let expected = answer(&text, Tables::from(runs.clone()).history(whole.lazy()));
         let (read, found) = lazily(&text, loader, &runs);
         narrow += usize::from(read.last() != Some(&HistoryNeeds::everything()));
@@ -122,14 +126,37 @@ fn compare(loader: &Loader) -> usize {
 
 #[test]
 fn statements_answer_over_a_part_what_they_answer_over_the_whole() {
-    let narrow = compare(&loader());
+    let narrow = compare(&loader(), examples().lazy(), &[]);
     assert!(narrow > 60, "only {narrow} read less than everything");
 }
 
 #[test]
 fn the_same_from_servers() {
     let server = server();
-    assert!(compare(&of(&server)) > 60);
+    assert!(compare(&of(&server), examples().lazy(), &[]) > 60);
+}
+
+#[test]
+fn the_same_from_exported_files_and_live_rows_of_every_kind() {
+    let history = HistoryRecipe { live: 12, overlap: 5, files: 2, row_group: 10, ..HistoryRecipe::rows(40) };
+    let world = World::generate(&Recipe { history: Some(history), ..Recipe::small(4) });
+    let server = Server::start(world, Switches::default());
+    let loader = settled(&server).source("acme/fleet").unwrap();
+    let runs = loader.load().unwrap().lazy();
+    let names = [
+        ("1ch3bknw", "r0000001"),
+        ("z4ehlnsd", "r0000002"),
+        ("'mnist'", "'fleet'"),
+        ("'lab'", "'acme'"),
+        ("accuracy", "mixed"),
+        ("phase", "mixed:string"),
+        ("max(mixed)", "max(grad.deep.max)"),
+    ];
+    assert!(compare(&loader, runs.clone(), &names) > 60);
+    // Only strings are left: in these rows the plain name would be theirs.
+    let text = "select status, mixed, list from history where name = 'r0000001' and _step < 9 order by _step";
+    let (read, _) = lazily(text, &loader, &runs);
+    assert!(read.len() == 2 && read[0].limits_rows() && !read[1].limits_rows(), "{read:?}");
 }
 
 #[test]
