@@ -162,14 +162,14 @@ impl HistoryFrame {
         if receipt.runs == 0 && query.chosen_runs().is_some() {
             // No run matches, so none can lack a metric.
             store.suppose(query);
-        } else if !store.unknown(query).is_empty() && query.limits_steps() {
-            // Other steps may have it.
+        } else if !store.unknown(query).is_empty() && query.limits_rows() {
+            // Others may have it.
             let all = Store::new(query.axis());
-            source.history(&query.clone().steps(..), &all, &Progress::default())?;
+            source.history(&query.of_all_rows(), &all, &Progress::default())?;
             store.learn(all);
         }
         if let Some(key) = store.unknown(query).first()
-            && receipt.runs > 0
+            && (receipt.runs > 0 || query.is_narrowed())
         {
             return Err(store.refuse(key));
         }

@@ -128,6 +128,7 @@ impl HistoryQuery {
     }
 
     /// True if every metric is asked for.
+    #[cfg(feature = "api")]
     pub(crate) fn takes_all(&self) -> bool {
         self.keys.is_empty() && self.needs.metrics.is_none()
     }
@@ -141,6 +142,22 @@ impl HistoryQuery {
         let needs = &self.needs;
         // The least of none and some is none.
         (self.min.max(needs.first_step), self.max.into_iter().chain(needs.last_step).min())
+    }
+
+    /// The same metrics, of all runs and steps that it may choose from.
+    pub(crate) fn of_all_rows(&self) -> Self {
+        let needs = self.needs.of_all_rows();
+        HistoryQuery { needs, ..self.clone().steps(..) }
+    }
+
+    /// True if there may be rows that are left out for their steps, or for not being needed.
+    pub(crate) fn limits_rows(&self) -> bool {
+        self.limits_steps() || self.is_narrowed()
+    }
+
+    /// True if there may be rows that are left out for not being needed.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        self.needs.limits_rows()
     }
 
     /// True if rows are chosen by their steps.
@@ -173,7 +190,11 @@ impl HistoryQuery {
         };
         match &self.needs.metrics {
             _ if !self.keys.is_empty() => self.keys.iter().any(may),
-            Some(needed) => needed.iter().any(|path| bare(path).starts_with(&top) || top.starts_with(&bare(path))),
+            Some(needed) => {
+                let below =
+                    |path: &str| path.strip_prefix(&top).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                needed.iter().any(|path| below(&bare(path)))
+            }
             None => true,
         }
     }

@@ -261,6 +261,14 @@ fn scans_give_what_the_whole_gives() {
     let scan =
         loader.scan_history(HistoryQuery::new()).filter(late.and(col("name").eq(lit("1ch3bknw")))).select(["loss"]);
     assert_eq!((scan.needs().first_step, scan.load().unwrap().height()), (Some(3), 3));
+    // Of keys that no row has which is needed, others may.
+    let keys = || HistoryQuery::new().keys(["loss"]);
+    let nobody = loader.scan_history(keys()).filter(col("name").eq(lit("nobody"))).select(["name", "loss"]);
+    let expected = loader.history(&keys()).unwrap().lazy().filter(col("name").eq(lit("nobody")));
+    let expected = expected.select([col("name"), col("loss")]).collect().unwrap();
+    assert_eq!(nobody.collect().unwrap(), expected);
+    let unknown = loader.scan_history(HistoryQuery::new().keys(["los"])).filter(col("name").eq(lit("nobody")));
+    assert!(unknown.select(["name"]).collect().unwrap_err().to_string().contains("no run logged los"));
     let error = loader.scan_history(HistoryQuery::new()).select(["los"]).collect().unwrap_err();
     assert!(error.to_string().contains("unknown column los (did you mean loss?)"), "{error}");
 }

@@ -210,7 +210,8 @@ pub fn events(rows: usize, mut rng: Rng, begin: i64) -> Vec<String> {
     let row = |at: usize| {
         let (runtime, begin) = (at as f64 * 15.0, begin as f64 / 1e6);
         let own = format!("\"_wandb\":true,\"_runtime\":{runtime:?},\"_timestamp\":{:?}", begin + runtime);
-        let gpu = if at % 3 == 0 { String::new() } else { format!(",\"system.gpu.0.gpu\":{}", rng.below(100)) };
+        let gpu =
+            if at.is_multiple_of(3) { String::new() } else { format!(",\"system.gpu.0.gpu\":{}", rng.below(100)) };
         format!("{{{own},\"system.cpu\":{:?}{gpu}}}", rng.unit() * 100.0)
     };
     (0..rows).map(row).collect()

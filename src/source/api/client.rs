@@ -86,6 +86,14 @@ enum Heavy {
     Sure,
 }
 
+#[cfg(feature = "frame")]
+impl Failure {
+    /// True if the question may have been too much.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.heavy != Heavy::No
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         failure.error

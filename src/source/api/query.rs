@@ -19,7 +19,9 @@ pub(super) enum Query {
     Counts,
     MoreArtifacts,
     HistoryOpen,
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
     HistoryRows,
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
     HistorySampled,
     HistoryEvents,
 }

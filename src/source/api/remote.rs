@@ -2,7 +2,7 @@
 
 use super::answer::{self, Fault};
 use super::artifacts::List;
-use super::client::{Call, Client};
+use super::client::{Call, Client, Failure};
 use super::filter::Pager;
 use super::page::Page;
 use super::query::{Queries, Query};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How often many runs are asked for again, before they are asked for in parts.
+#[cfg(feature = "frame")]
 const PATIENCE: u32 = 1;
 /// Runs that a page may ask for anywhere.
 const USUAL: usize = 1_000;
@@ -81,7 +82,8 @@ impl Remote<'_> {
         if page.found { Ok(page) } else { Err(self.missing(query != Query::Open || page.account.is_some())) }
     }
 
-    /// As [`Remote::ask`], of several runs; if it may be that they are too many for one request, it fails soon.
+    /// As [`Remote::ask`], of several runs; `None` if they may be too many for one request.
+    #[cfg(feature = "frame")]
     pub(super) async fn ask_in_parts<T, D>(
         &self,
         query: Query,
@@ -89,12 +91,17 @@ impl Remote<'_> {
         variables: &(dyn Fn() -> Value + Sync),
         runs: usize,
         decode: D,
-    ) -> Result<T>
+    ) -> Result<Option<T>>
     where
         T: Send + 'static,
         D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
     {
-        self.ask_patiently(query, text, variables, &|_| false, (runs > 1).then_some(PATIENCE), decode).await
+        let patience = (runs > 1).then_some(PATIENCE);
+        match self.ask_patiently(query, text, variables, &|_| false, patience, decode).await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if runs > 1 && failure.is_heavy() => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// Asks, and asks again without the fields that the server turns out to lack.
@@ -110,7 +117,7 @@ impl Remote<'_> {
         T: Send + 'static,
         D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
     {
-        self.ask_patiently(query, text, variables, lighten, None, decode).await
+        Ok(self.ask_patiently(query, text, variables, lighten, None, decode).await?)
     }
 
     async fn ask_patiently<T, D>(
@@ -121,7 +128,7 @@ impl Remote<'_> {
         lighten: &(dyn Fn(bool) -> bool + Sync),
         patience: Option<u32>,
         decode: D,
-    ) -> Result<T>
+    ) -> Result<T, Failure>
     where
         T: Send + 'static,
         D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
@@ -143,7 +150,7 @@ impl Remote<'_> {
                 Ok(answer) => return Ok(answer),
                 // Another request may have learnt the same meanwhile.
                 Err(failure) if self.queries.learn(&failure.complaints) || text(self.queries) != sent => {}
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(failure),
             }
         }
     }

@@ -2,11 +2,15 @@
 
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
+use super::load::Reader;
+use super::lock;
 use super::open::{Parts, each_run};
 use super::pages::Page;
+use super::rows::Job;
 use crate::error::Result;
 use crate::json;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 /// Rows that a run is asked for first: those of some hours.
 const FIRST: usize = 1_000;
@@ -17,22 +21,22 @@ const MOST: usize = 50_000_000;
 
 /// A run's system metrics.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Events {
+struct Events {
     /// The run's name.
-    pub run: String,
+    run: String,
     /// False if there is no such run.
-    pub found: bool,
+    found: bool,
     /// Rows that the server counts, if it does.
-    pub lines: Option<usize>,
+    lines: Option<usize>,
     /// Rows that were asked for.
-    pub asked: usize,
+    asked: usize,
     /// The rows as JSON.
-    pub rows: Page,
+    rows: Page,
 }
 
 impl Events {
     /// True if there are rows that did not come.
-    pub(super) fn is_cut(&self) -> bool {
+    fn is_cut(&self) -> bool {
         self.lines.map_or(self.rows.len() >= self.asked, |lines| self.rows.len() < lines)
     }
 
@@ -45,16 +49,44 @@ impl Events {
     }
 }
 
+impl Reader<'_> {
+    /// Reads the system metrics of these runs.
+    ///
+    /// # Errors
+    /// If the server does not answer, or nobody takes the rows.
+    pub(super) async fn system(&self, runs: &[String]) -> Result<()> {
+        let samples = self.load.ask.samples;
+        for of in events(self.remote, self.parts, runs, samples.map(|rows| rows as usize)).await? {
+            let path = self.path_of(&of.run);
+            {
+                let mut totals = lock(self.load.totals);
+                match of.found {
+                    true => totals.found += 1,
+                    false => totals.incomplete.push(format!("{path}: there is no such run")),
+                }
+                if samples.is_none() && of.is_cut() {
+                    let lines = of.lines.map_or_else(|| "more".to_owned(), |lines| lines.to_string());
+                    let came = of.rows.len();
+                    let told =
+                        format!("{path}: {came} rows of system metrics came of {lines}: the server samples them");
+                    totals.incomplete.push(told);
+                }
+            }
+            self.pages.pages.fetch_add(1, Ordering::Relaxed);
+            let job =
+                Job { run: of.run, path, order: 0, groups: Vec::new(), rows: of.rows, by_key: false, steps: None };
+            self.job(job).await?;
+        }
+        self.load.progress.advance(runs.len() as u64);
+        Ok(())
+    }
+}
+
 /// The system metrics of these runs: all of them as far as the server gives them, or `samples` rows of each.
 ///
 /// # Errors
 /// If the project is not there, or the server does not answer.
-pub(super) async fn events(
-    remote: &Remote<'_>,
-    parts: &Parts,
-    runs: &[String],
-    samples: Option<usize>,
-) -> Result<Vec<Events>> {
+async fn events(remote: &Remote<'_>, parts: &Parts, runs: &[String], samples: Option<usize>) -> Result<Vec<Events>> {
     let mut found: Vec<Events> = Vec::new();
     let mut open: Vec<(String, usize)> = runs.iter().map(|run| (run.clone(), samples.unwrap_or(FIRST))).collect();
     while !open.is_empty() {
@@ -75,7 +107,7 @@ pub(super) async fn events(
     Ok(found)
 }
 
-async fn ask(remote: &Remote<'_>, runs: &[(String, usize)]) -> Result<Vec<Events>> {
+async fn ask(remote: &Remote<'_>, runs: &[(String, usize)]) -> Result<Option<Vec<Events>>> {
     let variables = || {
         let mut variables = remote.place();
         for (at, (run, rows)) in runs.iter().enumerate() {
@@ -111,7 +143,7 @@ async fn ask(remote: &Remote<'_>, runs: &[(String, usize)]) -> Result<Vec<Events
         Ok(Some(all))
     };
     let found = remote.ask_in_parts(Query::HistoryEvents, text, &variables, runs.len(), decode).await?;
-    found.ok_or_else(|| remote.missing(true))
+    found.map(|found| found.ok_or_else(|| remote.missing(true))).transpose()
 }
 
 #[cfg(test)]

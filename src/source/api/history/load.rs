@@ -4,7 +4,6 @@ use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
 use super::Steps;
-use super::events::events;
 use super::exported::Exported;
 use super::files::{Renew, Signed, clusters};
 use super::open::{Described, Parts, describe, integer};
@@ -42,12 +41,12 @@ pub(super) struct Load<'a> {
 }
 
 /// What all groups of a load share.
-struct Reader<'a> {
-    load: &'a Load<'a>,
-    remote: &'a Remote<'a>,
+pub(super) struct Reader<'a> {
+    pub load: &'a Load<'a>,
+    pub remote: &'a Remote<'a>,
     storage: &'a Storage<'a>,
-    pages: &'a Pages,
-    parts: &'a Parts,
+    pub pages: &'a Pages,
+    pub parts: &'a Parts,
 }
 
 /// A run in work: what the server says of it, and the place of its next chunk.
@@ -155,44 +154,20 @@ impl Reader<'_> {
         self.path_of(&of.run)
     }
 
-    fn path_of(&self, run: &str) -> String {
+    /// The path of a run of this name.
+    pub(super) fn path_of(&self, run: &str) -> String {
         format!("{}/{run}", self.remote.path())
-    }
-
-    /// System metrics.
-    async fn system(&self, runs: &[String]) -> Result<()> {
-        let samples = self.load.ask.samples;
-        for of in events(self.remote, self.parts, runs, samples.map(|rows| rows as usize)).await? {
-            let path = self.path_of(&of.run);
-            {
-                let mut totals = lock(self.load.totals);
-                match of.found {
-                    true => totals.found += 1,
-                    false => totals.incomplete.push(format!("{path}: there is no such run")),
-                }
-                if samples.is_none() && of.is_cut() {
-                    let lines = of.lines.map_or_else(|| "more".to_owned(), |lines| lines.to_string());
-                    let came = of.rows.len();
-                    let told =
-                        format!("{path}: {came} rows of system metrics came of {lines}: the server samples them");
-                    totals.incomplete.push(told);
-                }
-            }
-            self.pages.pages.fetch_add(1, Ordering::Relaxed);
-            let job =
-                Job { run: of.run, path, order: 0, groups: Vec::new(), rows: of.rows, by_key: false, steps: None };
-            self.job(job).await?;
-        }
-        self.load.progress.advance(runs.len() as u64);
-        Ok(())
     }
 
     /// The damaged parts of files, in pages: whole rows, so that their number tells whether they are all there.
     async fn again(&self, damaged: &[Damaged]) -> Result<()> {
         let mut runs: Vec<String> = damaged.iter().map(|part| part.run.clone()).collect();
+        runs.sort_unstable();
         runs.dedup();
         let known = describe(self.remote, self.parts, &runs).await?;
-        let of = |part: &Damaged| known.iter().find(|of| of.run == part.run).cloned().unwrap_or_default();
+        let of = |part: &Damaged| known.iter().find(|of| of.run == part.run).cloned();
+        let of =
+            |part: &Damaged| of(part).unwrap_or_else(|| Described { run: part.run.clone(), ..Described::default() });
         let described: Vec<Described> = damaged.iter().map(of).collect();
         let begin = |(of, part)| {
             let part: &Damaged = part;
@@ -385,7 +360,8 @@ impl Reader<'_> {
         self.job(Job { run: run.of.run.clone(), path: self.path(run.of), order, groups, rows, by_key, steps }).await
     }
 
-    async fn job(&self, job: Job) -> Result<()> {
+    /// Hands over a job.
+    pub(super) async fn job(&self, job: Job) -> Result<()> {
         let gone = |_| Error::new(ErrorKind::Compute, "nobody takes the rows any more");
         self.load.jobs.send(job).await.map_err(gone)
     }

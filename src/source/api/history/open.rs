@@ -4,7 +4,7 @@ use super::super::answer::{self, Fault};
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
 use super::Keys;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::json::{self, JsonError};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -151,23 +151,25 @@ impl Parts {
         Parts(AtomicUsize::new(most.max(1)))
     }
 
-    /// Asks for everything, part by part; what is too much for the server, in smaller ones.
+    /// Asks for everything, part by part; a part that is too much for the server, of which `each` gives `None`, in smaller ones.
     ///
     /// # Errors
-    /// If the server does not answer to the smallest part.
-    pub(super) async fn ask<A, T>(&self, all: &[A], each: impl AsyncFn(&[A]) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    /// If the server does not answer.
+    pub(super) async fn ask<A, T>(
+        &self,
+        all: &[A],
+        each: impl AsyncFn(&[A]) -> Result<Option<Vec<T>>>,
+    ) -> Result<Vec<T>> {
         let (mut found, mut rest) = (Vec::with_capacity(all.len()), all);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.0.load(Ordering::Relaxed).clamp(1, rest.len()));
-            match each(now).await {
-                Ok(some) => {
+            match each(now).await? {
+                Some(some) => {
                     found.extend(some);
                     rest = later;
                 }
-                Err(error) if now.len() > 1 && error.kind() == ErrorKind::Network => {
-                    self.0.fetch_min(now.len() / 2, Ordering::Relaxed);
-                }
-                Err(error) => return Err(error),
+                // One run is never too many.
+                None => drop(self.0.fetch_min((now.len() / 2).max(1), Ordering::Relaxed)),
             }
         }
         Ok(found)
@@ -182,7 +184,7 @@ pub(super) async fn describe(remote: &Remote<'_>, parts: &Parts, runs: &[String]
     parts.ask(runs, async |part| describe_at_once(remote, part).await).await
 }
 
-async fn describe_at_once(remote: &Remote<'_>, runs: &[String]) -> Result<Vec<Described>> {
+async fn describe_at_once(remote: &Remote<'_>, runs: &[String]) -> Result<Option<Vec<Described>>> {
     let variables = || {
         let mut variables = remote.place();
         runs.iter().enumerate().for_each(|(at, run)| variables[format!("run_{at}")] = run.as_str().into());
@@ -199,7 +201,7 @@ async fn describe_at_once(remote: &Remote<'_>, runs: &[String]) -> Result<Vec<De
         Ok(Some(described.collect::<std::result::Result<Vec<_>, JsonError>>()?))
     };
     let found = remote.ask_in_parts(Query::HistoryOpen, text, &variables, runs.len(), decode).await?;
-    found.ok_or_else(|| remote.missing(true))
+    found.map(|found| found.ok_or_else(|| remote.missing(true))).transpose()
 }
 
 /// The texts of the answer's `r_0`, `r_1`, …, as the server wrote them; `None` if there is no such project.

@@ -72,7 +72,8 @@ impl Footer {
 
     /// What cannot be true of the row groups.
     fn fault(&self, end: u64) -> Option<String> {
-        for (at, group) in self.metadata.row_groups.iter().enumerate() {
+        let groups = self.metadata.row_groups.iter().enumerate();
+        for (at, group) in groups.filter(|(_, group)| group.num_rows() > 0) {
             for chunk in group.parquet_columns() {
                 let (range, values) = (chunk.byte_range(), chunk.num_values());
                 let most = chunk.uncompressed_size();
