@@ -19,6 +19,7 @@ mod keys;
 mod log;
 mod query;
 mod rows;
+mod scan;
 #[cfg(feature = "api")]
 mod servers;
 mod store;
@@ -27,7 +28,8 @@ mod value;
 
 pub use crate::ops::history::{HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
 pub use forms::tidy;
-pub use query::{HistoryQuery, run_keys};
+pub use query::{HistoryQuery, metric_of, run_keys};
+pub use scan::HistoryScan;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table};
@@ -160,14 +162,14 @@ impl HistoryFrame {
         if receipt.runs == 0 && query.chosen_runs().is_some() {
             // No run matches, so none can lack a metric.
             store.suppose(query);
-        } else if !store.unknown(query).is_empty() && query.limits_steps() {
-            // Other steps may have it.
+        } else if !store.unknown(query).is_empty() && query.limits_rows() {
+            // Others may have it.
             let all = Store::new(query.axis());
-            source.history(&query.clone().steps(..), &all, &Progress::default())?;
+            source.history(&query.of_all_rows(), &all, &Progress::default())?;
             store.learn(all);
         }
         if let Some(key) = store.unknown(query).first()
-            && receipt.runs > 0
+            && (receipt.runs > 0 || query.is_narrowed())
         {
             return Err(store.refuse(key));
         }
@@ -256,12 +258,23 @@ impl HistoryFrame {
 
     /// One column per run, one row per step: the values of one metric, on the steps that any run has one for.
     ///
-    /// A column is called by its run's name; where projects share the name, by `entity/project/name`.
+    /// A column is called by its run's name; where projects share the name, by `entity/project/name`. Of a metric with values of several
+    /// kinds a run has a column for each, called as the metric's are: `RUN`, `RUN:string`; one kind is asked for as `loss:string`. Runs
+    /// without a value have no column.
     ///
     /// # Errors
-    /// If there is no such column; or no steps, as in system metrics.
+    /// If there is no such metric; or no steps, as in system metrics.
     pub fn wide(&self, metric: &str) -> Result<DataFrame> {
-        forms::wide(self, metric)
+        forms::wide(self, &[metric])
+    }
+
+    /// [`wide`](Self::wide) for several metrics, with `*` and `?` as globs: the columns are called `RUN/METRIC`, unless there is one
+    /// metric only.
+    ///
+    /// # Errors
+    /// As [`wide`](Self::wide).
+    pub fn wide_of<S: AsRef<str>>(&self, metrics: &[S]) -> Result<DataFrame> {
+        forms::wide(self, &metrics.iter().map(AsRef::as_ref).collect::<Vec<_>>())
     }
 }
 

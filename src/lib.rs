@@ -65,7 +65,8 @@ pub use columns::{
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{
-    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, RunKey, Served, Shard, Timestamp, User, Wanted,
+    ArtifactVersion, Damage, Document, HistoryNeeds, JsonFault, Receipt, Refused, Run, RunKey, Served, Shard,
+    Timestamp, User, Wanted,
 };
 #[cfg(feature = "api")]
 pub use source::api::{
@@ -82,7 +83,7 @@ pub use frame::bridge::{reader as record_batch_reader, record_batches};
 #[cfg(feature = "frame")]
 pub use frame::{Conflict, RunFrame, Table, sorted};
 #[cfg(feature = "frame")]
-pub use history::{HistoryFrame, HistoryQuery, run_keys};
+pub use history::{HistoryFrame, HistoryQuery, HistoryScan, run_keys};
 #[cfg(feature = "frame")]
 pub use load::{Loader, read};
 #[cfg(feature = "frame")]

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! The tables are `runs`, one row per run, and `artifacts`, one row per run, direction and artifact version
-//! ([`RunVerbs::explode_artifacts`]), and `history`, one row per run and step, if [`Tables`] has it. A bare name takes the longest column that the text spells, as in [`expr`](super); names
+//! ([`RunVerbs::explode_artifacts`]), and `history`, one row per run and step, if [`Tables`] has it, or reads it
+//! ([`Tables::read_history`]). A bare name takes the longest column that the text spells, as in [`expr`](super); names
 //! with other characters are quoted: `"summary.val loss"`. Joins, subqueries, `with`, windows and Polars' own functions are
 //! Polars' (<https://docs.pola.rs>); of ours come those that it lacks: `logged('model:latest').version`, `used(…)`,
 //! `contains`, `len`, `is_nan`, `is_active`, `now()` and the parts of times. They take columns, not results of other functions of Polars.
@@ -22,17 +23,21 @@
 //! unless `nulls first` is written.
 
 mod check;
+mod history;
 mod words;
 
 use super::{Context, Needs, expected, fault, fault_of};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ops::history::{OWN, kinds_are_sure};
 use crate::ops::{Direction, RunVerbs};
+use crate::record::HistoryNeeds;
 use check::{Known, nulls_last};
-use polars::prelude::{DataFrame, Expr, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef, col};
+use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef, col};
 use polars::sql::SQLContext;
 use sqlparser::ast::Statement as Tree;
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
+use std::sync::Arc;
 use words::{Table as TableNames, Words};
 
 /// A table that statements may name.
@@ -48,19 +53,48 @@ pub enum Table {
 
 /// What the tables of a statement are made from: the run table, and a long history if one is asked for.
 #[derive(Clone)]
-pub struct Tables {
+pub struct Tables<'a> {
     runs: LazyFrame,
-    history: Option<LazyFrame>,
+    history: Option<History<'a>>,
 }
 
-impl Tables {
+/// Reads what is needed of a history.
+type Reader<'a> = Arc<dyn Fn(&HistoryNeeds) -> Result<LazyFrame> + 'a>;
+
+/// A history, or how to come by what is needed of it.
+#[derive(Clone)]
+enum History<'a> {
+    There(Box<LazyFrame>),
+    Read(Reader<'a>),
+}
+
+impl<'a> Tables<'a> {
     /// Adds the history, as [`HistoryFrame::lazy`](crate::HistoryFrame::lazy) gives it.
     pub fn history(self, history: LazyFrame) -> Self {
-        Tables { history: Some(history), ..self }
+        Tables { history: Some(History::There(Box::new(history))), ..self }
+    }
+
+    /// Adds a history of which a statement has read what it needs, when it is bound: once, or again if that was too little. What is
+    /// read may be more than is needed. Statements that do not name the table read nothing.
+    ///
+    /// ```
+    /// use runframe::expr::sql::{Statement, Tables};
+    /// use runframe::{HistoryQuery, Loader, RunFrame, Timestamp};
+    ///
+    /// # fn main() -> runframe::Result<()> {
+    /// let loader = Loader::default().source("examples/wandb")?;
+    /// let tables = Tables::from(RunFrame::open("examples/wandb")?.lazy())
+    ///     .read_history(|needs| Ok(loader.history(&HistoryQuery::new().needs(needs.clone()))?.lazy()));
+    /// let statement = Statement::parse("select min(loss) as best from history where name = '1ch3bknw' and _step >= 2")?;
+    /// assert_eq!(statement.collect(tables, Timestamp::now())?.height(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn read_history(self, read: impl Fn(&HistoryNeeds) -> Result<LazyFrame> + 'a) -> Self {
+        Tables { history: Some(History::Read(Arc::new(read))), ..self }
     }
 }
 
-impl From<LazyFrame> for Tables {
+impl From<LazyFrame> for Tables<'_> {
     fn from(runs: LazyFrame) -> Self {
         Tables { runs, history: None }
     }
@@ -79,13 +113,16 @@ impl Table {
         }
     }
 
-    fn of(self, tables: &Tables) -> Result<(LazyFrame, SchemaRef)> {
+    fn of(self, tables: &Tables<'_>) -> Result<(LazyFrame, SchemaRef)> {
         let none =
             || Error::new(ErrorKind::Unsupported, "the table history needs the runs' history, which was not loaded");
         let mut frame = match self {
             Table::Runs => tables.runs.clone(),
             Table::Artifacts => artifacts(tables.runs.clone())?,
-            Table::History => tables.history.clone().ok_or_else(none)?,
+            Table::History => match &tables.history {
+                Some(History::There(history)) => (**history).clone(),
+                _ => return Err(none()),
+            },
         };
         let schema = frame.collect_schema()?;
         Ok((frame, schema))
@@ -155,11 +192,52 @@ impl Statement {
     /// # Errors
     /// Text that does not parse, an unknown column or table (with the nearest ones), or what Polars' SQL does not know; with the
     /// byte offset where it is known. What depends on the values fails when the frame is collected.
-    pub fn over(&self, tables: impl Into<Tables>, context: impl Into<Context>) -> Result<LazyFrame> {
+    pub fn over<'a>(&self, tables: impl Into<Tables<'a>>, context: impl Into<Context>) -> Result<LazyFrame> {
         let (context, tables) = (context.into(), tables.into());
-        let bound = self.tables.iter().map(|table| Ok((*table, table.of(&tables)?))).collect::<Result<Vec<_>>>()?;
+        match tables.history.clone() {
+            Some(History::Read(read)) if self.tables.contains(&Table::History) => self.read(&*read, tables, &context),
+            _ => self.bind(&tables, &context),
+        }
+    }
+
+    /// Reads what the statement needs of the history: first what its words say, and more if that leaves it in doubt.
+    fn read(
+        &self,
+        read: &dyn Fn(&HistoryNeeds) -> Result<LazyFrame>,
+        tables: Tables<'_>,
+        context: &Context,
+    ) -> Result<LazyFrame> {
+        let all = HistoryNeeds::everything();
+        let needs = self.history_needs(&tables, context)?;
+        let mut found = read(&needs)?;
+        if needs.limits_rows() && !kinds_are_sure(&*found.collect_schema()?) {
+            found = read(&needs.of_all_rows())?;
+        }
+        let bound = self.bind(&tables.clone().history(found), context);
+        match bound.is_err() && needs != all {
+            // The names that it lacks may be those of rows or metrics that were left out; and if not, the error can name the nearest.
+            true => self.bind(&tables.history(read(&all)?), context),
+            false => bound,
+        }
+    }
+
+    /// What of the history it needs, by its words: a metric that they cannot spell is not needed, nor a run or step that `where` rejects.
+    fn history_needs(&self, tables: &Tables<'_>, context: &Context) -> Result<HistoryNeeds> {
+        let mut known = Vec::new();
+        for table in self.tables.iter().filter(|table| **table != Table::History) {
+            known.push((table.name(), table.of(tables)?.1));
+        }
+        let own = OWN.map(|name| (PlSmallStr::from(name), DataType::String));
+        known.push((Table::History.name(), Arc::new(Schema::from_iter(own))));
         let names: Vec<TableNames<'_>> =
-            bound.iter().map(|(table, (_, schema))| TableNames::new(table.name(), schema, &context)).collect();
+            known.iter().map(|(name, schema)| TableNames::new(name, schema, context)).collect();
+        Ok(history::needs(&self.text, &Words::of(&self.text)?, &names))
+    }
+
+    fn bind(&self, tables: &Tables<'_>, context: &Context) -> Result<LazyFrame> {
+        let bound = self.tables.iter().map(|table| Ok((*table, table.of(tables)?))).collect::<Result<Vec<_>>>()?;
+        let names: Vec<TableNames<'_>> =
+            bound.iter().map(|(table, (_, schema))| TableNames::new(table.name(), schema, context)).collect();
         let (tokens, computed) = Words::of(&self.text)?.bound(&names)?;
         let mut parser = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens);
         let mut trees = parser.parse_statements().map_err(|error| self.parse_fault(&error))?;
@@ -188,7 +266,7 @@ impl Statement {
     ///
     /// # Errors
     /// As [`Statement::over`]; and if values do not fit together, with the columns that hold a path's other kinds.
-    pub fn collect(&self, tables: impl Into<Tables>, context: impl Into<Context>) -> Result<DataFrame> {
+    pub fn collect<'a>(&self, tables: impl Into<Tables<'a>>, context: impl Into<Context>) -> Result<DataFrame> {
         let tables = tables.into();
         let schema = tables.runs.clone().collect_schema()?;
         let answer = self.over(tables, context)?;

@@ -1,6 +1,7 @@
 //! Other forms of a history: one row per value, and one column per run.
 
 use super::HistoryFrame;
+use super::query::means;
 use super::store::FIXED;
 use crate::columns::Kind;
 use crate::error::{Error, ErrorKind, Result};
@@ -70,21 +71,31 @@ fn value(series: &Series, row: usize) -> (Option<f64>, Option<String>) {
     }
 }
 
-/// See [`HistoryFrame::wide`].
-pub(super) fn wide(history: &HistoryFrame, metric: &str) -> Result<DataFrame> {
+/// See [`HistoryFrame::wide_of`].
+pub(super) fn wide(history: &HistoryFrame, metrics: &[&str]) -> Result<DataFrame> {
     if !history.schema().contains("_step") {
         return Err(Error::new(ErrorKind::Usage, "system metrics have no steps to be wide on"));
     }
-    let Some(metric) = history.metrics().find(|name| *name == metric) else {
-        return Err(unknown_column(metric, history.metrics()));
+    let named = metrics.iter().map(|metric| columns_of(history, metric)).collect::<Result<Vec<_>>>()?;
+    let mut shown: Vec<&str> = Vec::new();
+    for column in named.into_iter().flatten() {
+        if !shown.contains(&column) {
+            shown.push(column);
+        }
+    }
+    let paths: BTreeSet<&str> = shown.iter().map(|column| Kind::split(column).0).collect();
+    let label = |run: &str, column: &str| match (shown.len(), paths.len()) {
+        (1, _) => run.to_owned(),
+        (_, 1) => format!("{run}{}", column.strip_prefix(Kind::split(column).0).unwrap_or_default()),
+        _ => format!("{run}/{column}"),
     };
-    let long = history.select(&["entity", "project", "name", "_step", metric])?;
-    let long = long.lazy().filter(col(metric).is_not_null().and(col("_step").is_not_null())).collect()?;
+    let read: Vec<&str> = ["entity", "project", "name", "_step"].into_iter().chain(shown.iter().copied()).collect();
+    let any = shown.iter().map(|column| Expr::Column((*column).into()).is_not_null()).reduce(Expr::or);
+    let has = any.unwrap_or_else(|| lit(false)).and(col("_step").is_not_null());
+    let long = history.select(&read)?.lazy().filter(has).collect()?;
     let runs = runs(&long)?;
     let all = long.column("_step")?.i64()?.rechunk().into_owned();
-    let values = long.column(metric)?.as_materialized_series().rechunk();
-    let steps: BTreeSet<i64> = all.iter().flatten().collect();
-    let steps: Vec<i64> = steps.into_iter().collect();
+    let steps: Vec<i64> = all.iter().flatten().collect::<BTreeSet<i64>>().into_iter().collect();
     let mut shared: HashMap<&str, usize> = HashMap::from([("_step", 1)]);
     runs.iter().for_each(|run| *shared.entry(&run.name).or_default() += 1);
     let mut columns = vec![Column::new("_step".into(), &steps)];
@@ -100,9 +111,24 @@ pub(super) fn wide(history: &HistoryFrame, metric: &str) -> Result<DataFrame> {
         }
         let rows = IdxCa::from_iter_options("".into(), rows.into_iter());
         let name = if shared.get(run.name.as_str()) == Some(&1) { &run.name } else { &run.path };
-        columns.push(values.take(&rows)?.with_name(name.as_str().into()).into());
+        for column in &shown {
+            let values = long.column(column)?.take(&rows)?;
+            if values.null_count() < values.len() {
+                columns.push(values.with_name(label(name, column).into()));
+            }
+        }
     }
     Ok(DataFrame::new(steps.len(), columns)?)
+}
+
+/// The columns that a metric means: the one of that name with a kind, or those of all kinds; or of all that a glob matches.
+fn columns_of<'h>(history: &'h HistoryFrame, metric: &str) -> Result<Vec<&'h str>> {
+    let exact = |name: &&str| *name == metric && Kind::split(name).1.is_some();
+    let found: Vec<&str> = match history.metrics().find(exact) {
+        Some(name) => vec![name],
+        None => history.metrics().filter(|name| means(metric, Kind::split(name).0)).collect(),
+    };
+    if found.is_empty() { Err(unknown_column(metric, history.metrics())) } else { Ok(found) }
 }
 
 /// A run and its rows.

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::Receipt;
 use crate::source::Progress;
 use crate::source::log::LogSource;
+use crate::source::log::history::Wanted;
 
 impl HistorySource for LogSource {
     fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
@@ -17,7 +18,8 @@ impl HistorySource for LogSource {
         }
         let shared = Shared::new(query, sink);
         let read = rayon::scope(|scope| {
-            self.rows(shared.rows(), query.chosen_runs(), &|folders| shared.taker(folders, Some(scope)), progress)
+            let wanted = Wanted { rows: shared.rows(), names: query.run_names(), takes: &|run| query.takes_run(run) };
+            self.rows(wanted, &|folders| shared.taker(folders, Some(scope)), progress)
         });
         let mut receipt = read?;
         shared.end(&mut receipt)?;

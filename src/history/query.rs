@@ -1,9 +1,10 @@
 //! What of a history is asked for.
 
+use crate::columns::Kind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::RunKey;
+use crate::record::{HistoryNeeds, RunKey};
 use polars::prelude::{AnyValue, DataFrame};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::{Bound, RangeBounds};
 
 /// Which metrics, steps and runs of a history are wanted; everything, unless something is said.
@@ -15,6 +16,8 @@ pub struct HistoryQuery {
     system: bool,
     samples: Option<u32>,
     runs: Option<HashSet<RunKey>>,
+    /// What of all this is needed; metrics by their paths.
+    needs: HistoryNeeds,
 }
 
 /// By what the rows of a run are ordered.
@@ -72,6 +75,22 @@ impl HistoryQuery {
         self
     }
 
+    /// Only metrics whose columns have these names, with or without a kind. Unlike [`keys`](Self::keys), every row is kept, and a name
+    /// that no metric has is no error. Beside keys it says nothing.
+    pub fn columns<S: AsRef<str>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        let mut metrics = BTreeSet::new();
+        names.into_iter().for_each(|name| metrics.extend(paths(name.as_ref())));
+        self.needs.metrics = Some(metrics);
+        self
+    }
+
+    /// Only what is needed; the rest of what is asked for goes on to hold.
+    pub fn needs(mut self, needs: HistoryNeeds) -> Self {
+        let metrics = needs.metrics.iter().map(|names| names.iter().flat_map(|name| paths(name)).collect()).next();
+        self.needs = HistoryNeeds { metrics, ..needs };
+        self
+    }
+
     pub(crate) fn asked(&self) -> &[String] {
         &self.keys
     }
@@ -88,29 +107,77 @@ impl HistoryQuery {
         self.runs.as_ref()
     }
 
+    /// True if the run is asked for.
+    pub(crate) fn takes_run(&self, run: &RunKey) -> bool {
+        self.runs.as_ref().is_none_or(|runs| runs.contains(run)) && self.needs.takes_run(run)
+    }
+
+    /// The names that runs have that are asked for; `None` if they may have any.
+    pub(crate) fn run_names(&self) -> Option<HashSet<&str>> {
+        let chosen = self.runs.as_ref().map(|runs| runs.iter().map(|run| run.name.as_str()).collect::<HashSet<_>>());
+        let needed = self.needs.names.as_ref().map(|names| names.iter().map(String::as_str).collect::<HashSet<_>>());
+        match (chosen, needed) {
+            (Some(chosen), Some(needed)) => Some(chosen.intersection(&needed).copied().collect()),
+            (chosen, needed) => chosen.or(needed),
+        }
+    }
+
+    /// True if rows are kept whatever they hold.
+    pub(crate) fn keeps_all_rows(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// True if every metric is asked for.
+    #[cfg(feature = "api")]
+    pub(crate) fn takes_all(&self) -> bool {
+        self.keys.is_empty() && self.needs.metrics.is_none()
+    }
+
     pub(crate) fn axis(&self) -> Axis {
         if self.system { Axis::Time } else { Axis::Step }
     }
 
     /// The first and the last step that is asked for.
-    #[cfg(feature = "api")]
     pub(crate) fn limits(&self) -> (Option<i64>, Option<i64>) {
-        (self.min, self.max)
+        let needs = &self.needs;
+        // The least of none and some is none.
+        (self.min.max(needs.first_step), self.max.into_iter().chain(needs.last_step).min())
+    }
+
+    /// The same metrics, of all runs and steps that it may choose from.
+    pub(crate) fn of_all_rows(&self) -> Self {
+        let needs = self.needs.of_all_rows();
+        HistoryQuery { needs, ..self.clone().steps(..) }
+    }
+
+    /// True if there may be rows that are left out for their steps, or for not being needed.
+    pub(crate) fn limits_rows(&self) -> bool {
+        self.limits_steps() || self.is_narrowed()
+    }
+
+    /// True if there may be rows that are left out for not being needed.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        self.needs.limits_rows()
     }
 
     /// True if rows are chosen by their steps.
     pub(crate) fn limits_steps(&self) -> bool {
-        self.min.is_some() || self.max.is_some()
+        self.min.is_some() || self.max.is_some() || self.needs.first_step.is_some() || self.needs.last_step.is_some()
     }
 
     pub(crate) fn takes_step(&self, step: Option<i64>) -> bool {
-        let inside = |step| self.min.is_none_or(|min| step >= min) && self.max.is_none_or(|max| step <= max);
+        let (min, max) = self.limits();
+        let inside = |step| min.is_none_or(|min| step >= min) && max.is_none_or(|max| step <= max);
         !self.limits_steps() || step.is_some_and(inside)
     }
 
     /// True if the metric is asked for.
     pub(crate) fn takes(&self, path: &str) -> bool {
-        self.keys.is_empty() || self.keys.iter().any(|key| means(key, path))
+        match &self.needs.metrics {
+            _ if !self.keys.is_empty() => self.keys.iter().any(|key| means(key, path)),
+            Some(needed) => needed.contains(path),
+            None => true,
+        }
     }
 
     /// False if surely no metric whose path begins with `top` is asked for.
@@ -121,13 +188,21 @@ impl HistoryQuery {
             let literal = bare(key.split(['*', '?']).next().unwrap_or_default());
             literal.starts_with(&top) || top.starts_with(&literal)
         };
-        self.keys.is_empty() || self.keys.iter().any(may)
+        match &self.needs.metrics {
+            _ if !self.keys.is_empty() => self.keys.iter().any(may),
+            Some(needed) => {
+                let below =
+                    |path: &str| path.strip_prefix(&top).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                needed.iter().any(|path| below(&bare(path)))
+            }
+            None => true,
+        }
     }
 
     /// # Errors
     /// If it contradicts itself.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.system && self.limits_steps() {
+        if self.system && (self.min.is_some() || self.max.is_some()) {
             return Err(
                 Error::new(ErrorKind::Usage, "system metrics have no steps").hint("choose by _timestamp or _runtime")
             );
@@ -139,6 +214,17 @@ impl HistoryQuery {
             _ => Ok(()),
         }
     }
+}
+
+/// The paths that a column of this name may be of.
+fn paths(name: &str) -> impl Iterator<Item = String> {
+    let path = Some(Kind::split(name).0).filter(|path| *path != name);
+    std::iter::once(name).chain(path).map(str::to_owned)
+}
+
+/// The path of the metric that a column of this name is of: without its kind.
+pub fn metric_of(column: &str) -> &str {
+    Kind::split(column).0
 }
 
 /// True if `key`, a path or a glob, means `path`.

@@ -160,7 +160,7 @@ impl<'s> Taker<'_, 's> {
             self.take_back();
             return read;
         }
-        if self.touched.is_empty() && !query.asked().is_empty() {
+        if self.touched.is_empty() && !query.keeps_all_rows() {
             return Ok(());
         }
         self.keep(row.body.len());

@@ -3,7 +3,7 @@
 use super::chunk::{HistoryChunk, NONE};
 use super::query::HistoryQuery;
 use super::{HistorySink, HistorySource};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::record::{Receipt, RunKey};
 use crate::source::Progress;
 use crate::source::api::ApiSource;
@@ -23,7 +23,7 @@ impl Projects {
         let (mut runs, mut receipt) = (Runs::new(), Receipt::default());
         match query.chosen_runs() {
             Some(chosen) => {
-                for RunKey { entity, project, name } in chosen {
+                for RunKey { entity, project, name } in chosen.iter().filter(|run| query.takes_run(run)) {
                     let (Some(entity), Some(project)) = (entity, project) else { continue };
                     runs.entry((entity.clone(), project.clone())).or_default().push(name.clone());
                 }
@@ -33,7 +33,13 @@ impl Projects {
                 receipt.complete = Some(listing.complete);
                 receipt.served.get_or_insert_default().requests = listing.requests;
                 for run in listing.runs {
-                    runs.entry((run.entity, run.project)).or_default().push(run.name);
+                    let run = RunKey { entity: Some(run.entity), project: Some(run.project), name: run.name };
+                    if !query.takes_run(&run) {
+                        continue;
+                    }
+                    if let RunKey { entity: Some(entity), project: Some(project), name } = run {
+                        runs.entry((entity, project)).or_default().push(name);
+                    }
                 }
             }
         }
@@ -44,14 +50,11 @@ impl Projects {
 
 impl HistorySource for Projects {
     fn history(&self, query: &HistoryQuery, sink: &dyn HistorySink, progress: &Progress) -> Result<Receipt> {
-        if query.is_system() {
-            let error = Error::new(ErrorKind::Unsupported, "system metrics are read from logs only, as yet");
-            return Err(error.hint("name a folder of .wandb logs"));
-        }
         let (runs, mut receipt) = self.runs(query)?;
         let (min, max) = query.limits();
         let asked = Asked(query);
-        let ask = HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled() };
+        let ask =
+            HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled(), system: query.is_system() };
         for ((entity, project), names) in &runs {
             let taker = Taker { sink, entity, project, runs: Mutex::default() };
             receipt.merge(self.0.history((entity, project), names, ask, &taker, progress)?);
@@ -65,7 +68,11 @@ struct Asked<'a>(&'a HistoryQuery);
 
 impl Keys for Asked<'_> {
     fn all(&self) -> bool {
-        self.0.asked().is_empty()
+        self.0.takes_all()
+    }
+
+    fn keeps_all_rows(&self) -> bool {
+        self.0.keeps_all_rows()
     }
 
     fn takes(&self, path: &str) -> bool {

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 const HELD: usize = 256 << 20;
 
 /// Columns that are not metrics.
-pub(crate) const FIXED: [&str; 6] = ["entity", "project", "name", "_step", "_timestamp", "_runtime"];
+pub(crate) use crate::ops::history::OWN as FIXED;
 
 /// The chunks of a load.
 pub(super) struct Store {
@@ -138,7 +138,7 @@ impl Store {
         let metrics = self.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Asked for and there, but without a value in these rows.
-        for metric in metrics.iter().filter(|metric| !query.asked().is_empty() && query.takes(metric)) {
+        for metric in metrics.iter().filter(|metric| !query.keeps_all_rows() && query.takes(metric)) {
             let digest = inner.digests.entry(metric.as_str().into()).or_default();
             digest.push(0, crate::flatten::Leaf::Null);
         }

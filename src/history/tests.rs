@@ -372,6 +372,29 @@ fn wide_and_tidy() {
     assert_eq!(shown(&tidy, "value"), ["1.0", "-", "2.0", "1.0", "0.5", "-"]);
     assert_eq!(shown(&tidy, "text"), ["-", "a", "-", "-", "-", "[1,null]"]);
     assert_eq!(shown(&tidy, "_step"), ["0", "1", "1", "0", "1", "1"]);
+    // Kinds, and several metrics.
+    let runs = [
+        log("r0", &[&[("x", "1"), ("z", "3")], &[("x", "\"a\"")], &[("x", "true")]]),
+        log("r1", &[&[("x", "\"b\"")], &[("x", "0.5")]]),
+        log("r2", &[&[("z", "7")]]),
+    ];
+    let frame = table(&runs, &all()).unwrap();
+    let wide = frame.wide("x").unwrap();
+    assert_eq!(wide.get_column_names(), ["_step", "r0", "r0:bool", "r0:string", "r1", "r1:string"]);
+    assert_eq!(
+        (shown(&wide, "r0:string"), shown(&wide, "r1:string")),
+        (vec!["-".into(), "a".into(), "-".into()], vec!["b".into(), "-".into(), "-".to_owned()])
+    );
+    let wide = frame.wide("x:string").unwrap();
+    assert_eq!(wide.get_column_names(), ["_step", "r0", "r1"]);
+    assert_eq!(wide.height(), 2);
+    let wide = frame.wide_of(&["z", "x"]).unwrap();
+    assert_eq!(
+        wide.get_column_names(),
+        ["_step", "r0/z", "r0/x", "r0/x:bool", "r0/x:string", "r1/x", "r1/x:string", "r2/z"]
+    );
+    assert_eq!(frame.wide_of(&["z", "z"]).unwrap().get_column_names(), ["_step", "r0", "r2"]);
+    assert_eq!(frame.wide_of(&["?"]).unwrap().width(), wide.width());
     // The same name in two projects.
     let root = tempfile::tempdir().unwrap();
     for project in ["p", "q"] {

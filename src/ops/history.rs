@@ -4,11 +4,25 @@
 
 use super::best::Best;
 use super::verbs::sealed;
+use crate::columns::Kind;
 use polars::prelude::*;
 use std::collections::VecDeque;
 
 /// The columns that tell a run from all others.
 pub const RUN: [&str; 3] = ["entity", "project", "name"];
+
+/// The columns of a history that are not metrics.
+pub(crate) const OWN: [&str; 6] = ["entity", "project", "name", "_step", "_timestamp", "_runtime"];
+
+/// False if the columns of these rows may be called otherwise than those of all rows: of a path with values of several kinds the numbers
+/// have the plain name, also where these rows have none.
+pub(crate) fn kinds_are_sure(schema: &Schema) -> bool {
+    let mut metrics = schema.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    metrics.all(|(name, dtype)| match Kind::split(name).1 {
+        None => dtype.is_primitive_numeric(),
+        Some(kind) => kind != Kind::List,
+    })
+}
 
 /// An aggregate: the value of `column` in the row where `metric`, a number, is best; of several such rows the first.
 ///

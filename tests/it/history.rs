@@ -167,6 +167,8 @@ fn the_verb_has_many_forms() {
     );
     let tidy = data(&["--tidy", "-k", "loss,epoch", "-w", "name = '1ch3bknw'", "-n", "2"]);
     assert!(tidy[1].ends_with(",epoch,0.0,") && tidy[2].ends_with(",loss,0.90191,"), "{tidy:?}");
+    let wide = data(&["--wide", "val/loss,accuracy", "-w", "name = '1ch3bknw'", "-n", "1"]);
+    assert_eq!(wide, ["_step,1ch3bknw/val/loss,1ch3bknw/accuracy", "0,0.90696,0.6174"]);
     let system = data(&["--system", "-k", "system.cpu"]);
     assert!(system[0] == "entity,project,name,_timestamp,_runtime,system.cpu" && system.len() > 1, "{system:?}");
     assert_eq!(data(&["-k", "loss", "-w", "name = 'nobody'"]).len(), 1);
@@ -268,7 +270,7 @@ fn a_server_tells_the_same_history_as_the_logs() {
         loader.history(query).unwrap()
     };
     let keys = || HistoryQuery::new().keys(["loss", "val/*"]);
-    for query in [HistoryQuery::new(), keys(), keys().steps(2..=4)] {
+    for query in [HistoryQuery::new(), keys(), keys().steps(2..=4), HistoryQuery::new().system()] {
         let (logs, told) = (history("examples/wandb", &query), from_server(&query));
         let told_rows = told.collect().unwrap();
         assert_eq!(told_rows.schema(), logs.schema());

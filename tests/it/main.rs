@@ -9,6 +9,7 @@ mod expressions;
 mod group;
 mod history;
 mod identity;
+mod lazy_history;
 mod log;
 mod output;
 mod project;

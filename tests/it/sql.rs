@@ -21,7 +21,7 @@ fn stated(page: &str) -> Vec<(&str, &str)> {
 }
 
 /// What a statement gives, in the page's words: `N rows` and the first row as CSV.
-fn given(tables: &Tables, text: &str) -> Result<(usize, String), String> {
+fn given(tables: &Tables<'_>, text: &str) -> Result<(usize, String), String> {
     let now = Timestamp::parse("2026-11-14T00:00:00Z").unwrap();
     let answer = Statement::parse(text).and_then(|statement| statement.collect(tables.clone(), now));
     let answer = answer.map_err(|error| error.to_string())?;

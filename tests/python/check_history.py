@@ -2,10 +2,11 @@
 """Reads histories with the real W&B SDK from the stand-in server and compares them with the rows that the server holds.
 
     export WANDB_BASE_URL=http://127.0.0.1:8765 WANDB_API_KEY=…   # as examples/wandb_server.rs --steps prints it
-    python check_history.py ENTITY/PROJECT                        # needs wandb==0.31.0
+    python check_history.py ENTITY/PROJECT [SYSTEM.jsonl]         # needs wandb==0.31.0
 
 The rows themselves are asked for page by page over plain GraphQL, without the SDK. `scan_history` must give the same, with and
-without keys (exported files, live rows and their overlap), and `history` a sample of them. What the SDK reads from the stand-in's
+without keys (exported files, live rows and their overlap), and `history` a sample of them; `history(stream="system")` the system metrics, and
+so what `runframe history --system` wrote into a file that is named. What the SDK reads from the stand-in's
 files is what it would read from W&B's: so the stand-in's files have the form that W&B's have.
 
 A window that reaches live rows is asked for as a whole by the SDK, exported steps included, and it drops no copies: of a server
@@ -23,7 +24,8 @@ import urllib.request
 import wandb
 
 QUERY = """query Rows($e: String!, $p: String!, $r: String!, $a: Int64, $b: Int64) {
-  project(name: $p, entityName: $e) { run(name: $r) { historyKeys history(minStep: $a, maxStep: $b, samples: 100000) } } }"""
+  project(name: $p, entityName: $e) { run(name: $r) { history(minStep: $a, maxStep: $b, samples: 100000)
+    eventsLineCount events(samples: 100000) } } }"""
 
 
 def rows(entity, project, run):
@@ -36,7 +38,10 @@ def rows(entity, project, run):
     )
     with urllib.request.urlopen(request) as answer:
         found = json.load(answer)["data"]["project"]["run"]
-    return [json.loads(row) for row in found["history"]]
+    events = [json.loads(row) for row in found["events"]]
+    if len(events) != found["eventsLineCount"]:
+        sys.exit(f"{run}: {len(events)} rows of system metrics, not {found['eventsLineCount']}")
+    return [json.loads(row) for row in found["history"]], events
 
 
 def plain(value):
@@ -94,8 +99,22 @@ def main():
                 keys = [key for key in w.keys() | g.keys() if w.get(key) != g.get(key)]
                 bad.append(f"{where} row {at}: " + "; ".join(f"{k}: {g.get(k)!r}, not {w.get(k)!r}" for k in keys))
 
+    def ours(where, system):
+        """The rows of `runframe history --system -o FILE.jsonl`, if such a file is named, must be those of the SDK."""
+        nonlocal values
+        if len(sys.argv) < 3:
+            return
+        own = ("entity", "project", "name", "_timestamp")
+        with open(sys.argv[2]) as lines:
+            found = [row for row in map(json.loads, lines) if f"{row['entity']}/{row['project']}/{row['name']}" == where]
+        found = [bare({key: value for key, value in row.items() if key not in own}) for row in found]
+        wanted = [bare({key: value for key, value in row.items() if key not in ("_timestamp", "_wandb")}) for row in system]
+        values += sum(len(row) for row in found)
+        if found != wanted:
+            bad.append(f"{where}: runframe has {len(found)} rows of system metrics, the SDK {len(wanted)}, or others")
+
     for run in wandb.Api(timeout=60).runs(f"{entity}/{project}"):
-        truth = rows(entity, project, run.id)
+        truth, events = rows(entity, project, run.id)
         where = f"{entity}/{project}/{run.id}"
         same(f"{where} scan", truth, list(run.scan_history(use_cache=False)))
         same(f"{where} scan from 20", [r for r in truth if 20 <= r["_step"] < 90],
@@ -108,6 +127,11 @@ def main():
         whole = {row["_step"]: row for row in truth}
         sample = run.history(samples=25, pandas=False)
         same(f"{where} history", [whole[row["_step"]] for row in sample], sample)
+        system = run.history(samples=100000, stream="system", pandas=False)
+        if [bare(row) for row in system] != [bare(row) for row in events]:
+            bad.append(f"{where}: other system metrics")
+        values += sum(len(bare(row)) for row in system)
+        ours(where, system)
         if len(sample) != min(25, len(truth)):
             bad.append(f"{where} history: {len(sample)} rows")
     print(f"{values} values are what the server holds; {copies} rows came twice")

@@ -40,7 +40,8 @@ history() { # PORT "SERVER OPTIONS" PROJECT
     "$target/debug/examples/wandb_server" --serve --port "$1" $2 > /dev/null &
     server=$!
     for _ in $(seq 100); do (echo > "/dev/tcp/127.0.0.1/$1") 2> /dev/null && break; sleep 0.1; done
-    "$sdk/bin/python" tests/python/check_history.py "$3"
+    "$target/debug/runframe" history "$3" --system -q -o "$work/system.jsonl"
+    "$sdk/bin/python" tests/python/check_history.py "$3" "$work/system.jsonl"
     kill "$server"
     server=
 }

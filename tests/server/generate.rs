@@ -1,6 +1,6 @@
 //! Worlds made up from a seed: runs of about 60 config and 110 summary keys, with all that real ones have.
 
-use super::history::{History, HistoryRecipe};
+use super::history::{History, HistoryRecipe, events};
 use super::rng::Rng;
 use super::world::{Alias, Artifact, Input, Project, Run, User, World, global_id};
 use std::collections::HashMap;
@@ -93,6 +93,9 @@ impl Recipe {
                 rng.unit() * 100.0
             )),
             history_rows: lines.or((!rare(&mut rng)).then(|| rng.below(5_000) as i64)),
+            events: Arc::new(
+                lines.map_or_else(Vec::new, |lines| events(lines as usize, self.rng(index, 7), created_at)),
+            ),
             history: history.map(Arc::new),
             compute_seconds: seconds.floor(),
             outputs: Vec::new(),

@@ -205,6 +205,18 @@ impl History {
     }
 }
 
+/// System metrics, made up: a row every fifteen seconds.
+pub fn events(rows: usize, mut rng: Rng, begin: i64) -> Vec<String> {
+    let row = |at: usize| {
+        let (runtime, begin) = (at as f64 * 15.0, begin as f64 / 1e6);
+        let own = format!("\"_wandb\":true,\"_runtime\":{runtime:?},\"_timestamp\":{:?}", begin + runtime);
+        let gpu =
+            if at.is_multiple_of(3) { String::new() } else { format!(",\"system.gpu.0.gpu\":{}", rng.below(100)) };
+        format!("{{{own},\"system.cpu\":{:?}{gpu}}}", rng.unit() * 100.0)
+    };
+    (0..rows).map(row).collect()
+}
+
 /// A column as W&B exports it: integers, floats, booleans, strings; everything else is JSON in bytes.
 fn column(key: &str, values: &[Value], structs: bool) -> Series {
     let spelled = |value: &Value| match value.as_str() {
@@ -253,7 +265,7 @@ fn structs_of(name: PlSmallStr, values: &[Value]) -> Series {
 }
 
 /// Every n-th row, so that at most `samples` are left.
-fn sample<T: Clone>(rows: &[T], samples: usize) -> Vec<T> {
+pub fn sample<T: Clone>(rows: &[T], samples: usize) -> Vec<T> {
     match rows.len() {
         all if all <= samples => rows.to_vec(),
         all => (0..samples).map(|at| rows[at * all / samples].clone()).collect(),

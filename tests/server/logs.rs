@@ -76,6 +76,32 @@ impl World {
                 run.history = rows.map(|rows| Arc::new(History::of(rows)));
             }
         }
+        self.take_events(&loader)
+    }
+
+    /// Gives the runs the system metrics that their logs have.
+    fn take_events(&mut self, loader: &Loader) -> runframe::Result<()> {
+        let mut lines = Vec::new();
+        let rows = loader.history(&HistoryQuery::new().system())?.collect()?;
+        sink::write(&rows, sink::Format::Jsonl, &sink::Options::default(), &mut lines)?;
+        let mut events: HashMap<String, Vec<String>> = HashMap::new();
+        for line in String::from_utf8(lines).unwrap().lines() {
+            let mut row: Map<String, Value> = serde_json::from_str(line).unwrap();
+            let mut part = |name: &str| row.remove(name).unwrap().as_str().map(str::to_owned);
+            let (entity, project, name) = (part("entity"), part("project"), part("name").unwrap());
+            let time = part("_timestamp").map(|text| Timestamp::parse(&text).unwrap().micros() as f64 / 1e6);
+            row.insert("_timestamp".to_owned(), time.into());
+            row.retain(|_, value| !value.is_null());
+            let entity = entity.unwrap_or_else(|| NOWHERE.0.to_owned());
+            let project = project.unwrap_or_else(|| NOWHERE.1.to_owned());
+            events.entry(format!("{entity}/{project}/{name}")).or_default().push(Value::from(row).to_string());
+        }
+        for project in &mut self.projects {
+            for run in &mut project.runs {
+                let rows = events.remove(&format!("{}/{}/{}", project.entity, project.name, run.name));
+                run.events = Arc::new(rows.unwrap_or_default());
+            }
+        }
         Ok(())
     }
 

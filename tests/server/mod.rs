@@ -46,7 +46,7 @@ pub use history::{History, HistoryRecipe, Of};
 pub use http::Server;
 pub use schedule::{Change, Schedule};
 pub use state::{Moment, Request, State};
-pub use storage::StorageSwitches;
+pub use storage::{Spoil, StorageSwitches};
 pub use switches::{Fault, Limiter, Limits, MaxFirst, Nulls, Switches};
 pub use text::{Dates, cursor, members, parse_time};
 pub use world::{Alias, Artifact, Input, Project, Run, User, World, global_id};

@@ -1,6 +1,7 @@
 //! What every field of the schema is, for every kind of object.
 
 use super::execute::{Context, Failure};
+use super::history::sample;
 use super::order::page;
 use super::plan::Planned;
 use super::text::{cursor, member, project as project_keys};
@@ -352,7 +353,11 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         "computeSeconds" => Val::Float(run.compute_seconds),
         "stopped" | "shouldStop" => Val::Bool(false),
         "failed" | "running" => Val::Bool(run.state.as_deref() == Some(name)),
-        "events" => Val::Json("[]".into()),
+        "events" => {
+            let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
+            Val::Texts(sample(&run.events, samples.min(context.switches.max_events)).into())
+        }
+        "eventsLineCount" => Val::Int(run.events.len() as i64),
         "history" => {
             let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
             let page = run
@@ -367,7 +372,7 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
             Val::Obj(Obj::ParquetHistory(of, run, keys.collect()))
         }
         "runInfo" => Val::Obj(Obj::RunInfo(run)),
-        "eventsLineCount" | "logLineCount" | "fileCount" => Val::Int(0),
+        "logLineCount" | "fileCount" => Val::Int(0),
         "historyTail" | "eventsTail" => text("[]"),
         "outputArtifacts" => {
             return paged(context, field, run.outputs.len(), |at| (run.outputs[at].as_deref().map(Obj::Artifact), &[]));

@@ -34,6 +34,19 @@ pub struct StorageSwitches {
     pub latency: Duration,
     /// What goes wrong with the next requests, one each; `None` is a request that goes well.
     pub next: std::collections::VecDeque<Option<Fault>>,
+    /// Files that are damaged: a part of their paths, and how.
+    pub spoilt: Vec<(String, Spoil)>,
+}
+
+/// How a file is damaged.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spoil {
+    /// Only so much of it is there, from 0.0 to 1.0.
+    Cut(f64),
+    /// A bit is flipped in each of these bytes; those below zero count from the end.
+    Flip(Vec<isize>),
+    /// Something else is there instead.
+    Replace(String),
 }
 
 impl Default for StorageSwitches {
@@ -47,6 +60,7 @@ impl Default for StorageSwitches {
             elsewhere: None,
             latency: Duration::ZERO,
             next: Default::default(),
+            spoilt: Vec::new(),
         }
     }
 }
@@ -168,7 +182,10 @@ fn answer(state: &State, switches: &Switches, uri: &hyper::Uri, range: Option<&s
     if now() >= expires || switches.storage.uses.is_some_and(|most| used > most) {
         return refused(switches.storage.expired, "AccessDenied: Request has expired");
     }
-    let Some(file) = file(state, uri.path()) else { return refused(404, "NoSuchKey") };
+    let Some(mut file) = file(state, uri.path()) else { return refused(404, "NoSuchKey") };
+    for (_, how) in switches.storage.spoilt.iter().filter(|(part, _)| uri.path().contains(part)) {
+        file = Arc::new(spoil(&file, how));
+    }
     let total = file.len();
     let Some(range) = range.filter(|_| !switches.storage.ignore_range) else {
         return (200, file.to_vec(), None, total);
@@ -192,6 +209,19 @@ fn parse(range: &str, total: usize) -> Option<Range<usize>> {
         _ => return None,
     };
     (range.start < range.end).then_some(range)
+}
+
+fn spoil(file: &[u8], how: &Spoil) -> Vec<u8> {
+    let mut bytes = file.to_vec();
+    match how {
+        Spoil::Cut(part) => bytes.truncate((file.len() as f64 * part) as usize),
+        Spoil::Flip(places) => places.iter().for_each(|at| {
+            let at = if *at < 0 { file.len() - at.unsigned_abs() } else { *at as usize };
+            bytes[at] ^= 1 << (at % 8);
+        }),
+        Spoil::Replace(text) => bytes = text.clone().into_bytes(),
+    }
+    bytes
 }
 
 fn file(state: &State, path: &str) -> Option<Arc<Vec<u8>>> {

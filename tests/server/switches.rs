@@ -47,6 +47,8 @@ pub struct Switches {
     pub features: Vec<(String, bool)>,
     /// Which rows `Run.history` and `Run.sampledHistory` give; no public text says it.
     pub pages: Of,
+    /// Rows of system metrics that a run gives at most.
+    pub max_events: usize,
     /// The storage host.
     pub storage: StorageSwitches,
 }
@@ -138,6 +140,7 @@ impl Default for Switches {
             dates: Dates::Zulu,
             features: super::schema::features(),
             pages: Of::All,
+            max_events: usize::MAX,
             storage: StorageSwitches::default(),
         }
     }

@@ -61,6 +61,8 @@ pub struct Run {
     pub history_rows: Option<i64>,
     /// The logged steps; `None` where a test is about other things.
     pub history: Option<Arc<History>>,
+    /// System metrics, each row as JSON.
+    pub events: Arc<Vec<String>>,
     pub compute_seconds: f64,
     /// `None` inside is a version that was deleted or may not be seen.
     pub outputs: Vec<Option<Arc<Artifact>>>,

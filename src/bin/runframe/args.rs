@@ -328,9 +328,9 @@ pub(crate) struct History {
     /// One row per run, step and metric.
     #[arg(long, conflicts_with_all = ["wide", "at_best"])]
     pub(crate) tidy: bool,
-    /// One column per run, one row per step: the values of this metric.
-    #[arg(long, value_name = "METRIC", conflicts_with_all = ["keys", "at_best"])]
-    pub(crate) wide: Option<String>,
+    /// One column per run, one row per step: the values of this metric; of several, a column for each: a comma list.
+    #[arg(long, value_name = "METRIC", conflicts_with_all = ["keys", "at_best"], value_parser = no_flag)]
+    pub(crate) wide: Vec<String>,
     /// One row per run: where this metric is best.
     #[arg(long, value_name = "METRIC:min|max", conflicts_with = "keys")]
     pub(crate) at_best: Option<String>,

@@ -30,7 +30,7 @@ pub(crate) fn run(history: &History, plan: &Load, chat: &Chat, output: &Output) 
         (Form::Long, None) => frame.write(&output.path, output.format, &output.options)?,
         (Form::Long, Some(limit)) => write(frame.lazy().limit(limit).collect()?, None, &frame, output)?,
         (Form::Tidy, limit) => write(frame.tidy()?, limit, &frame, output)?,
-        (Form::Wide(metric), limit) => write(frame.wide(metric)?, limit, &frame, output)?,
+        (Form::Wide(metrics), limit) => write(frame.wide_of(metrics)?, limit, &frame, output)?,
         (Form::AtBest { metric, best }, limit) => {
             number(&frame, metric)?;
             let others = frame.metrics().filter(|name| name != metric);

@@ -89,7 +89,12 @@ fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {
             })?,
         ),
         plan::Verb::Sql(sql, load, output) => {
-            (load.strict, load::with(&load, chat, |loaded| sql::run(&sql, &load, chat, loaded, &output))?)
+            let history = Cell::new(None);
+            let work =
+                |loaded: &load::Loaded| sql::run(&sql, &load, chat, loaded, &output).map(|read| history.set(read));
+            let mut receipt = load::with(&load, chat, work)?;
+            history.take().into_iter().for_each(|read| receipt.merge(read));
+            (load.strict, receipt)
         }
         plan::Verb::History(history, load, output) => (load.strict, history::run(&history, &load, chat, &output)?),
         plan::Verb::Pull(pull, load) => (load.strict, pull::run(&pull, &load, chat)?),

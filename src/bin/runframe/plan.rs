@@ -9,6 +9,7 @@ use crate::query::pointed;
 use runframe::expr::sql::Statement;
 use runframe::expr::{self, Needs, mongo};
 use runframe::history::HistoryQuery;
+use runframe::history::metric_of;
 use runframe::sink::{self, Format};
 use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Result, Wanted};
 use std::path::PathBuf;
@@ -162,7 +163,7 @@ pub(crate) struct History {
 pub(crate) enum Form {
     Long,
     Tidy,
-    Wide(String),
+    Wide(Vec<String>),
     AtBest { metric: String, best: Best },
 }
 
@@ -293,12 +294,12 @@ fn history(typed: args::History) -> Result<History> {
     if let Some(rows) = typed.samples {
         query = query.samples(rows);
     }
-    let form = match (typed.wide, typed.at_best) {
-        (Some(metric), _) => {
-            query = query.keys([metric.clone()]);
-            Form::Wide(metric)
+    let form = match (listed(&typed.wide), typed.at_best) {
+        (metrics, _) if !metrics.is_empty() => {
+            query = query.keys(metrics.iter().map(|metric| metric_of(metric)));
+            Form::Wide(metrics)
         }
-        (None, Some(text)) => {
+        (_, Some(text)) => {
             let wrong = || {
                 let error =
                     Error::new(ErrorKind::Usage, format!("--at-best takes METRIC:min or METRIC:max, not {text}"));
@@ -312,8 +313,8 @@ fn history(typed: args::History) -> Result<History> {
             query = query.keys([metric.to_owned()]).keys(listed(&typed.select));
             Form::AtBest { metric: metric.to_owned(), best }
         }
-        (None, None) if typed.tidy => Form::Tidy,
-        (None, None) => Form::Long,
+        (_, None) if typed.tidy => Form::Tidy,
+        (_, None) => Form::Long,
     };
     Ok(History { query, form, limit: typed.limit })
 }
@@ -518,7 +519,9 @@ mod tests {
         assert_eq!((long.form, load.sources.len(), load.wanted.config), (Form::Long, 2, false));
         assert_eq!(history("history w --step -3..").unwrap().0.query, HistoryQuery::new().steps(-3..));
         assert_eq!(history("history w --step 7").unwrap().0.query, HistoryQuery::new().steps(7..8));
-        assert_eq!(history("history w --wide loss").unwrap().0.form, Form::Wide("loss".into()));
+        let (wide, _) = history("history w --wide loss,acc:string --wide x").unwrap();
+        assert_eq!(wide.form, Form::Wide(vec!["loss".into(), "acc:string".into(), "x".into()]));
+        assert_eq!(wide.query, HistoryQuery::new().keys(["loss", "acc", "x"]));
         let (best, _) = history("history w --at-best a:b:max -s c,d").unwrap();
         assert_eq!(best.form, Form::AtBest { metric: "a:b".into(), best: Best::Highest });
         assert_eq!(best.query, HistoryQuery::new().keys(["a:b", "c", "d"]));

@@ -112,7 +112,8 @@ impl Visitor for Known<'_> {
     }
 }
 
-fn last(name: &ObjectName) -> String {
+/// The last part of a table's name.
+pub(super) fn last(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map_or_else(String::new, |ident| ident.value.clone())
 }
 

@@ -4,6 +4,7 @@ use super::super::names::Names;
 use super::super::{Context, fault, functions, value_of};
 use super::Computed;
 use crate::error::{Error, Result};
+use crate::ops::history::OWN;
 use polars::prelude::Schema;
 use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
@@ -31,6 +32,10 @@ const OF_POLARS: &[&str] = &[
     "trim",
     "upper",
 ];
+
+/// Words that follow a `*` that stands for columns.
+const BEHIND_STARS: [Keyword; 5] =
+    [Keyword::FROM, Keyword::EXCLUDE, Keyword::EXCEPT, Keyword::REPLACE, Keyword::RENAME];
 
 /// A table's name and columns.
 pub(super) struct Table<'a> {
@@ -85,6 +90,16 @@ impl<'a> Words<'a> {
     /// True if a `*` may stand for all columns.
     pub(super) fn has_wildcard(&self) -> bool {
         (0..self.tokens.len()).filter(|at| self.is(*at, &Token::Mul)).any(|at| {
+            // Behind `distinct on (…)`: nothing is there that it could be multiplied by.
+            let ends = match self.tokens.get(at + 1).map(|found| &found.0) {
+                None | Some(Token::Comma) => true,
+                Some(Token::RParen) => !self.is(at.wrapping_sub(1), &Token::LParen),
+                Some(Token::Word(word)) => BEHIND_STARS.contains(&word.keyword),
+                _ => false,
+            };
+            if ends {
+                return true;
+            }
             let before = at.checked_sub(1).and_then(|before| self.tokens.get(before)).map(|found| &found.0);
             match before {
                 Some(Token::LParen) => !self.is(at + 1, &Token::RParen),
@@ -113,19 +128,39 @@ impl<'a> Words<'a> {
 
     /// The tokens with whole column names, quoted, and what must be computed for them. Spans hold byte offset + 1 as the column.
     pub(super) fn bound(&self, tables: &[Table<'_>]) -> Result<(Vec<TokenWithSpan>, Vec<Computed>)> {
+        let mut computed: Vec<Computed> = Vec::new();
+        let tokens = self.tokens_with(tables, |start, end| {
+            let column = self.computed(start, end, tables)?;
+            if !computed.iter().any(|other| other.name == column.name) {
+                computed.push(column);
+            }
+            Ok(())
+        })?;
+        Ok((tokens, computed))
+    }
+
+    /// The tokens as far as these tables' columns are known; `None` if a name of the statement's own is one of them.
+    pub(super) fn outlined(&self, tables: &[Table<'_>]) -> Option<Vec<TokenWithSpan>> {
+        let hidden = self.defined().into_iter().any(|name| OWN.contains(&name.trim_matches(['"', '`'])));
+        self.tokens_with(tables, |_, _| Ok(())).ok().filter(|_| !hidden)
+    }
+
+    /// The tokens; a call of one of our functions, which `called` is told of, is one word.
+    fn tokens_with(
+        &self,
+        tables: &[Table<'_>],
+        mut called: impl FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Vec<TokenWithSpan>> {
         let defined = self.defined();
-        let (mut tokens, mut computed): (Vec<TokenWithSpan>, Vec<Computed>) = (Vec::new(), Vec::new());
+        let mut tokens: Vec<TokenWithSpan> = Vec::new();
         let mut at = 0;
         while let Some((token, start, end)) = self.tokens.get(at) {
             let (mut token, start, mut end, mut next) = (token.clone(), *start, *end, at + 1);
             if let Some(last) = self.call(at) {
                 end = self.tokens.get(last).map_or(end, |found| found.2);
                 next = last + 1;
-                let column = self.computed(start, end, tables)?;
-                token = Token::make_word(&column.name, Some('"'));
-                if !computed.iter().any(|other| other.name == column.name) {
-                    computed.push(column);
-                }
+                called(start, end)?;
+                token = Token::make_word(self.text.get(start..end).unwrap_or_default(), Some('"'));
             } else if let Some((column, length)) = self.column(at, tables, &defined) {
                 end = start + length;
                 next = at + self.tokens[at..].iter().take_while(|found| found.1 < end).count();
@@ -135,7 +170,7 @@ impl<'a> Words<'a> {
             tokens.push(TokenWithSpan { token, span: Span { start: place(start), end: place(end) } });
             at = next;
         }
-        Ok((tokens, computed))
+        Ok(tokens)
     }
 
     /// Names that the statement itself gives: what follows `as`.

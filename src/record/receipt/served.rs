@@ -77,7 +77,7 @@ pub struct Shard {
 
 impl Served {
     /// Adds another load's.
-    pub(super) fn merge(&mut self, other: Served) {
+    pub(crate) fn merge(&mut self, other: Served) {
         for (list, more) in [
             (&mut self.servers, other.servers),
             (&mut self.accounts, other.accounts),

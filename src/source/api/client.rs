@@ -59,6 +59,8 @@ pub(super) struct Call<'a> {
     pub variables: &'a (dyn Fn() -> Value + Sync),
     /// Makes the next attempt ask for less, since the last was too much for sure or perhaps; false if it cannot.
     pub lighten: &'a (dyn Fn(bool) -> bool + Sync),
+    /// The caller asks in parts what is too much, so that it is asked again for this often at most, and not at all if that is sure.
+    pub patience: Option<u32>,
 }
 
 /// Why a question has no answer.
@@ -82,6 +84,14 @@ enum Heavy {
     /// A 5xx has many causes.
     Perhaps,
     Sure,
+}
+
+#[cfg(feature = "frame")]
+impl Failure {
+    /// True if the question may have been too much.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.heavy != Heavy::No
+    }
 }
 
 impl From<Failure> for Error {
@@ -165,6 +175,11 @@ impl Client {
             let known = self.tallies.answered.load(Ordering::Relaxed) > 0;
             let limit = if known { self.retries } else { self.retries.min(RETRIES_OF_STRANGERS) };
             let limit = if failure.wait.is_some() { self.retries } else { limit };
+            let limit = match (failure.heavy, call.patience) {
+                (Heavy::Perhaps, Some(patience)) => limit.min(patience),
+                (Heavy::Sure, Some(_)) => 0,
+                _ => limit,
+            };
             if !(failure.retry || lighter) || failures >= limit {
                 return Err(given_up(failure, failures));
             }
@@ -185,7 +200,7 @@ impl Client {
         query: &str,
         variables: &(dyn Fn() -> Value + Sync),
     ) -> Result<Value, Failure> {
-        self.ask(Call { name, query, variables, lighten: &|_| false }, answer::data).await
+        self.ask(Call { name, query, variables, lighten: &|_| false, patience: None }, answer::data).await
     }
 
     async fn wait(&self, wait: Duration) {

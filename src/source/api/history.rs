@@ -9,6 +9,7 @@
 //! Rows of one step that come from two places are one row, key by key; a live value wins over an exported one, since the server has
 //! it later: a row that was exported and then completed, as a resumed run may do, is whole only in the live part.
 
+mod events;
 mod exported;
 mod files;
 mod load;
@@ -24,18 +25,24 @@ use crate::columns::Sparse;
 use crate::error::{Error, Result};
 use crate::record::{Receipt, Served};
 use crate::source::Progress;
+use exported::Exported;
 use load::Load;
 use rows::{Assembler, Job};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::mpsc::{Sender, channel};
 
 /// Chunks that wait for a thread.
 const WAITING: usize = 8;
 
 /// Which metrics are wanted.
 pub(crate) trait Keys: Sync {
-    /// True if all are; then rows without any value are kept, too.
+    /// True if all are.
     fn all(&self) -> bool;
+    /// True if rows are kept that have none of them.
+    fn keeps_all_rows(&self) -> bool {
+        self.all()
+    }
     /// True if the metric of this column path is wanted.
     fn takes(&self, path: &str) -> bool;
     /// False if surely no metric is wanted that is, or lies below, this top-level key.
@@ -77,6 +84,8 @@ pub(crate) struct HistoryAsk<'a> {
     pub(crate) steps: Steps,
     /// About so many rows of each run, chosen by the server, with metrics one by one of each metric; `None` for all.
     pub(crate) samples: Option<u32>,
+    /// System metrics instead of what was logged; they have no steps.
+    pub(crate) system: bool,
 }
 
 /// Rows of one run, by their steps; rows without a step come first.
@@ -120,10 +129,23 @@ struct Totals {
     /// Rows that the server says each run has.
     expected: HashMap<String, i64>,
     incomplete: Vec<String>,
+    /// Parts of files that are to be read in pages.
+    damaged: Vec<Damaged>,
     remarks: Vec<String>,
     found: u64,
     renewed: u64,
     failed: Option<Error>,
+}
+
+/// A part of a run's files that is damaged.
+struct Damaged {
+    run: String,
+    /// The place of its chunk.
+    order: u32,
+    /// First and last step, if the file tells.
+    steps: Option<(i64, i64)>,
+    /// Rows, as the file tells.
+    rows: usize,
 }
 
 impl ApiSource {
@@ -140,32 +162,51 @@ impl ApiSource {
         sink: &dyn HistorySink,
         progress: &Progress,
     ) -> Result<Receipt> {
+        let totals = Mutex::new(Totals::default());
+        let load = |jobs| Load { source: self, place: (entity, project), ask, sink, totals: &totals, jobs, progress };
+        progress.expect(runs.len() as u64);
+        let mut read = self.pass(ask, sink, &totals, async |jobs| load(jobs).run(runs).await);
+        let damaged = std::mem::take(&mut lock(&totals).damaged);
+        if let (Ok((served, bytes)), false) = (&mut read, damaged.is_empty()) {
+            match self.pass(ask, sink, &totals, async |jobs| load(jobs).again(&damaged).await) {
+                Ok((more, more_bytes)) => {
+                    served.merge(Served { notes: Vec::new(), ..more });
+                    *bytes += more_bytes;
+                }
+                Err(error) => read = Err(error),
+            }
+        }
+        let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let whole = ask.keys.keeps_all_rows() && ask.steps == Steps::default() && ask.samples.is_none();
+        totals.receipt(read, ask.samples, whole, &format!("{entity}/{project}"))
+    }
+
+    /// Has `work` read on this thread, while others make chunks of its jobs.
+    fn pass(
+        &self,
+        ask: HistoryAsk<'_>,
+        sink: &dyn HistorySink,
+        totals: &Mutex<Totals>,
+        work: impl AsyncFnOnce(Sender<Job>) -> Result<(Served, u64)> + Send,
+    ) -> Result<(Served, u64)> {
         let workers = std::thread::available_parallelism().map_or(2, |n| n.get()).clamp(1, 16);
-        let (sender, receiver) = tokio::sync::mpsc::channel::<Job>(WAITING);
-        let (receiver, totals) = (Mutex::new(receiver), Mutex::new(Totals::default()));
-        let work = || {
-            let mut assembler = Assembler::new(ask.keys, ask.steps);
+        let (sender, receiver) = channel::<Job>(WAITING);
+        let receiver = Mutex::new(receiver);
+        let chunks = || {
+            let mut assembler = Assembler::new(ask);
             loop {
                 let next = lock(&receiver).blocking_recv();
                 let Some(job) = next else { return };
-                if let Err(error) = make(&mut assembler, job, sink, &totals) {
-                    lock(&totals).failed.get_or_insert(error);
+                if let Err(error) = make(&mut assembler, job, sink, totals) {
+                    lock(totals).failed.get_or_insert(error);
                     return lock(&receiver).close();
                 }
             }
         };
-        progress.expect(runs.len() as u64);
-        let place = (entity, project);
-        let read = std::thread::scope(|scope| {
-            (0..workers).for_each(|_| drop(scope.spawn(work)));
-            on_own_runtime(async || {
-                let load = Load { source: self, place, ask, sink, totals: &totals, jobs: sender, progress };
-                self.within_deadline(load.run(runs)).await
-            })
-        });
-        let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let whole = ask.keys.all() && ask.steps == Steps::default() && ask.samples.is_none();
-        totals.receipt(read, ask.samples, whole, &format!("{entity}/{project}"))
+        std::thread::scope(|scope| {
+            (0..workers).for_each(|_| drop(scope.spawn(chunks)));
+            on_own_runtime(async || self.within_deadline(work(sender)).await)
+        })
     }
 }
 
@@ -176,10 +217,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Makes a chunk and hands it over.
 fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals: &Mutex<Totals>) -> Result<()> {
     let (run, path) = (job.run.clone(), job.path.clone());
+    let rows = job.groups.iter().map(Exported::rows).sum();
+    let damaged = Damaged { run: run.clone(), order: job.order, steps: job.steps, rows };
     let made = match assembler.make(job) {
         Ok(made) => made,
         Err(error) => {
-            lock(totals).incomplete.push(format!("{path}: {}", error.message()));
+            let mut totals = lock(totals);
+            totals.remarks.push(format!("{path}: read in pages, since {}", error.message()));
+            totals.damaged.push(damaged);
             return Ok(());
         }
     };
@@ -235,5 +280,7 @@ impl Totals {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;

@@ -19,8 +19,11 @@ pub(super) enum Query {
     Counts,
     MoreArtifacts,
     HistoryOpen,
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
     HistoryRows,
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
     HistorySampled,
+    HistoryEvents,
 }
 
 impl Query {
@@ -37,6 +40,7 @@ impl Query {
             Query::HistoryOpen => "HistoryOpen",
             Query::HistoryRows => "HistoryRows",
             Query::HistorySampled => "HistorySampled",
+            Query::HistoryEvents => "HistoryEvents",
         }
     }
 
@@ -52,6 +56,7 @@ impl Query {
             Query::HistoryOpen => include_str!("queries/history_open.graphql"),
             Query::HistoryRows => include_str!("queries/history_rows.graphql"),
             Query::HistorySampled => include_str!("queries/history_sampled.graphql"),
+            Query::HistoryEvents => include_str!("queries/history_events.graphql"),
         }
     }
 
@@ -243,8 +248,8 @@ fn droppable(unknown: &Unknown) -> Vec<String> {
     if unknown.name == "keys" {
         return vec![KEYS.to_owned()];
     }
-    let files =
-        [RUN_FIELDS, ARTIFACT_FIELDS, Query::Names.file(), Query::MoreArtifacts.file(), Query::HistoryOpen.file()];
+    let queries = [Query::Names, Query::MoreArtifacts, Query::HistoryOpen, Query::HistoryEvents];
+    let files: Vec<&str> = [RUN_FIELDS, ARTIFACT_FIELDS].into_iter().chain(queries.map(Query::file)).collect();
     let lines = || files.iter().flat_map(|file| file.lines()).map(Line::parse);
     // A type that our marks name is meant; under another name it may be any of them.
     let known = |on: &&str| lines().any(|line| line.optional == Some(*on));

@@ -2,7 +2,7 @@
 
 use super::answer::{self, Fault};
 use super::artifacts::List;
-use super::client::{Call, Client};
+use super::client::{Call, Client, Failure};
 use super::filter::Pager;
 use super::page::Page;
 use super::query::{Queries, Query};
@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// How often many runs are asked for again, before they are asked for in parts.
+#[cfg(feature = "frame")]
+const PATIENCE: u32 = 1;
 /// Runs that a page may ask for anywhere.
 const USUAL: usize = 1_000;
 
@@ -79,6 +82,28 @@ impl Remote<'_> {
         if page.found { Ok(page) } else { Err(self.missing(query != Query::Open || page.account.is_some())) }
     }
 
+    /// As [`Remote::ask`], of several runs; `None` if they may be too many for one request.
+    #[cfg(feature = "frame")]
+    pub(super) async fn ask_in_parts<T, D>(
+        &self,
+        query: Query,
+        text: impl Fn(&Queries) -> String,
+        variables: &(dyn Fn() -> Value + Sync),
+        runs: usize,
+        decode: D,
+    ) -> Result<Option<T>>
+    where
+        T: Send + 'static,
+        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        let patience = (runs > 1).then_some(PATIENCE);
+        match self.ask_patiently(query, text, variables, &|_| false, patience, decode).await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if runs > 1 && failure.is_heavy() => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
     /// Asks, and asks again without the fields that the server turns out to lack.
     pub(super) async fn ask<T, D>(
         &self,
@@ -88,6 +113,22 @@ impl Remote<'_> {
         lighten: &(dyn Fn(bool) -> bool + Sync),
         decode: D,
     ) -> Result<T>
+    where
+        T: Send + 'static,
+        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+    {
+        Ok(self.ask_patiently(query, text, variables, lighten, None, decode).await?)
+    }
+
+    async fn ask_patiently<T, D>(
+        &self,
+        query: Query,
+        text: impl Fn(&Queries) -> String,
+        variables: &(dyn Fn() -> Value + Sync),
+        lighten: &(dyn Fn(bool) -> bool + Sync),
+        patience: Option<u32>,
+        decode: D,
+    ) -> Result<T, Failure>
     where
         T: Send + 'static,
         D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
@@ -104,12 +145,12 @@ impl Remote<'_> {
                 }
                 values
             };
-            let call = Call { name: query.name(), query: &sent, variables: &declared, lighten };
+            let call = Call { name: query.name(), query: &sent, variables: &declared, lighten, patience };
             match self.client.ask(call, decode.clone()).await {
                 Ok(answer) => return Ok(answer),
                 // Another request may have learnt the same meanwhile.
                 Err(failure) if self.queries.learn(&failure.complaints) || text(self.queries) != sent => {}
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(failure),
             }
         }
     }

@@ -111,6 +111,15 @@ impl Documents {
     }
 }
 
+/// Which rows are wanted, of which runs.
+pub(crate) struct Wanted<'a> {
+    pub(crate) rows: Rows,
+    /// The names that the runs have; `None` if they may have any.
+    pub(crate) names: Option<HashSet<&'a str>>,
+    /// Whether a run is wanted.
+    pub(crate) takes: &'a (dyn Fn(&RunKey) -> bool + Sync),
+}
+
 /// Takes the rows of one run.
 pub(crate) trait RunRows {
     /// The next folder begins, that of this file: when it was started, and how many seconds the run took before.
@@ -130,21 +139,19 @@ pub(crate) trait RunRows {
 }
 
 impl LogSource {
-    /// Hands out the rows of all runs, or of those in `runs`, in parallel. `begin` makes the taker of one run's rows, and is told
+    /// Hands out the rows of all runs that are wanted, in parallel. `begin` makes the taker of one run's rows, and is told
     /// how many folders it has. Folders come in the order of time.
     ///
     /// # Errors
     /// If no file could be read, or a taker fails.
     pub(crate) fn rows<R: RunRows>(
         &self,
-        rows: Rows,
-        runs: Option<&HashSet<RunKey>>,
+        wanted: Wanted<'_>,
         begin: &(dyn Fn(usize) -> R + Sync),
         progress: &Progress,
     ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
-        let names = runs.map(|runs| runs.iter().map(|run| run.name.as_str()).collect());
-        let pass = Pass { rows, runs, names, begin, progress, pool: Pool::default() };
+        let pass = Pass { wanted, begin, progress, pool: Pool::default() };
         let units = unit::units(&self.files, &pass.pool);
         let mut total = self.begin();
         total.add(pass.units(&units)?);
@@ -160,9 +167,7 @@ impl LogSource {
 
 /// One pass over logs, as all threads see it.
 struct Pass<'a, R> {
-    rows: Rows,
-    runs: Option<&'a HashSet<RunKey>>,
-    names: Option<HashSet<&'a str>>,
+    wanted: Wanted<'a>,
     begin: &'a (dyn Fn(usize) -> R + Sync),
     progress: &'a Progress,
     pool: Pool,
@@ -233,7 +238,7 @@ impl<R: RunRows> Pass<'_, R> {
         let Known { id, entity, project, folders } = known;
         let run = RunKey { entity, project, name: id.unwrap_or_else(|| unit.id.clone()) };
         if folders > 0 {
-            if self.runs.is_some_and(|runs| !runs.contains(&run)) {
+            if !(self.wanted.takes)(&run) {
                 return Ok(());
             }
             own.receipt.runs += 1;
@@ -281,7 +286,7 @@ impl<R: RunRows> Pass<'_, R> {
                     }
                     _ => return Ok(true),
                 };
-                if rows == self.rows {
+                if rows == self.wanted.rows {
                     taker.row(&Row { body: record.body, rows, offset })?;
                 }
                 Ok(true)
@@ -306,7 +311,7 @@ impl<R: RunRows> Pass<'_, R> {
         if id != unit.id {
             return Some(Read::Stray);
         }
-        self.names.as_ref().is_some_and(|names| !names.contains(id)).then_some(Read::Unwanted)
+        self.wanted.names.as_ref().is_some_and(|names| !names.contains(id)).then_some(Read::Unwanted)
     }
 }
 

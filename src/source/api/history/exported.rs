@@ -1,7 +1,7 @@
 //! Rows before they are joined: those of an exported row group, and what any row is until then.
 
-use super::parquet::{Cell, Footer};
-use crate::error::Result;
+use super::parquet::{Cell, Column, Footer};
+use crate::error::{Error, Result};
 use crate::json;
 use crate::record::Timestamp;
 use std::borrow::Cow;
@@ -13,10 +13,28 @@ pub(super) const OWN: [&str; 3] = ["_step", "_timestamp", "_runtime"];
 
 /// A row group of which the wanted columns are there.
 pub(super) struct Exported {
+    /// What the file is called, for messages.
+    pub file: String,
     pub footer: Arc<Footer>,
     pub group: usize,
     pub columns: Vec<String>,
     pub chunks: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Exported {
+    /// Rows of the row group, as the file tells.
+    pub(super) fn rows(&self) -> usize {
+        self.footer.groups.get(self.group).map_or(0, |group| group.rows)
+    }
+
+    /// The values of a column.
+    ///
+    /// # Errors
+    /// If they are damaged; with the file's name.
+    pub(super) fn column(&mut self, name: &str) -> Result<Column> {
+        let told = |error: Error| Error::new(error.kind(), format!("{}: {}", self.file, error.message()));
+        self.footer.column(self.group, name, &mut self.chunks).map_err(told)
+    }
 }
 
 /// A row whose values are still text.
@@ -75,7 +93,7 @@ pub(super) struct Own {
 impl Own {
     pub(super) fn read(exported: &mut Exported) -> Result<Own> {
         let (footer, group) = (exported.footer.clone(), exported.group);
-        let rows = footer.groups.get(group).map_or(0, |group| group.rows);
+        let rows = exported.rows();
         let numbers = footer.ranges(group, &OWN.map(str::to_owned));
         let kept = numbers.iter().filter_map(|(at, _)| Some((*at, exported.chunks.get(at)?.clone()))).collect();
         let mut read = |name: &str| -> Result<Vec<Option<f64>>> {
@@ -83,7 +101,7 @@ impl Own {
             if !exported.columns.iter().any(|column| column == name) {
                 return Ok(values);
             }
-            footer.column(group, name, &mut exported.chunks)?.each(|row, cell| {
+            exported.column(name)?.each(|row, cell| {
                 let value = match cell {
                     Cell::Int(value) => Some(value as f64),
                     Cell::Float(value) => Some(value),
@@ -108,11 +126,11 @@ pub(super) fn exported_rows(exported: &mut Exported, origin: usize) -> Result<Ve
     let each = own.steps.into_iter().zip(own.times).zip(own.runtimes);
     let row = |((step, time), runtime)| Row { origin, step, time, runtime, members: Vec::new() };
     let mut rows: Vec<Row<'static>> = each.map(row).collect();
-    for name in exported.columns.iter().filter(|name| !OWN.contains(&name.as_str())) {
+    for name in exported.columns.clone().into_iter().filter(|name| !OWN.contains(&name.as_str())) {
         let mut key = String::new();
-        json::quote(name, &mut key);
+        json::quote(&name, &mut key);
         let key = key.get(1..key.len() - 1).unwrap_or_default().to_owned();
-        exported.footer.column(exported.group, name, &mut exported.chunks)?.each(|at, cell| {
+        exported.column(&name)?.each(|at, cell| {
             let mut text = String::new();
             cell.write(&mut text);
             if let Some(row) = rows.get_mut(at) {

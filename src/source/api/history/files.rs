@@ -123,6 +123,17 @@ impl<'a> Signed<'a> {
     }
 }
 
+/// The last part of a URL's path.
+fn name_of(url: &str) -> String {
+    path(url).rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// An error of a file, with its name.
+fn of_file(url: &str, error: Error) -> Trouble {
+    let told = Error::new(error.kind(), format!("{}: {}", name_of(url), error.message()));
+    Trouble::Failed(told)
+}
+
 /// A URL without its signature.
 fn path(url: &str) -> &str {
     url.split('?').next().unwrap_or_default()
@@ -130,31 +141,31 @@ fn path(url: &str) -> &str {
 
 async fn open(storage: &Storage<'_>, url: &str, keys: &dyn Keys) -> Result<Option<File>, Trouble> {
     let mut got = storage.get(url, Part::Tail(TAIL)).await?;
-    let length = Footer::length(&got.bytes).map_err(Trouble::Failed)?;
+    let length = Footer::length(&got.bytes).map_err(|error| of_file(url, error))?;
     if length > got.size {
         let error = Error::new(ErrorKind::Format, "an exported history has a footer larger than itself");
-        return Err(Trouble::Failed(error));
+        return Err(of_file(url, error));
     }
     if length > got.bytes.len() as u64 {
         let start = got.size - length;
         let before = storage.get(url, Part::Of(start..got.start)).await?;
-        let mut bytes = slice(&before, &(start..got.start)).ok_or_else(short)?.to_vec();
+        let mut bytes = slice(&before, &(start..got.start)).ok_or_else(|| short(url))?.to_vec();
         bytes.append(&mut got.bytes);
         got = Got { bytes, start, size: got.size };
     }
-    let footer = slice(&got, &(got.size - length..got.size)).ok_or_else(short)?.to_vec();
-    let footer = Footer::read(footer).map_err(Trouble::Failed)?;
+    let footer = slice(&got, &(got.size - length..got.size)).ok_or_else(|| short(url))?.to_vec();
+    let footer = Footer::read(footer, got.size - length).map_err(|error| of_file(url, error))?;
     let whole = (got.start == 0).then_some(got.bytes);
     if !footer.columns().any(|name| name == "_step") {
-        return Err(Trouble::Failed(Error::new(ErrorKind::Format, "an exported history without a column _step")));
+        return Err(of_file(url, Error::new(ErrorKind::Format, "an exported history without a column _step")));
     }
     let wanted = |name: &&str| OWN.contains(name) || (*name != "_wandb" && (keys.all() || keys.may_take_below(name)));
     let columns: Vec<String> = footer.columns().filter(wanted).map(str::to_owned).collect();
     if let Some(name) = footer.unreadable(&columns) {
         let what = format!("column {name} of an exported history has a type that is not read");
-        return Err(Trouble::Failed(Error::new(ErrorKind::Unsupported, what)));
+        return Err(of_file(url, Error::new(ErrorKind::Unsupported, what)));
     }
-    let any = keys.all() || columns.iter().any(|name| !OWN.contains(&name.as_str()));
+    let any = keys.keeps_all_rows() || columns.iter().any(|name| !OWN.contains(&name.as_str()));
     Ok(any.then(|| File { url: url.to_owned(), footer: Arc::new(footer), whole, columns }))
 }
 
@@ -164,21 +175,21 @@ async fn fetch(storage: &Storage<'_>, file: &File, group: usize) -> Result<Expor
     if let Some(whole) = &file.whole {
         let got = |range: &Range<u64>| whole.get(range.start as usize..range.end as usize).map(<[u8]>::to_vec);
         for (at, range) in &ranges {
-            chunks.insert(*at, got(range).ok_or_else(short)?);
+            chunks.insert(*at, got(range).ok_or_else(|| short(&file.url))?);
         }
     } else {
         let spans = coalesced(ranges.iter().map(|(_, range)| range.clone()).collect());
         let fetched = try_join_all(spans.into_iter().map(|span| storage.get(&file.url, Part::Of(span)))).await?;
         for (at, range) in &ranges {
             let bytes = fetched.iter().find_map(|got| slice(got, range));
-            chunks.insert(*at, bytes.ok_or_else(short)?.to_vec());
+            chunks.insert(*at, bytes.ok_or_else(|| short(&file.url))?.to_vec());
         }
     }
-    Ok(Exported { footer: file.footer.clone(), group, columns: file.columns.clone(), chunks })
+    Ok(Exported { file: name_of(&file.url), footer: file.footer.clone(), group, columns: file.columns.clone(), chunks })
 }
 
-fn short() -> Trouble {
-    Trouble::Failed(Error::new(ErrorKind::Format, "an exported history is shorter than its footer says"))
+fn short(url: &str) -> Trouble {
+    of_file(url, Error::new(ErrorKind::Format, "an exported history is shorter than its footer says"))
 }
 
 /// A range of the file among the bytes that came.

@@ -3,13 +3,14 @@
 use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
+use super::Steps;
 use super::exported::Exported;
 use super::files::{Renew, Signed, clusters};
-use super::open::{Described, describe, integer};
+use super::open::{Described, Parts, describe, integer};
 use super::pages::{Need, Page, Pages};
 use super::rows::Job;
 use super::storage::Storage;
-use super::{HistoryAsk, HistorySink, Totals, lock};
+use super::{Damaged, HistoryAsk, HistorySink, Totals, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::record::Served;
@@ -24,6 +25,8 @@ use tokio::sync::mpsc::Sender;
 
 /// Runs that are described and paged in one request.
 const GROUP: usize = 16;
+/// From a chunk's place to the next one's: pages may come in the place of a damaged part of a file.
+const PLACES: u32 = 1 << 10;
 
 /// One load.
 pub(super) struct Load<'a> {
@@ -38,17 +41,20 @@ pub(super) struct Load<'a> {
 }
 
 /// What all groups of a load share.
-struct Reader<'a> {
-    load: &'a Load<'a>,
-    remote: &'a Remote<'a>,
+pub(super) struct Reader<'a> {
+    pub load: &'a Load<'a>,
+    pub remote: &'a Remote<'a>,
     storage: &'a Storage<'a>,
-    pages: &'a Pages,
+    pub pages: &'a Pages,
+    pub parts: &'a Parts,
 }
 
 /// A run in work: what the server says of it, and the place of its next chunk.
 struct Underway<'a> {
     of: &'a Described,
     order: Cell<u32>,
+    /// From there to the one after.
+    places: u32,
     /// Keys to ask for, one by one; `None` for whole rows.
     names: Option<Vec<String>>,
 }
@@ -62,16 +68,37 @@ impl Load<'_> {
     /// # Errors
     /// If the server cannot be reached, denies access, or does not have the project; if nobody takes the chunks.
     pub(super) async fn run(self, runs: &[String]) -> Result<(Served, u64)> {
+        self.with(async |reader, concurrency| {
+            let groups = stream::iter(runs.chunks(GROUP)).map(|group| reader.group(group));
+            groups.buffer_unordered(concurrency).try_collect::<()>().await
+        })
+        .await
+    }
+
+    /// Reads in pages what was damaged in files.
+    ///
+    /// # Errors
+    /// As [`Load::run`].
+    pub(super) async fn again(self, damaged: &[Damaged]) -> Result<(Served, u64)> {
+        self.with(async |reader, _| {
+            for part in damaged.chunks(GROUP) {
+                reader.again(part).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn with(self, work: impl AsyncFnOnce(&Reader<'_>, usize) -> Result<()>) -> Result<(Served, u64)> {
         let client = self.source.client()?;
         let queries = Queries::new(Ask { parquet: self.ask.samples.is_none(), ..Ask::default() });
         let (entity, project) = (self.place.0.to_owned(), self.place.1.to_owned());
         let remote =
             Remote { client: &client, queries: &queries, entity, project, config_keys: &[], summary_keys: &[] };
         let concurrency = self.source.options.concurrency.max(1);
-        let (storage, pages) = (Storage::new(&client, concurrency), Pages::default());
-        let reader = Reader { load: &self, remote: &remote, storage: &storage, pages: &pages };
-        let groups = stream::iter(runs.chunks(GROUP)).map(|group| reader.group(group));
-        groups.buffer_unordered(concurrency).try_collect::<()>().await?;
+        let (storage, pages, parts) = (Storage::new(&client, concurrency), Pages::default(), Parts::new(GROUP));
+        let reader = Reader { load: &self, remote: &remote, storage: &storage, pages: &pages, parts: &parts };
+        work(&reader, concurrency).await?;
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (tallies, settings) = (&client.tallies, &self.source.settings);
         let served = Served {
@@ -90,7 +117,10 @@ impl Load<'_> {
 
 impl Reader<'_> {
     async fn group(&self, runs: &[String]) -> Result<()> {
-        let described = describe(self.remote, runs).await?;
+        if self.load.ask.system {
+            return self.system(runs).await;
+        }
+        let described = describe(self.remote, self.parts, runs).await?;
         {
             let mut totals = lock(self.load.totals);
             for of in &described {
@@ -107,7 +137,8 @@ impl Reader<'_> {
             }
         }
         let found = described.iter().filter(|of| of.found);
-        let underway = found.map(|of| Underway { of, order: Cell::new(0), names: of.names(self.load.ask.keys) });
+        let begin = |of| Underway { of, order: Cell::new(0), places: PLACES, names: of.names(self.load.ask.keys) };
+        let underway = found.map(begin);
         // Of a run without any of the keys there is nothing to ask.
         let wanted = |run: &Underway<'_>| run.names.as_ref().is_none_or(|names| !names.is_empty());
         let underway: Vec<Underway<'_>> = underway.filter(wanted).collect();
@@ -120,18 +151,60 @@ impl Reader<'_> {
     }
 
     fn path(&self, of: &Described) -> String {
-        format!("{}/{}", self.remote.path(), of.run)
+        self.path_of(&of.run)
+    }
+
+    /// The path of a run of this name.
+    pub(super) fn path_of(&self, run: &str) -> String {
+        format!("{}/{run}", self.remote.path())
+    }
+
+    /// The damaged parts of files, in pages: whole rows, so that their number tells whether they are all there.
+    async fn again(&self, damaged: &[Damaged]) -> Result<()> {
+        let mut runs: Vec<String> = damaged.iter().map(|part| part.run.clone()).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let known = describe(self.remote, self.parts, &runs).await?;
+        let of = |part: &Damaged| known.iter().find(|of| of.run == part.run).cloned();
+        let of =
+            |part: &Damaged| of(part).unwrap_or_else(|| Described { run: part.run.clone(), ..Described::default() });
+        let described: Vec<Described> = damaged.iter().map(of).collect();
+        let begin = |(of, part)| {
+            let part: &Damaged = part;
+            Underway { of, order: Cell::new(part.order), places: 1, names: None }
+        };
+        let underway: Vec<Underway<'_>> = described.iter().zip(damaged).map(begin).collect();
+        let mut needs = Vec::new();
+        for (at, (run, part)) in underway.iter().zip(damaged).enumerate() {
+            let (from, end) = match part.steps {
+                Some((first, last)) => (first, Some(last.saturating_add(1))),
+                None => (0, end(run.of)),
+            };
+            needs.extend(self.need(at, run, from, end));
+        }
+        let rows = self.paged(&described, &underway, needs).await?;
+        for (part, rows) in damaged.iter().zip(rows) {
+            let asked = self.load.ask.steps;
+            let inside = part.steps.is_none_or(|(first, last)| asked.contain(Some(first)) && asked.contain(Some(last)));
+            if inside && rows < part.rows {
+                let told = format!("{}: {rows} rows came of {} in a damaged file", self.path_of(&part.run), part.rows);
+                lock(self.load.totals).incomplete.push(told);
+            }
+        }
+        Ok(())
     }
 
     async fn sample(&self, underway: &[Underway<'_>], samples: u32) -> Result<()> {
         let steps = (self.load.ask.steps.min, self.load.ask.steps.max);
-        let (whole, by_key): (Vec<_>, Vec<_>) = underway.iter().partition(|run| run.names.is_none());
+        // Of a key that is written with dots the server may give what is nested below its parts.
+        let literal = self.load.ask.keys.exact().into_iter().flatten().any(|key| key.contains('\\'));
+        let (whole, by_key): (Vec<_>, Vec<_>) = underway.iter().partition(|run| literal || run.names.is_none());
         for part in [whole, by_key].into_iter().filter(|part| !part.is_empty()) {
             let asked: Vec<(&Described, Option<Vec<String>>)> =
-                part.iter().map(|run| (run.of, run.names.clone())).collect();
+                part.iter().map(|run| (run.of, run.names.clone().filter(|_| !literal))).collect();
             let pages = self.pages.sample(self.remote, &asked, samples, steps).await?;
             for (run, page) in part.into_iter().zip(pages) {
-                self.send(run, Vec::new(), page, run.names.is_some()).await?;
+                self.send(run, Vec::new(), page, (run.names.is_some() && !literal, None)).await?;
             }
         }
         Ok(())
@@ -161,7 +234,7 @@ impl Reader<'_> {
             let (live, by_key) = (rows.get(at).cloned().unwrap_or_default(), keyed.contains(&at));
             async move { (at, *run, self.exported(run, live, by_key).await) }
         });
-        let mut needs: Vec<Need> = Vec::new();
+        let (mut needs, mut broken): (Vec<Need>, Vec<(usize, i64)>) = (Vec::new(), Vec::new());
         let done: Vec<_> = join_all(files.collect::<Vec<_>>()).await;
         for (at, run, ended) in done {
             match ended {
@@ -170,7 +243,10 @@ impl Reader<'_> {
                 Ended::Broken { error, from } => {
                     let note = format!("{}: read in pages, since {}", self.path(run.of), error.message());
                     lock(self.load.totals).remarks.push(note);
-                    needs.extend(self.need(at, run, from.unwrap_or_default(), end(run.of)));
+                    // Whole rows, so that their number tells whether they are all there.
+                    let need = self.need(at, run, from.unwrap_or_default(), end(run.of));
+                    needs.extend(need.map(Need::of_whole_rows));
+                    broken.extend(run.of.lines.filter(|_| from.is_none()).map(|lines| (at, lines)));
                 }
             }
         }
@@ -178,20 +254,36 @@ impl Reader<'_> {
         for run in paged.into_iter().filter(|run| !empty(run)) {
             needs.extend(self.need(at(run), run, 0, end(run.of)));
         }
-        self.paged(described, underway, needs).await
+        let rows = self.paged(described, underway, needs).await?;
+        let ask = &self.load.ask;
+        // Where all is asked for, the end of the load tells how much is missing.
+        let told = !(ask.keys.keeps_all_rows() && ask.steps == Steps::default());
+        for (at, lines) in broken.into_iter().filter(|_| told && ask.steps == Steps::default()) {
+            if let (Some(of), Some(rows)) = (described.get(at), rows.get(at).filter(|rows| (**rows as i64) < lines)) {
+                let told = format!("{}: {rows} rows came of {lines} that the server counts", self.path(of));
+                lock(self.load.totals).incomplete.push(told);
+            }
+        }
+        Ok(())
     }
 
-    async fn paged(&self, described: &[Described], underway: &[Underway<'_>], needs: Vec<Need>) -> Result<()> {
+    /// Reads pages; how many rows came for each of the described.
+    async fn paged(&self, described: &[Described], underway: &[Underway<'_>], needs: Vec<Need>) -> Result<Vec<usize>> {
         let find = |need: &Need| {
             let of = described.get(need.at)?;
-            underway.iter().find(|run| run.of.run == of.run)
+            underway.iter().find(|run| std::ptr::eq(run.of, of))
         };
+        let mut rows = vec![0; described.len()];
         self.pages
-            .read(self.remote, described, needs, async |need, page| match find(need) {
-                Some(run) => self.send(run, Vec::new(), page, need.names.is_some()).await,
-                None => Ok(()),
+            .read(self.remote, described, needs, async |need, page| {
+                rows.get_mut(need.at).into_iter().for_each(|rows| *rows += page.len());
+                match find(need) {
+                    Some(run) => self.send(run, Vec::new(), page, (need.names.is_some(), None)).await,
+                    None => Ok(()),
+                }
             })
-            .await
+            .await?;
+        Ok(rows)
     }
 
     /// What of a run's steps is to be read, within those that are asked for.
@@ -244,7 +336,7 @@ impl Reader<'_> {
             while let Some((_, row)) = live.next_if(|(step, _)| belongs(step)) {
                 among.push(row);
             }
-            if let Err(error) = self.send(run, exported, among, by_key).await {
+            if let Err(error) = self.send(run, exported, among, (by_key, cluster.steps)).await {
                 return Ok(Err(error));
             }
             *from = cluster.steps.map(|(_, last)| last.saturating_add(1));
@@ -252,13 +344,24 @@ impl Reader<'_> {
         let rest: Page = live.map(|(_, row)| row).collect();
         match rest.is_empty() {
             true => Ok(Ok(())),
-            false => Ok(self.send(run, Vec::new(), rest, by_key).await),
+            false => Ok(self.send(run, Vec::new(), rest, (by_key, None)).await),
         }
     }
 
-    async fn send(&self, run: &Underway<'_>, groups: Vec<Exported>, rows: Page, by_key: bool) -> Result<()> {
-        let order = run.order.replace(run.order.get() + 1);
-        let job = Job { run: run.of.run.clone(), path: self.path(run.of), order, groups, rows, by_key };
+    /// Hands over row groups and rows, with whether there is a row for each key, and first and last step of the row groups.
+    async fn send(
+        &self,
+        run: &Underway<'_>,
+        groups: Vec<Exported>,
+        rows: Page,
+        (by_key, steps): (bool, Option<(i64, i64)>),
+    ) -> Result<()> {
+        let order = run.order.replace(run.order.get().saturating_add(run.places));
+        self.job(Job { run: run.of.run.clone(), path: self.path(run.of), order, groups, rows, by_key, steps }).await
+    }
+
+    /// Hands over a job.
+    pub(super) async fn job(&self, job: Job) -> Result<()> {
         let gone = |_| Error::new(ErrorKind::Compute, "nobody takes the rows any more");
         self.load.jobs.send(job).await.map_err(gone)
     }
@@ -284,7 +387,7 @@ struct Again<'a> {
 impl Renew for Again<'_> {
     fn urls(&self) -> Pin<Box<dyn Future<Output = Result<Vec<String>>> + '_>> {
         Box::pin(async {
-            let described = describe(self.reader.remote, std::slice::from_ref(self.run)).await?;
+            let described = describe(self.reader.remote, self.reader.parts, std::slice::from_ref(self.run)).await?;
             Ok(described.into_iter().flat_map(|of| of.urls).collect())
         })
     }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::json::{self, JsonError};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One run's history, as the server describes it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,7 +45,8 @@ impl Described {
         matches!((count, self.lines), (Some(count), Some(lines)) if count >= lines)
     }
 
-    /// The keys to ask for; `None` if they are all wanted, or which ones cannot be known.
+    /// The keys to ask for, `_step` among them if rows are wanted that have none of the others; `None` if they are all wanted, or which
+    /// ones cannot be known.
     pub(super) fn names(&self, wanted: &dyn Keys) -> Option<Vec<String>> {
         if wanted.all() {
             return None;
@@ -57,9 +59,13 @@ impl Described {
         // The server's list may lag behind its rows: what it does not have is asked for all the same.
         for key in exact.into_iter().flatten() {
             let bare = key.replace('\\', "");
-            if !names.contains(&bare) && !keys.contains_key(&bare) {
+            let literal = bare != key;
+            if !names.contains(&bare) && (literal || !keys.contains_key(&bare)) {
                 names.push(bare);
             }
+        }
+        if wanted.keeps_all_rows() {
+            names.push("_step".to_owned());
         }
         Some(names)
     }
@@ -136,11 +142,49 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     text.parse().ok().or_else(float)
 }
 
-/// Describes these runs, in one request.
+/// How many runs are asked for in one request: fewer, once a server was overcharged.
+#[derive(Debug)]
+pub(super) struct Parts(AtomicUsize);
+
+impl Parts {
+    pub(super) fn new(most: usize) -> Self {
+        Parts(AtomicUsize::new(most.max(1)))
+    }
+
+    /// Asks for everything, part by part; a part that is too much for the server, of which `each` gives `None`, in smaller ones.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub(super) async fn ask<A, T>(
+        &self,
+        all: &[A],
+        each: impl AsyncFn(&[A]) -> Result<Option<Vec<T>>>,
+    ) -> Result<Vec<T>> {
+        let (mut found, mut rest) = (Vec::with_capacity(all.len()), all);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(self.0.load(Ordering::Relaxed).clamp(1, rest.len()));
+            match each(now).await? {
+                Some(some) => {
+                    found.extend(some);
+                    rest = later;
+                }
+                // One run is never too many.
+                None => drop(self.0.fetch_min((now.len() / 2).max(1), Ordering::Relaxed)),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Describes these runs, in as few requests as the server bears.
 ///
 /// # Errors
 /// If the project is not there, or the server does not answer.
-pub(super) async fn describe(remote: &Remote<'_>, runs: &[String]) -> Result<Vec<Described>> {
+pub(super) async fn describe(remote: &Remote<'_>, parts: &Parts, runs: &[String]) -> Result<Vec<Described>> {
+    parts.ask(runs, async |part| describe_at_once(remote, part).await).await
+}
+
+async fn describe_at_once(remote: &Remote<'_>, runs: &[String]) -> Result<Option<Vec<Described>>> {
     let variables = || {
         let mut variables = remote.place();
         runs.iter().enumerate().for_each(|(at, run)| variables[format!("run_{at}")] = run.as_str().into());
@@ -156,8 +200,8 @@ pub(super) async fn describe(remote: &Remote<'_>, runs: &[String]) -> Result<Vec
         });
         Ok(Some(described.collect::<std::result::Result<Vec<_>, JsonError>>()?))
     };
-    let found = remote.ask(Query::HistoryOpen, text, &variables, &|_| false, decode).await?;
-    found.ok_or_else(|| remote.missing(true))
+    let found = remote.ask_in_parts(Query::HistoryOpen, text, &variables, runs.len(), decode).await?;
+    found.map(|found| found.ok_or_else(|| remote.missing(true))).transpose()
 }
 
 /// The texts of the answer's `r_0`, `r_1`, …, as the server wrote them; `None` if there is no such project.

@@ -47,6 +47,11 @@ impl Need {
         Need { at, from, end, names, width, empty: 0, rows: 0 }
     }
 
+    /// Asks for whole rows.
+    pub(super) fn of_whole_rows(self) -> Self {
+        Need { names: None, ..self }
+    }
+
     fn is_done(&self) -> bool {
         self.end.is_some_and(|end| self.from >= end)
     }
@@ -128,7 +133,7 @@ fn specs(of: &Described, names: &[String]) -> Vec<Vec<String>> {
     let with = |name: &String| {
         let mut keys = step();
         keys.extend(beside.iter().map(|key| (*key).to_owned()));
-        keys.push(name.clone());
+        keys.extend(Some(name.clone()).filter(|name| name != "_step"));
         keys
     };
     let mut all: Vec<Vec<String>> = names.iter().map(with).collect();

@@ -18,6 +18,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes behind the metadata: their length, and `PAR1`.
 const END: usize = 8;
+/// Bytes of a column chunk, and rows of a row group, beyond which a file must be damaged.
+const LARGEST: i64 = 1 << 32;
+const ROWS: usize = 1 << 28;
+/// Bytes of a page; writers make pages of one MB.
+const PAGE: usize = 256 << 20;
 
 /// What stands at the end of a file.
 pub(super) struct Footer {
@@ -50,18 +55,38 @@ impl Footer {
         }
     }
 
-    /// Reads a footer from the bytes at the end of a file that [`Footer::length`] told.
+    /// Reads a footer from the bytes at the end of a file that [`Footer::length`] told; the file's data ends at `end`.
     ///
     /// # Errors
     /// If it is damaged.
-    pub(super) fn read(bytes: Vec<u8>) -> Result<Footer> {
-        guarded(|| {
+    pub(super) fn read(bytes: Vec<u8>, end: u64) -> Result<Footer> {
+        let footer = guarded(|| {
             let metadata = deserialize_metadata(bytes.into())?;
             let schema = infer_schema(&metadata)?;
             let group = |at: usize, rows: usize| Group { rows, steps: steps(&metadata, at) };
             let groups = metadata.row_groups.iter().enumerate().map(|(at, of)| group(at, of.num_rows())).collect();
             Ok(Footer { schema, groups, metadata })
-        })
+        })?;
+        guarded(|| Ok(footer.fault(end)))?.map_or(Ok(footer), |fault| Err(damaged(&fault)))
+    }
+
+    /// What cannot be true of the row groups.
+    fn fault(&self, end: u64) -> Option<String> {
+        let groups = self.metadata.row_groups.iter().enumerate();
+        for (at, group) in groups.filter(|(_, group)| group.num_rows() > 0) {
+            for chunk in group.parquet_columns() {
+                let (range, values) = (chunk.byte_range(), chunk.num_values());
+                let most = chunk.uncompressed_size();
+                if range.is_empty() || range.end > end || !(0..=LARGEST).contains(&most) {
+                    return Some(format!("row group {at} lies beyond the file's data"));
+                }
+                let flat = chunk.descriptor().descriptor.max_rep_level == 0;
+                if group.num_rows() > ROWS || (flat && values != group.num_rows() as i64) {
+                    return Some(format!("row group {at} has {} rows, and {values} values of them", group.num_rows()));
+                }
+            }
+        }
+        None
     }
 
     /// The columns' names.
@@ -100,7 +125,7 @@ impl Footer {
             let (pages, types) = parts
                 .into_iter()
                 .map(|(chunk, bytes)| {
-                    let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
+                    let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), PAGE);
                     (BasicDecompressor::new(pages, Vec::new()), &chunk.descriptor().descriptor.primitive_type)
                 })
                 .unzip();

@@ -3,7 +3,7 @@
 use super::exported::{Exported, OWN, Own, Row, clash, exported_rows};
 use super::open::integer;
 use super::parquet::{Cell, Column};
-use super::{HistoryChunk, Keys, Steps};
+use super::{HistoryAsk, HistoryChunk, Keys, Steps};
 use crate::columns::Sparse;
 use crate::error::Result;
 use crate::flatten::{Flattener, Leaf, NameId, Root};
@@ -13,6 +13,9 @@ use std::borrow::Cow;
 
 /// What the summary's columns begin with, whose rules the names of metrics follow.
 const PREFIX: &str = "summary.";
+/// What the names of system metrics begin with.
+const SYSTEM: &str = "system.";
+
 /// Rows that become one chunk.
 pub(super) struct Job {
     /// The run's name, and its path for messages.
@@ -26,6 +29,8 @@ pub(super) struct Job {
     pub rows: Vec<String>,
     /// There is a row for each key, rather than for each step.
     pub by_key: bool,
+    /// First and last step of the row groups, if they tell.
+    pub steps: Option<(i64, i64)>,
 }
 
 /// What was put together.
@@ -48,6 +53,8 @@ pub(super) struct Made {
 pub(super) struct Assembler<'k> {
     keys: &'k dyn Keys,
     steps: Steps,
+    /// Rows are system metrics.
+    system: bool,
     flattener: Flattener,
     /// By [`NameId`]: whether the column is asked for; `None` if nobody looked yet.
     asked: Vec<Option<bool>>,
@@ -57,9 +64,9 @@ pub(super) struct Assembler<'k> {
 }
 
 impl<'k> Assembler<'k> {
-    pub(super) fn new(keys: &'k dyn Keys, steps: Steps) -> Self {
+    pub(super) fn new(HistoryAsk { keys, steps, system, .. }: HistoryAsk<'k>) -> Self {
         let (asked, columns, others) = (Vec::new(), Vec::new(), Vec::new());
-        Assembler { keys, steps, flattener: Flattener::default(), asked, columns, others }
+        Assembler { keys, steps, system, flattener: Flattener::default(), asked, columns, others }
     }
 
     /// Puts a chunk together. Of values for the same step and key, those of JSON rows win over exported ones: the server has them
@@ -94,7 +101,8 @@ impl<'k> Assembler<'k> {
     /// The path that a column is called by.
     fn path(&self, id: NameId) -> String {
         let name = self.flattener.name(id);
-        name.strip_prefix(PREFIX).unwrap_or(name).to_owned()
+        let path = name.strip_prefix(PREFIX).unwrap_or(name);
+        if self.system { format!("{SYSTEM}{path}") } else { path.to_owned() }
     }
 
     fn is_asked(&mut self, id: NameId) -> bool {
@@ -168,9 +176,9 @@ impl<'k> Assembler<'k> {
             return Ok(false);
         }
         let inside: Vec<bool> = own.steps.iter().map(|step| self.steps.contain(*step)).collect();
-        let mut has = vec![self.keys.all(); rows];
+        let mut has = vec![self.keys.keeps_all_rows(); rows];
         for name in exported.columns.clone().iter().filter(|name| !OWN.contains(&name.as_str())) {
-            let column = exported.footer.column(exported.group, name, &mut exported.chunks)?;
+            let column = exported.column(name)?;
             self.column(name, &column, &inside, &mut has, &mut made.notes);
         }
         let mut next = 0;
@@ -264,20 +272,23 @@ impl<'k> Assembler<'k> {
         rows.retain(|row| self.steps.contain(row.step));
         made.read += rows.len() as u64;
         // Stable: of rows with the same step the later origin comes last.
-        rows.sort_by_key(|row| row.step);
+        match self.system {
+            true => rows.sort_by_key(|row| (row.time.is_none(), row.time)),
+            false => rows.sort_by_key(|row| row.step),
+        }
         let mut rows = rows.into_iter().peekable();
         while let Some(mut row) = rows.next() {
             while let Some(next) = rows.next_if(|next| next.step == row.step && row.step.is_some()) {
                 match next.origin == row.origin {
                     false => made.copies += 1,
-                    true if job.by_key => {}
+                    true if job.by_key => made.read -= 1,
                     true => made.repeats += 1,
                 }
                 row.join(next);
             }
             let at = made.chunk.steps.len();
             let found = self.document(row.text(), at, &mut made.notes);
-            if found > 0 || self.keys.all() {
+            if found > 0 || self.keys.keeps_all_rows() {
                 made.chunk.steps.push(row.step);
                 made.chunk.times.push(row.time.map(Timestamp::micros));
                 made.chunk.runtimes.push(row.runtime);
@@ -289,18 +300,28 @@ impl<'k> Assembler<'k> {
     fn parse<'a>(&self, text: &'a str, origin: usize) -> std::result::Result<Row<'a>, JsonError> {
         let mut row = Row { origin, ..Row::default() };
         json::members(text, |key, value| match key.raw {
+            "_step" if self.system => {}
             "_step" => row.step = integer(value),
             "_timestamp" => row.time = value.parse().ok().and_then(Timestamp::from_float),
             "_runtime" => row.runtime = value.parse().ok().filter(|runtime: &f64| runtime.is_finite()),
             raw => {
                 let name = if key.escaped { key.decode().0 } else { Cow::Borrowed(raw) };
-                if self.keys.all() || self.keys.may_take_below(&name) {
-                    row.members.push((raw.into(), value.into()));
+                let wanted = match self.system {
+                    true => self.keys.may_take_below(&format!("{SYSTEM}{}", bare(&name))),
+                    false => self.keys.may_take_below(&name),
+                };
+                if self.keys.all() || wanted {
+                    row.members.push((if self.system { bare(raw) } else { raw }.into(), value.into()));
                 }
             }
         })?;
         Ok(row)
     }
+}
+
+/// The name of a system metric as a log has it.
+fn bare(name: &str) -> &str {
+    name.strip_prefix(SYSTEM).unwrap_or(name)
 }
 
 fn is_empty(values: &Sparse) -> bool {

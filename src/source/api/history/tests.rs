@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Everything, or these paths.
-struct Wanted(Option<Vec<String>>);
+pub(super) struct Wanted(pub(super) Option<Vec<String>>);
 
 impl Keys for Wanted {
     fn all(&self) -> bool {
@@ -21,7 +21,7 @@ impl Keys for Wanted {
     }
 
     fn may_take_below(&self, top: &str) -> bool {
-        self.0.as_ref().is_none_or(|keys| keys.iter().any(|key| key.starts_with(top)))
+        self.0.as_ref().is_none_or(|keys| keys.iter().any(|key| key.replace('\\', "").starts_with(top)))
     }
 
     fn exact(&self) -> Option<Vec<String>> {
@@ -29,15 +29,15 @@ impl Keys for Wanted {
     }
 }
 
-fn keys(keys: &[&str]) -> Wanted {
+pub(super) fn keys(keys: &[&str]) -> Wanted {
     Wanted(Some(keys.iter().map(|key| (*key).to_owned()).collect()))
 }
 
 /// A run's rows: by step, time, runtime and every value as text.
-type Table = BTreeMap<i64, BTreeMap<String, String>>;
+pub(super) type Table = BTreeMap<i64, BTreeMap<String, String>>;
 
 #[derive(Default)]
-struct Collected {
+pub(super) struct Collected {
     chunks: Mutex<Vec<HistoryChunk>>,
     metrics: Mutex<BTreeSet<String>>,
 }
@@ -54,6 +54,10 @@ impl HistorySink for Collected {
 }
 
 impl Collected {
+    pub(super) fn chunks(self) -> Vec<HistoryChunk> {
+        self.chunks.into_inner().unwrap()
+    }
+
     /// The rows of each run; chunks of a run must rise.
     fn tables(self) -> BTreeMap<String, Table> {
         let mut chunks = self.chunks.into_inner().unwrap();
@@ -95,7 +99,7 @@ fn cells(values: &Sparse) -> Vec<(usize, String)> {
 }
 
 /// What the world holds, flattened by hand.
-fn truth(history: &History, wanted: &Wanted, steps: Steps) -> Table {
+pub(super) fn truth(history: &History, wanted: &Wanted, steps: Steps) -> Table {
     let mut table = Table::new();
     for (step, row) in history.rows.iter().filter(|(step, _)| steps.contain(Some(*step))) {
         let Value::Object(row) = serde_json::from_str(row).unwrap() else { panic!("{row}") };
@@ -132,29 +136,34 @@ fn flatten(path: &str, value: &Value, cells: &mut BTreeMap<String, String>) {
     cells.insert(path.to_owned(), text);
 }
 
-fn world(runs: usize, history: HistoryRecipe) -> World {
+pub(super) fn world(runs: usize, history: HistoryRecipe) -> World {
     World::generate(&Recipe { history: Some(history), ..Recipe::small(runs) })
 }
 
-fn source(server: &Server) -> ApiSource {
+pub(super) fn source(server: &Server) -> ApiSource {
     let base_url = BaseUrl::parse(&server.url(), &[]).unwrap();
     ApiSource::new(Settings::new(base_url, Some(ApiKey::new(KEY).unwrap()))).hasty()
 }
 
-fn names(server: &Server) -> Vec<String> {
+pub(super) fn names(server: &Server) -> Vec<String> {
     server.look(|world| world.projects[0].names())
 }
 
-fn load(server: &Server, wanted: &Wanted, steps: Steps, samples: Option<u32>) -> (BTreeMap<String, Table>, Receipt) {
+pub(super) fn load(
+    server: &Server,
+    wanted: &Wanted,
+    steps: Steps,
+    samples: Option<u32>,
+) -> (BTreeMap<String, Table>, Receipt) {
     let sink = Collected::default();
-    let ask = HistoryAsk { keys: wanted, steps, samples };
+    let ask = HistoryAsk { keys: wanted, steps, samples, system: false };
     let source = source(server);
     let receipt = source.history(("acme", "fleet"), &names(server), ask, &sink, &Progress::default()).unwrap();
     (sink.tables(), receipt)
 }
 
 /// What comes must be what the world holds, run by run.
-fn check(server: &Server, wanted: &Wanted, steps: Steps) -> Receipt {
+pub(super) fn check(server: &Server, wanted: &Wanted, steps: Steps) -> Receipt {
     let (tables, receipt) = load(server, wanted, steps, None);
     server.look(|world| {
         for run in &world.projects[0].runs {
@@ -178,7 +187,7 @@ fn every_way(server: &Server) -> Receipt {
     check(server, &Wanted(None), Steps::default())
 }
 
-fn operations(server: &Server) -> BTreeSet<String> {
+pub(super) fn operations(server: &Server) -> BTreeSet<String> {
     server.requests().into_iter().filter_map(|request| request.operation).collect()
 }
 
@@ -481,7 +490,7 @@ fn missing_runs_and_refusals_are_told() {
     let mut runs = names(&server);
     runs.push("nobody".to_owned());
     let (sink, wanted) = (Collected::default(), keys(&["wide_3"]));
-    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None };
+    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false };
     let source = source(&server).options(ApiOptions { retries: 2, ..ApiOptions::default() });
     let receipt = source.history(("acme", "fleet"), &runs, ask, &sink, &Progress::default()).unwrap();
     assert_eq!((receipt.runs, receipt.complete), (2, Some(false)));
@@ -506,7 +515,7 @@ fn columns_get_the_types_of_a_summary() {
     let history = HistoryRecipe { live: 30, ..HistoryRecipe::rows(120) };
     let server = Server::start(world(1, history), Switches::default());
     let sink = Collected::default();
-    let ask = HistoryAsk { keys: &Wanted(None), steps: Steps::default(), samples: None };
+    let ask = HistoryAsk { keys: &Wanted(None), steps: Steps::default(), samples: None, system: false };
     source(&server).history(("acme", "fleet"), &names(&server), ask, &sink, &Progress::default()).unwrap();
     let mut all: BTreeMap<String, Sparse> = BTreeMap::new();
     for chunk in lock(&sink.chunks).iter() {
