@@ -6,6 +6,7 @@ mod fields;
 mod fixed;
 mod resolve;
 mod sparse;
+mod texts;
 
 #[cfg(feature = "frame")]
 pub use artifacts::ArtifactLists;
@@ -20,6 +21,7 @@ pub(crate) use resolve::fits;
 pub use resolve::shapes;
 pub use resolve::{Facts, Kind, LeafType, Shape};
 pub use sparse::Sparse;
+pub use texts::{TextEditor, TextForm};
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};

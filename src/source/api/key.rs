@@ -1,10 +1,11 @@
 //! The API key, in a type that cannot be printed.
 
 use std::fmt;
+use zeroize::Zeroizing;
 
-/// A W&B API key. It has no `Display`, and its `Debug` hides it.
+/// A W&B API key. It has no `Display`, and its `Debug` hides it; its memory is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
+pub struct ApiKey(Zeroizing<String>);
 
 impl ApiKey {
     /// Takes a key; the length is not checked, since W&B has had several.
@@ -12,7 +13,7 @@ impl ApiKey {
     /// # Errors
     /// If it is empty or holds white space or control characters; the message does not quote it.
     pub fn new(text: impl Into<String>) -> Result<Self, &'static str> {
-        let text = text.into();
+        let text = Zeroizing::new(text.into());
         match text.as_str() {
             "" => Err("the API key is empty"),
             text if text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
