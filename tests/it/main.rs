@@ -8,6 +8,7 @@ mod compare;
 mod expressions;
 mod group;
 mod history;
+mod hostile;
 mod identity;
 mod log;
 mod output;

@@ -41,7 +41,7 @@ impl Needles {
     pub fn absent_in(&self, place: &str, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         for needle in &self.all {
-            let found = bytes.windows(needle.len()).position(|window| window == needle);
+            let found = memchr::memmem::find(bytes, needle);
             let around = |at: usize| {
                 String::from_utf8_lossy(&bytes[at.saturating_sub(200)..(at + 80).min(bytes.len())]).into_owned()
             };
@@ -111,7 +111,7 @@ impl Home {
             self.look(dir, &mut files);
             match child.try_wait().unwrap() {
                 Some(status) => break status,
-                None => std::thread::sleep(Duration::from_millis(4)),
+                None => std::thread::sleep(Duration::from_millis(10)),
             }
         };
         self.look(dir, &mut files);

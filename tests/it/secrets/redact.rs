@@ -1,7 +1,7 @@
 //! Secrets among the values: warned of by column, and replaced in everything that any verb puts out.
 
 use super::places::{Home, Needles, Run};
-use crate::wandb::{KEY, Recipe, Server, Switches, World};
+use crate::wandb::{HistoryRecipe, KEY, Recipe, Server, Switches, World};
 use polars::prelude::*;
 use runframe::{Redaction, RunFrame};
 use std::collections::BTreeSet;
@@ -12,7 +12,8 @@ const HASH_KEY: &str = "the key of the tests, long enough";
 
 /// Runs of which some have secrets in config and summary: as strings, in URLs, in lists and inside of JSON.
 fn server() -> Server {
-    let mut world = World::generate(&Recipe::small(6));
+    let mut world =
+        World::generate(&Recipe { artifacts: 3, history: Some(HistoryRecipe::rows(12)), ..Recipe::small(6) });
     let token = TOKEN.concat();
     let names: Vec<String> = world.project("acme", "fleet").unwrap().runs.iter().map(|run| run.name.clone()).collect();
     for (number, name) in names.iter().enumerate() {
