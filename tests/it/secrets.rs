@@ -117,8 +117,8 @@ fn no_verb_tells_the_key_whatever_goes_wrong() {
     let faults = faults(&other.url(), KEY, &needles.basic);
     assert!(faults.iter().all(is_tested));
     let codes = Mutex::new(Vec::new());
-    // Once for each verb; all kinds of redirects and statuses, and faults for good, for two of them.
-    let (all_faults, asking) = ([VERBS[0], VERBS[2]], &VERBS[..VERBS.len() - 1]);
+    // Once for each verb; all kinds of redirects and statuses, and faults for good, for the two that give up in time.
+    let (all_faults, asking) = ([VERBS[0], VERBS[1]], &VERBS[..VERBS.len() - 1]);
     let alike = |fault: &Fault| match fault {
         Fault::Redirect(status, _) => *status != 307,
         Fault::Status(status) => [404, 409, 500].contains(status),
@@ -146,7 +146,7 @@ fn no_verb_tells_the_key_whatever_goes_wrong() {
     let count = |code: i32| codes.iter().filter(|found| **found == code).count();
     assert!(count(0) > 100 && count(3) > 20 && count(4) > 20, "{codes:?}");
     assert!(codes.iter().all(|code| (0..=6).contains(code)), "{codes:?}");
-    needles.absent_in("requests at another host", &other.received());
+    needles.absent_in("requests at another host", other.received());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn keys_of_every_form_from_every_place_stay_hidden() {
 }
 
 fn needles_of_all(keys: &[String], other: &Listener) {
-    keys.iter().for_each(|key| Needles::new(key).absent_in("requests at another host", &other.received()));
+    keys.iter().for_each(|key| Needles::new(key).absent_in("requests at another host", other.received()));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn files_at_other_hosts_are_fetched_without_the_key() {
     needles.absent(&healthy, "history");
     let sent = server.storage_requests();
     assert!(!sent.is_empty() && sent.iter().all(|request| request.header("authorization").is_none()));
-    needles.absent_in("requests at the storage host", &format!("{sent:?}"));
+    needles.absent_in("requests at the storage host", format!("{sent:?}"));
     for redirect in [true, false] {
         server.set(|switches| match redirect {
             true => switches.storage.next.extend((0..40).map(|_| Some(Fault::Redirect(307, other.url())))),
@@ -245,7 +245,7 @@ fn files_at_other_hosts_are_fetched_without_the_key() {
         needles.absent(&home.run(&server, &verb, &env), "history with files elsewhere");
     }
     assert!(!other.received().is_empty(), "the other host was asked");
-    needles.absent_in("requests at another host", &other.received());
+    needles.absent_in("requests at another host", other.received());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn identity_and_access_tokens_stay_hidden() {
         assert_eq!(run.code == 0 || fault.is_some(), answer.0 == 200 && answer.1.len() > 40, "{}", run.stderr);
         needles.iter().for_each(|needles| needles.absent(&run, &format!("{answer:?} {fault:?}")));
     });
-    needles.iter().for_each(|needles| needles.absent_in("requests at another host", &other.received()));
+    needles.iter().for_each(|needles| needles.absent_in("requests at another host", other.received()));
 }
 
 #[test]
