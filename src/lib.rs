@@ -6,6 +6,7 @@
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
 //! source ──► history ──► ops ──► sink                the logged steps, by the same rules
+//! secrets                                            looks through the texts of columns and history, and redacts them
 //! ```
 //!
 //! A folder of `.wandb` logs, or a stored Parquet file, becomes one table with one row per run. `config` and `summary`

@@ -51,6 +51,7 @@ impl<T: Clone> Pairs<T> {
     }
 
     /// The values, to be changed.
+    #[cfg(feature = "frame")]
     pub(super) fn values_mut(&mut self) -> &mut [T] {
         &mut self.values
     }
