@@ -6,6 +6,8 @@ mod fields;
 mod fixed;
 mod resolve;
 mod sparse;
+#[cfg(feature = "frame")]
+mod texts;
 
 #[cfg(feature = "frame")]
 pub use artifacts::ArtifactLists;
@@ -20,6 +22,8 @@ pub(crate) use resolve::fits;
 pub use resolve::shapes;
 pub use resolve::{Facts, Kind, LeafType, Shape};
 pub use sparse::Sparse;
+#[cfg(feature = "frame")]
+pub use texts::{TextEditor, TextForm};
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};

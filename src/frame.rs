@@ -2,6 +2,7 @@
 
 pub mod bridge;
 mod import;
+pub mod redact;
 mod scan;
 pub(crate) mod series;
 mod table;
@@ -13,6 +14,7 @@ pub use top::sorted;
 use crate::columns::{Columns, Kind};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Receipt, Run, Wanted};
+use crate::secrets::Redaction;
 use polars::prelude::{Column, DataFrame, Expr, IdxCa, IdxSize, IntoLazy, LazyFrame, NewChunkedArray, SchemaRef, col};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -169,6 +171,24 @@ impl RunFrame {
         let receipt = Receipt { sources, ..(*self.receipt).clone() };
         self.receipt = Arc::new(receipt);
         self
+    }
+
+    /// The same table with what looks like a secret replaced, and all texts of the columns that the redaction names, as they are
+    /// read. Conditions on redacted columns see what is put out.
+    ///
+    /// # Errors
+    /// If a column that it names is not there, or holds no texts.
+    pub fn redacted(&self, redaction: &Redaction) -> Result<RunFrame> {
+        redact::check(redaction, self.schema())?;
+        Ok(self.redacting(redaction))
+    }
+
+    /// [`RunFrame::redacted`], whatever columns there are.
+    pub(crate) fn redacting(&self, redaction: &Redaction) -> RunFrame {
+        let mut receipt = (*self.receipt).clone();
+        receipt.redacted = Some(redact::told(redaction));
+        let table = redact::Redacting { table: self.table.clone(), redaction: Arc::new(redaction.clone()) };
+        RunFrame { table: Arc::new(table), receipt: Arc::new(receipt) }
     }
 
     /// How many runs there are.

@@ -18,6 +18,7 @@ mod forms;
 mod keys;
 mod log;
 mod query;
+mod redact;
 mod rows;
 mod scan;
 #[cfg(feature = "api")]
@@ -32,15 +33,18 @@ pub use query::{HistoryQuery, metric_of, run_keys};
 pub use scan::HistoryScan;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::redact::{check, told};
 use crate::frame::{RunFrame, Table};
 use crate::load::Loader;
 use crate::record::Receipt;
+use crate::secrets::Redaction;
 use crate::sink::{Format, Options};
 use crate::source::Progress;
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use chunk::HistoryChunk;
 use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
+use redact::Redacting;
 use std::path::Path;
 use std::sync::Arc;
 use store::Store;
@@ -115,8 +119,8 @@ impl Loader {
         }
         match sources.len() {
             0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
-            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress()),
-            _ => HistoryFrame::load(&Several(sources), query, self.what_progress()),
+            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress(), self.what_redaction()),
+            _ => HistoryFrame::load(&Several(sources), query, self.what_progress(), self.what_redaction()),
         }
     }
 
@@ -156,9 +160,23 @@ pub struct HistoryFrame {
 
 impl HistoryFrame {
     /// Reads a source.
-    pub(crate) fn load(source: &dyn HistorySource, query: &HistoryQuery, progress: &Progress) -> Result<Self> {
+    pub(crate) fn load(
+        source: &dyn HistorySource,
+        query: &HistoryQuery,
+        progress: &Progress,
+        redaction: Option<&Redaction>,
+    ) -> Result<Self> {
         let store = Store::new(query.axis());
-        let mut receipt = source.history(query, &store, progress)?;
+        let mut receipt = match redaction {
+            None => source.history(query, &store, progress)?,
+            Some(redaction) => {
+                let redacting = Redacting::new(&store, redaction);
+                let mut receipt = source.history(query, &redacting, progress)?;
+                receipt.found_secrets(redacting.found());
+                receipt.redacted = Some(told(redaction));
+                receipt
+            }
+        };
         if receipt.runs == 0 && query.chosen_runs().is_some() {
             // No run matches, so none can lack a metric.
             store.suppose(query);
@@ -174,6 +192,9 @@ impl HistoryFrame {
             return Err(store.refuse(key));
         }
         let (table, joined) = store.finish(query)?;
+        if let Some(redaction) = redaction.filter(|_| receipt.runs > 0) {
+            check(redaction, table.schema())?;
+        }
         receipt.joined_rows += joined;
         receipt.rows = table.height() as u64;
         receipt.sort();

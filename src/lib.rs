@@ -6,6 +6,7 @@
 //!                                      typed      DataFrame
 //!                                      mergeable  RecordBatch
 //! source ──► history ──► ops ──► sink                the logged steps, by the same rules
+//! secrets                                            looks through the texts of columns and history, and redacts them
 //! ```
 //!
 //! A folder of `.wandb` logs, or a stored Parquet file, becomes one table with one row per run. `config` and `summary`
@@ -55,6 +56,7 @@ mod ops;
 #[cfg(all(feature = "frame", feature = "api"))]
 mod pull;
 mod record;
+mod secrets;
 #[cfg(feature = "frame")]
 pub mod sink;
 mod source;
@@ -65,9 +67,12 @@ pub use columns::{
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{
-    ArtifactVersion, Damage, Document, HistoryNeeds, JsonFault, Receipt, Refused, Run, RunKey, Served, Shard,
-    Timestamp, User, Wanted,
+    ArtifactVersion, Damage, Document, HistoryNeeds, JsonFault, Receipt, Redacted, Refused, Run, RunKey, SecretColumn,
+    Served, Shard, Timestamp, User, Wanted,
 };
+#[cfg(feature = "frame")]
+pub use secrets::Redaction;
+pub use secrets::{Named, SECRET_RULES, Secret, SecretRule, find_secret};
 #[cfg(feature = "api")]
 pub use source::api::{
     ApiKey, ApiOptions, ApiSource, BaseUrl, LightListing, LightRun, Projection, Settings, Surroundings,

@@ -8,15 +8,16 @@ mod project;
 use crate::columns::Columns;
 use crate::columns::Fixed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::{RunFrame, Table, import};
+use crate::frame::{RunFrame, Table, import, redact};
 use crate::record::{Receipt, Wanted};
+use crate::secrets::Redaction;
 #[cfg(feature = "api")]
 use crate::source::api::{ApiOptions, Projection, Settings};
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
 use crate::source::{Batch, Progress, Source};
-use polars::prelude::{DataFrame, Expr, IdxSize, SchemaRef};
+use polars::prelude::{DataFrame, Expr, IdxSize, Schema, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +52,7 @@ pub struct Loader {
     locations: Vec<(String, Location)>,
     wanted: Wanted,
     progress: Arc<Progress>,
+    redaction: Option<Redaction>,
     #[cfg(feature = "api")]
     server: Server,
 }
@@ -86,6 +88,13 @@ impl Loader {
     /// Counts the load's steps, for a progress bar on another thread.
     pub fn progress(mut self, progress: Arc<Progress>) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// Replaces what looks like a secret, and all texts of the columns that the redaction names, before anything else sees them:
+    /// conditions too, and what a pull keeps meanwhile. The untouched texts of config and summary are replaced whole.
+    pub fn redact(mut self, redaction: Redaction) -> Self {
+        self.redaction = Some(redaction);
         self
     }
 
@@ -139,16 +148,40 @@ impl Loader {
                 Location::Logs(_) if Some(at) != last_log => {}
                 Location::Project { .. } if Some(at) != last_project => {}
                 Location::Logs(_) => loaded.push(self.load_logs()?),
-                Location::Parquet(path) => loaded.push(open_stored(path)?),
+                Location::Parquet(path) => loaded.push(self.open_stored(path)?),
                 Location::Project { .. } => loaded.push(self.load_projects()?),
             }
         }
         let names = self.locations.iter().map(|(name, _)| name.clone()).collect();
-        match loaded.len() {
-            0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
-            1 => Ok(loaded.remove(0).named(names)),
-            _ => Ok(join(loaded)?.named(names)),
+        let frame = match loaded.len() {
+            0 => return Err(Error::new(ErrorKind::Usage, "no source was given")),
+            1 => loaded.remove(0),
+            _ => join(loaded)?,
+        };
+        self.check_redaction(frame.schema())?;
+        Ok(frame.named(names))
+    }
+
+    /// Checks that there are the columns that the redaction names; of runs that a server has chosen none need have them.
+    pub(crate) fn check_redaction(&self, schema: &Schema) -> Result<()> {
+        #[cfg(feature = "api")]
+        if self.server.filter.is_some() {
+            return Ok(());
         }
+        self.redaction.as_ref().map_or(Ok(()), |redaction| redact::check(redaction, schema))
+    }
+
+    fn open_stored(&self, path: &Path) -> Result<RunFrame> {
+        let stored = open_stored(path)?;
+        Ok(match &self.redaction {
+            // Other sources may have the columns that it names.
+            Some(redaction) => stored.redacting(redaction),
+            None => stored,
+        })
+    }
+
+    pub(crate) fn what_redaction(&self) -> Option<&Redaction> {
+        self.redaction.as_ref()
     }
 
     #[cfg(not(feature = "api"))]
@@ -171,7 +204,7 @@ impl Loader {
             _ => None,
         });
         let source = LogSource::open(&paths.collect::<Vec<PathBuf>>())?;
-        let (columns, receipt) = read(&source, self.wanted, &self.progress)?;
+        let (columns, receipt) = read_and(&source, self.wanted, &self.progress, self.what_redaction(), &|_| Ok(()))?;
         RunFrame::from_columns(columns, receipt)
     }
 }
@@ -181,20 +214,22 @@ impl Loader {
 /// # Errors
 /// If the source cannot be read at all.
 pub fn read(source: &dyn Source, wanted: Wanted, progress: &Progress) -> Result<(Columns, Receipt)> {
-    read_and(source, wanted, progress, &|_| Ok(()))
+    read_and(source, wanted, progress, None, &|_| Ok(()))
 }
 
-/// [`read`], handing each flattened batch to `keep` as it arrives.
+/// [`read`], redacting each flattened batch, and handing it to `keep` as it arrives.
 pub(crate) fn read_and(
     source: &dyn Source,
     wanted: Wanted,
     progress: &Progress,
+    redaction: Option<&Redaction>,
     keep: &(dyn Fn(&Columns) -> Result<()> + Sync),
 ) -> Result<(Columns, Receipt)> {
     let assembly = Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new() });
     let each = |batch: Batch| {
         let mut columns = Columns::new(wanted);
         batch.runs.iter().for_each(|run| columns.push(run));
+        redact::look(&mut columns, redaction);
         keep(&columns)?;
         assembly.lock().unwrap_or_else(PoisonError::into_inner).add(batch.order, columns);
         Ok(())

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// Where the file says what was pulled into it.
 const KEY: &str = "runframe.pull";
+/// Where the manifest says how secrets were replaced.
+const REDACT: &str = "redact";
 /// Keeping what arrives costs about a fifth of a pull.
 const JOURNAL_AFTER: Duration = Duration::from_secs(2);
 
@@ -133,13 +135,17 @@ impl Pull {
     /// What is pulled: a file or a journal of anything else is no start for this.
     fn manifest(&self, source: &ApiSource) -> Value {
         let wanted = self.loader.what_is_wanted();
-        json!({
+        let mut manifest = json!({
             "server": source.settings().base_url.to_string(),
             "projects": source.targets().collect::<Vec<_>>(),
             "filter": self.loader.what_filter(),
             "artifacts": wanted.artifacts,
             "raw": wanted.raw,
-        })
+        });
+        if let Some(redaction) = self.loader.what_redaction() {
+            manifest[REDACT] = json!({"key": redaction.key_check(), "columns": redaction.chosen()});
+        }
+        manifest
     }
 
     /// The file that is there, if it is an earlier pull of the same, and the runs that did not match then.
@@ -152,6 +158,9 @@ impl Pull {
         let rejected = found.as_mut().map(Rejected::take_from).unwrap_or_default();
         match found {
             Some(found) if found == *manifest => Ok(Some((frame, rejected))),
+            Some(found) if found.get(REDACT) != manifest.get(REDACT) => {
+                Err(redacted_otherwise(&self.output, found.get(REDACT), manifest.get(REDACT)))
+            }
             Some(found) => Err(another(&self.output, &format!("it holds another pull: {found}"))),
             None => Err(another(&self.output, "it was not written by a pull")),
         }
@@ -171,7 +180,8 @@ impl Pull {
         condition: &Condition,
     ) -> Result<Pulled> {
         let keep = self.keeper(journal);
-        let read = read_and(source, self.loader.what_is_wanted(), self.loader.what_progress(), &keep);
+        let (wanted, redaction) = (self.loader.what_is_wanted(), self.loader.what_redaction());
+        let read = read_and(source, wanted, self.loader.what_progress(), redaction, &keep);
         let (columns, receipt) = read.map_err(|error| self.loader.blamed(error))?;
         let all = |frame: &RunFrame| Pulled {
             loaded: frame.height() as u64,
@@ -194,6 +204,7 @@ impl Pull {
     fn write(&self, mut columns: Columns, receipt: Receipt, manifest: &Value) -> Result<RunFrame> {
         order::sort(&mut columns);
         let frame = RunFrame::from_columns(columns, receipt)?;
+        self.loader.check_redaction(frame.schema())?;
         sink::write_runs(&frame, &[(KEY.to_owned(), manifest.to_string())], &self.output)?;
         Ok(frame)
     }
@@ -219,6 +230,23 @@ fn metadata(frame: &RunFrame, manifest: &Value) -> Vec<(String, String)> {
     let mut metadata = frame.metadata();
     metadata.push((KEY.to_owned(), manifest.to_string()));
     metadata
+}
+
+/// The error of a file that holds secrets as they were or replaced, and of a pull that does not.
+fn redacted_otherwise(path: &Path, found: Option<&Value>, asked: Option<&Value>) -> Error {
+    let columns = |manifest: &Value| manifest.get("columns").cloned();
+    let (what, cure) = match (found, asked) {
+        (Some(_), None) => ("it was pulled with --redact", "add --redact and its key"),
+        (None, _) => ("it was pulled without --redact", "give another file"),
+        (Some(found), Some(asked)) if columns(found) != columns(asked) => {
+            ("it was pulled with other columns in --redact", "give the same")
+        }
+        _ => (
+            "it was pulled with another key for --redact",
+            "give the same with --redact-key-file or RUNFRAME_REDACT_KEY",
+        ),
+    };
+    Error::new(ErrorKind::Usage, what).file(path).hint(format!("{cure}, or replace it with --full"))
 }
 
 fn another(path: &Path, what: &str) -> Error {

@@ -5,7 +5,7 @@ mod receipt;
 mod time;
 
 pub use history::HistoryNeeds;
-pub use receipt::{Damage, JsonFault, Receipt, Refused, Served, Shard};
+pub use receipt::{Damage, JsonFault, Receipt, Redacted, Refused, SecretColumn, Served, Shard};
 pub use time::Timestamp;
 
 /// One W&B run before flattening: one row of the run table.

@@ -4,6 +4,7 @@ mod arrow;
 mod cell;
 mod csv;
 mod file;
+mod formula;
 mod html;
 mod json;
 mod latex;
@@ -22,6 +23,7 @@ mod xlsx;
 pub use file::{abandon, save, write_file};
 pub use runs::write_runs;
 pub use stream::is_stdout;
+pub use table::visible;
 pub use telling::telling_first;
 pub use text::Zone;
 
@@ -159,6 +161,9 @@ pub struct Options {
     /// String columns that hold JSON, which JSON and JSON Lines nest instead of quoting it; as
     /// [`RunFrame::json_columns`](crate::RunFrame::json_columns) gives them. Columns whose name ends in `:json` always do.
     pub json_columns: Vec<String>,
+    /// In CSV, TSV and XLSX, `'` before texts and names of columns that spreadsheet programs would run as formulas: those that
+    /// begin with `=`, `+`, `-`, `@`, a tab or a line's end. Numbers stay numbers.
+    pub safe_cells: bool,
     /// Key-value pairs for the file's own metadata, in Parquet and Arrow files.
     pub metadata: Vec<(String, String)>,
 }
@@ -168,11 +173,10 @@ pub struct Options {
 /// # Errors
 /// If `out` fails ([`Error::is_broken_pipe`] tells a reader that went away), or if the format cannot hold a column.
 pub fn write(df: &DataFrame, format: Format, options: &Options, out: &mut dyn Write) -> Result<()> {
-    let style = Style { zone: options.zone };
     match format {
         Format::Table => table::write(&Grid::new(df), options, out),
-        Format::Csv => csv::write(&Grid::new(df), b',', style, out),
-        Format::Tsv => csv::write(&Grid::new(df), b'\t', style, out),
+        Format::Csv => csv::write(&Grid::new(df), b',', options, out),
+        Format::Tsv => csv::write(&Grid::new(df), b'\t', options, out),
         Format::Json => json::write(&Grid::new(df), json::Layout::Array, options, out),
         Format::Jsonl => json::write(&Grid::new(df), json::Layout::Lines, options, out),
         Format::Md => markdown::write(&Grid::new(df), options, out),

@@ -12,14 +12,19 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("source", &["record", "json", "error"], false),
     ("flatten", &["record", "json", "error"], false),
     ("columns", &["record", "flatten", "json", "error"], false),
-    ("frame", &["record", "flatten", "columns", "json", "error"], true),
+    ("secrets", &["record", "columns", "error"], false),
+    ("frame", &["record", "flatten", "columns", "secrets", "json", "error"], true),
     ("ops", &["record", "columns", "error"], true),
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "frame", "error"], true),
     ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
-    ("load", &["source", "record", "columns", "frame", "expr", "error"], true),
-    ("history", &["load", "source", "record", "flatten", "json", "columns", "frame", "ops", "sink", "error"], true),
-    ("pull", &["load", "source", "record", "columns", "frame", "expr", "sink", "error"], true),
+    ("load", &["source", "record", "columns", "secrets", "frame", "expr", "error"], true),
+    (
+        "history",
+        &["load", "source", "record", "flatten", "json", "columns", "secrets", "frame", "ops", "sink", "error"],
+        true,
+    ),
+    ("pull", &["load", "source", "record", "columns", "secrets", "frame", "expr", "sink", "error"], true),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

@@ -50,6 +50,12 @@ impl<T: Clone> Pairs<T> {
         rows.iter().map(move |row| *row as usize - start).zip(values)
     }
 
+    /// The values, to be changed.
+    #[cfg(feature = "frame")]
+    pub(super) fn values_mut(&mut self) -> &mut [T] {
+        &mut self.values
+    }
+
     /// Where the values of these rows are.
     fn within(&self, rows: &Range<usize>) -> Range<usize> {
         let at = |end: usize| self.rows.partition_point(|row| (*row as usize) < end);
@@ -153,7 +159,7 @@ impl Texts {
         })
     }
 
-    fn push(&mut self, row: u32, text: &str) {
+    pub(super) fn push(&mut self, row: u32, text: &str) {
         self.bytes.push_str(text);
         self.ends.push(row, self.bytes.len() as u64);
     }

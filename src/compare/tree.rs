@@ -19,7 +19,7 @@ pub(super) fn text(lineage: &Lineage) -> String {
         }
     }
     // Names may hold anything; they must not steer a terminal.
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.split('\n').map(crate::sink::visible).collect::<Vec<_>>().join("\n")
 }
 
 fn line(step: &Step, upstream: bool, root: &RunName) -> String {

@@ -1,6 +1,6 @@
 //! The projects among a loader's sources: the default entity, the server's filter, and which keys are asked for.
 
-use super::{Loader, read};
+use super::{Loader, read_and};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::RunFrame;
 use crate::record::{Receipt, Wanted};
@@ -10,7 +10,8 @@ use crate::source::location::Location;
 impl Loader {
     pub(super) fn load_projects(&self) -> Result<RunFrame> {
         let source = self.api_source()?;
-        let (columns, mut receipt) = read(&source, self.wanted, &self.progress).map_err(|error| self.blamed(error))?;
+        let read = read_and(&source, self.wanted, &self.progress, self.what_redaction(), &|_| Ok(()));
+        let (columns, mut receipt) = read.map_err(|error| self.blamed(error))?;
         tell_keys(&mut receipt, self.wanted, &self.server.projection);
         RunFrame::from_columns(columns, receipt)
     }

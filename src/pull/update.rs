@@ -7,7 +7,7 @@ use super::splice::{self, Splice};
 use super::{Known, Pull, Pulled, metadata, note, order, path};
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::frame::RunFrame;
+use crate::frame::{RunFrame, redact};
 use crate::load::{Key, keys, last_of_each, read_and};
 use crate::record::Receipt;
 use crate::source::api::{ApiSource, Heard, LightListing};
@@ -34,6 +34,7 @@ impl Pull {
         let mut changes = changes(&known.columns, &listing, &known.rejected);
         let mut receipt = Receipt { complete: Some(listing.complete), bytes: listing.bytes, ..Receipt::default() };
         receipt.served.get_or_insert_default().requests = listing.requests;
+        receipt.redacted = self.loader.what_redaction().map(redact::told);
         if !listing.complete {
             note(&mut receipt, "the listing of names could not be proved complete, so nothing was removed".to_owned());
         }
@@ -46,6 +47,7 @@ impl Pull {
         }
         let mut fresh = Columns::new(wanted);
         changes.take(guess, &listing).iter().for_each(|run| fresh.push(run));
+        redact::look(&mut fresh, self.loader.what_redaction());
         let announced = self.load_changed(source, journal, &changes.load, &mut fresh, &mut receipt)?;
         let loaded = fresh.height() as u64;
         let (gone, replaced) = rows_to_leave(&known.columns, changes.gone, &fresh, &announced);
@@ -77,7 +79,8 @@ impl Pull {
         for ((entity, project), names) in load {
             let part = source.clone().only(entity, project).only_names(names.clone());
             let keep = self.keeper(journal);
-            let (columns, told) = read_and(&part, self.loader.what_is_wanted(), self.loader.what_progress(), &keep)?;
+            let (wanted, redaction) = (self.loader.what_is_wanted(), self.loader.what_redaction());
+            let (columns, told) = read_and(&part, wanted, self.loader.what_progress(), redaction, &keep)?;
             // Only a load that is proved whole tells by what it lacks that a run is deleted.
             if told.complete == Some(true) {
                 announced.extend(names.iter().map(|name| (entity.as_str(), project.as_str(), name.as_str())));
@@ -96,7 +99,7 @@ impl Pull {
         known: Known,
         leave: &HashSet<usize>,
         fresh: &Columns,
-        told: Pulled,
+        mut told: Pulled,
         condition: &Condition,
         listing: &LightListing,
         manifest: &Value,
@@ -110,6 +113,7 @@ impl Pull {
         whole.retain(&keep);
         whole.merge(fresh);
         whole.forget_receipt();
+        told.receipt.found_secrets(fresh.receipt().secrets);
         let frame = RunFrame::from_columns(whole, told.receipt)?;
         if !from_file {
             condition.check(&self.loader, &frame)?;

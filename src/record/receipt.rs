@@ -1,7 +1,9 @@
 //! What a load says of itself: what was read, what was lost and where.
 
+mod secrets;
 mod served;
 
+pub use secrets::{Redacted, SecretColumn};
 pub use served::{Served, Shard};
 
 use serde_json::{Value, json};
@@ -68,6 +70,10 @@ pub struct Receipt {
     pub links: Vec<PathBuf>,
     /// How many links to logs elsewhere were not followed.
     pub skipped_links: u64,
+    /// Columns of config and summary with values that look like secrets; never the values. Of stored tables nothing is known.
+    pub secrets: Vec<SecretColumn>,
+    /// How values that look like secrets were replaced; `None` if they are as they were logged.
+    pub redacted: Option<Redacted>,
 }
 
 /// A place in a file that could not be read.
@@ -158,6 +164,8 @@ impl Receipt {
         if let Some(served) = other.served {
             self.served.get_or_insert_default().merge(*served);
         }
+        secrets::merge(&mut self.secrets, other.secrets);
+        self.redacted = self.redacted.take().or(other.redacted);
         self.skipped_links += other.skipped_links;
         other.links.into_iter().for_each(|link| keep(&mut self.links, link));
         other.damages.into_iter().for_each(|d| keep(&mut self.damages, d));
@@ -201,7 +209,7 @@ impl Receipt {
 
     /// The receipt as one JSON object.
     pub fn to_json(&self) -> Value {
-        json!({
+        let mut receipt = json!({
             "sources": self.sources,
             "runs": self.runs,
             "files": self.files,
@@ -234,7 +242,9 @@ impl Receipt {
                 "run": j.run, "place": j.place, "offset": j.offset, "reason": j.reason,
             })).collect::<Vec<_>>(),
             "links": self.links.iter().map(|l| l.to_string_lossy()).collect::<Vec<_>>(),
-        })
+        });
+        self.secrets_to_json(&mut receipt);
+        receipt
     }
 }
 

@@ -1,7 +1,7 @@
 //! Comma- and tab-separated values, full precision, a null told from an empty text.
 
 use super::cell::{Cell, Grid, Style};
-use super::{json, output, text};
+use super::{Options, formula, json, output, text};
 use crate::error::Result;
 use std::io::Write;
 
@@ -11,7 +11,12 @@ const CHUNK: usize = 1 << 16;
 /// Writes a header and one line per row. Nulls are empty, empty texts are `""`, lists and structs are JSON.
 ///
 /// In a table of one column a null is `""` as well, because readers skip empty lines and would lose the row.
-pub(super) fn write(grid: &Grid, delimiter: u8, style: Style, out: &mut dyn Write) -> Result<()> {
+pub(super) fn write(grid: &Grid, delimiter: u8, options: &Options, out: &mut dyn Write) -> Result<()> {
+    let style = Style { zone: options.zone };
+    let quote = |line: &mut String, value: &str| match options.safe_cells {
+        true => quote(line, &formula::harmless(value), delimiter),
+        false => quote(line, value, delimiter),
+    };
     let columns = grid.columns(style);
     let (mut line, mut scratch) = (String::new(), String::new());
     let separator = char::from(delimiter);
@@ -19,7 +24,7 @@ pub(super) fn write(grid: &Grid, delimiter: u8, style: Style, out: &mut dyn Writ
         if i > 0 {
             line.push(separator);
         }
-        quote(&mut line, column.name(), delimiter);
+        quote(&mut line, column.name());
     }
     line.push('\n');
     for row in 0..grid.height() {
@@ -30,13 +35,13 @@ pub(super) fn write(grid: &Grid, delimiter: u8, style: Style, out: &mut dyn Writ
             match column.get(row) {
                 Cell::Null if columns.len() == 1 => line.push_str("\"\""),
                 Cell::Null => {}
-                Cell::Str(value) => quote(&mut line, value, delimiter),
-                Cell::Text(value) => quote(&mut line, &value, delimiter),
+                Cell::Str(value) => quote(&mut line, value),
+                Cell::Text(value) => quote(&mut line, &value),
                 cell => {
                     if !text::push_plain(&mut line, &cell, None) {
                         scratch.clear();
                         json::push(&mut scratch, &cell, style);
-                        quote(&mut line, &scratch, delimiter);
+                        quote(&mut line, &scratch);
                     }
                 }
             }

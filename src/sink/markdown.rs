@@ -36,8 +36,11 @@ pub(super) fn write(grid: &Grid, options: &Options, out: &mut dyn Write) -> Resu
 
 /// Adds a text so that it neither ends its cell nor its line, nor becomes markup.
 fn escape(line: &mut String, value: &str) {
-    for c in value.chars() {
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
+            // The middle of a link or an image.
+            ']' if chars.peek() == Some(&'(') => line.push_str("\\]"),
             '|' | '\\' | '`' | '*' | '<' => line.extend(['\\', c]),
             '\n' => line.push_str("<br>"),
             '\r' => {}
@@ -66,8 +69,8 @@ mod tests {
 
     #[test]
     fn no_value_breaks_the_table() {
-        let df = df!("a|b" => ["x\ny|z\\|", "\u{1b}[31m"]).unwrap();
+        let df = df!("a|b" => ["x\ny|z\\|", "\u{1b}[31m", "[x](y)"]).unwrap();
         let written = text(&df, Format::Md, &Options::default());
-        assert_eq!(written, "| a\\|b |\n| --- |\n| x<br>y\\|z\\\\\\| |\n|  [31m |\n");
+        assert_eq!(written, "| a\\|b |\n| --- |\n| x<br>y\\|z\\\\\\| |\n|  [31m |\n| [x\\](y) |\n");
     }
 }

@@ -113,8 +113,8 @@ fn show_struct(fields: &Fields<'_>, style: Style, precision: usize) -> String {
     }
 }
 
-/// Text that cannot steer the terminal: control characters become pictures, marks that turn text around are replaced.
-fn visible(text: &str) -> String {
+/// Text for terminals that cannot steer them: control characters become pictures, marks that turn text around are replaced.
+pub fn visible(text: &str) -> String {
     let picture = |c: char| match c {
         '\n' => '⏎',
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),

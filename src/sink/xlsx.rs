@@ -1,11 +1,12 @@
 //! XLSX workbooks: typed cells, as far as spreadsheet programs have types.
 
 use super::cell::{Cell, Grid, Style, Time, Values};
-use super::{Options, json, output, text};
+use super::{Options, formula, json, output, text};
 use crate::error::{Error, ErrorKind, Result};
 use chrono::{DateTime, Datelike};
 use polars::prelude::DataFrame;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
+use std::borrow::Cow;
 use std::io::Write;
 
 /// What a sheet holds at most, with the header.
@@ -38,20 +39,20 @@ pub(super) fn write(df: &DataFrame, options: &Options, out: &mut dyn Write) -> R
     }
     let mut book = Workbook::new();
     let sheet = book.add_worksheet();
-    fill(sheet, &columns, grid.height(), style)?;
+    fill(sheet, &columns, grid.height(), style, options.safe_cells)?;
     sheet.set_autofit_max_row(MEASURED).set_autofit_max_width(WIDEST).autofit();
     let bytes = book.save_to_buffer().map_err(|error| refused(&error))?;
     out.write_all(&bytes).and_then(|()| out.flush()).map_err(output)
 }
 
-fn fill(sheet: &mut Worksheet, columns: &[Values<'_>], height: usize, style: Style) -> Result<()> {
+fn fill(sheet: &mut Worksheet, columns: &[Values<'_>], height: usize, style: Style, safe: bool) -> Result<()> {
     let bold = Format::new().set_bold();
     let (day, moment) =
         (Format::new().set_num_format("yyyy-mm-dd"), Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000"));
     sheet.set_name("runs").map_err(|error| refused(&error))?;
     for (at, column) in (0u16..).zip(columns) {
         text_fits(column.name(), column.name(), 0)?;
-        sheet.write_string_with_format(0, at, column.name(), &bold).map_err(|error| refused(&error))?;
+        sheet.write_string_with_format(0, at, harmless(column.name(), safe), &bold).map_err(|error| refused(&error))?;
         for row in 0..height {
             let place = (row as u32 + 1, at);
             let cell = column.get(row);
@@ -78,6 +79,10 @@ fn fill(sheet: &mut Worksheet, columns: &[Values<'_>], height: usize, style: Sty
                     if !text::push_plain(&mut shown, cell, None) {
                         json::push(&mut shown, cell, style);
                     }
+                    let shown = match cell {
+                        Cell::Str(_) | Cell::Text(_) | Cell::List(_) | Cell::Struct(_) => harmless(&shown, safe),
+                        _ => Cow::Borrowed(shown.as_str()),
+                    };
                     text_fits(&shown, column.name(), row)?;
                     sheet.write_string(place.0, place.1, shown)
                 }
@@ -91,6 +96,10 @@ fn fill(sheet: &mut Worksheet, columns: &[Values<'_>], height: usize, style: Sty
         sheet.autofilter(0, 0, last_row, last_column).map_err(|error| refused(&error))?;
     }
     Ok(())
+}
+
+fn harmless(text: &str, safe: bool) -> Cow<'_, str> {
+    if safe { formula::harmless(text) } else { Cow::Borrowed(text) }
 }
 
 fn text_fits(text: &str, column: &str, row: usize) -> Result<()> {

@@ -98,6 +98,7 @@ Examples:
   runframe pull my-team/mnist -o good.parquet -w \"state = 'finished' and summary.acc > 0.9\"
   runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
   runframe pull ./wandb -o runs.parquet
+  runframe pull my-team/mnist -o runs.parquet --redact=host,user.* --redact-key-file secret.key
 
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
 An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.
@@ -216,7 +217,7 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<u64>,
     /// Add the untouched texts as columns config_json and summary_json.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "redact")]
     pub(crate) raw: bool,
     #[command(flatten)]
     pub(crate) load: Load,
@@ -241,7 +242,7 @@ pub(crate) struct Query {
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) limit: Option<u32>,
     /// Add the untouched texts as columns config_json and summary_json.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "redact")]
     pub(crate) raw: bool,
     #[command(flatten)]
     pub(crate) load: Load,
@@ -392,6 +393,13 @@ pub(crate) struct Load {
     /// Write what was read and what was lost, and where, to this file as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) receipt: Option<PathBuf>,
+    /// Replace what looks like a secret by a keyed hash (redacted:…), and all texts of these columns too: a comma list;
+    /// globs allowed. Conditions see the hashes.
+    #[arg(long, value_name = "COLS", num_args = 0..=1, require_equals = true, value_delimiter = ',', value_parser = column)]
+    pub(crate) redact: Option<Vec<String>>,
+    /// The key of the hashes, 16 bytes or more; else RUNFRAME_REDACT_KEY, else a new one for this output alone.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact")]
+    pub(crate) redact_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -408,6 +416,9 @@ pub(crate) struct Output {
     /// Significant digits of floats in table, md, latex and html; the other formats have all of them.
     #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=17))]
     pub(crate) precision: Option<u8>,
+    /// In csv, tsv and xlsx, put ' before texts and names that spreadsheet programs would run as formulas.
+    #[arg(long)]
+    pub(crate) safe_cells: bool,
 }
 
 /// What is said besides the data.
@@ -446,6 +457,14 @@ fn no_flag(text: &str) -> Result<String, String> {
         return Err(format!("{text} is a flag, and the value before it is missing"));
     }
     Ok(text.to_owned())
+}
+
+/// The name of a column, without space around it.
+fn column(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it names no column: write --redact alone, or --redact=config.host,user.*".to_owned()),
+        name => Ok(name.to_owned()),
+    }
 }
 
 fn format_parser() -> impl TypedValueParser<Value = Format> {

@@ -2,7 +2,7 @@
 
 use crate::plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use runframe::{Error, Progress, Receipt};
+use runframe::{Error, Progress, Receipt, sink};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -17,6 +17,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Details that are shown without being asked for.
 const FEW: usize = 3;
+
+/// Columns with secrets that are named without being asked for.
+const SECRETS: usize = 5;
 
 /// Talks on the standard error, as much as the user wants.
 pub(crate) struct Chat(plan::Chat);
@@ -36,6 +39,19 @@ impl Chat {
         if self.0.quiet {
             return;
         }
+        self.losses(receipt);
+        let lines = receipt.secret_lines();
+        let shown = if self.0.verbose { lines.len() } else { SECRETS.min(lines.len()) };
+        match receipt.redacted {
+            Some(_) => lines.iter().for_each(|line| self.line(line)),
+            None => lines[..shown].iter().for_each(|line| self.say("33", "warning", line)),
+        }
+        if shown < lines.len() {
+            self.line(&format!("  … {} more; -v lists them", lines.len() - shown));
+        }
+    }
+
+    fn losses(&self, receipt: &Receipt) {
         if !receipt.has_losses() {
             self.line(&receipt.to_string());
             if self.0.verbose {
@@ -127,7 +143,7 @@ fn style(template: &str) -> ProgressStyle {
 
 /// Names of files and runs may hold anything; they must not steer the terminal.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.split('\n').map(sink::visible).collect::<Vec<_>>().join("\n")
 }
 
 fn put(text: &str) {

@@ -63,6 +63,9 @@ pub(crate) fn read(query: &HistoryQuery, plan: &Load, chat: &Chat) -> Result<His
     for source in &plan.sources {
         loader = loader.source(source)?;
     }
+    if let Some(redaction) = &plan.redaction {
+        loader = loader.redact(redaction.clone());
+    }
     let _bar = chat.follow(&progress);
     loader.history(query)
 }

@@ -72,6 +72,9 @@ pub(crate) struct Loaded {
 fn load(plan: &Load, parts: &Parts, push: bool, chat: &Chat) -> Result<Loaded> {
     let progress = Arc::new(Progress::default());
     let mut loader = RunFrame::loader().wanted(parts.wanted).projection(parts.keys.clone()).progress(progress.clone());
+    if let Some(redaction) = &plan.redaction {
+        loader = loader.redact(redaction.clone());
+    }
     for source in &plan.sources {
         loader = loader.source(source)?;
     }

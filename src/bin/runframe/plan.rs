@@ -1,4 +1,4 @@
-//! The command line as meant: plain values, decided without touching a file but that of a statement.
+//! The command line as meant: plain values, decided without touching a file but those of a statement and of a key.
 
 mod compare;
 
@@ -11,7 +11,7 @@ use runframe::expr::{self, Needs, mongo};
 use runframe::history::HistoryQuery;
 use runframe::history::metric_of;
 use runframe::sink::{self, Format};
-use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Result, Wanted};
+use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Redaction, Result, Wanted};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ pub(crate) struct Load {
     pub(crate) strict: bool,
     pub(crate) receipt: Option<PathBuf>,
     pub(crate) rows: Rows,
+    /// What replaces secrets.
+    pub(crate) redaction: Option<Redaction>,
 }
 
 /// Which runs are wanted, where that is told before loading.
@@ -198,7 +200,7 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             options.concurrency = usize::from(typed.concurrency);
             options.timeout = typed.timeout.map(Duration::from_secs);
             let pull = Pull { output: typed.output, full: typed.full, options };
-            Verb::Pull(pull, load(typed.sources.sources, typed.load, everything(typed.raw), Rows::typed(&typed.rows)))
+            Verb::Pull(pull, load(typed.sources.sources, typed.load, everything(typed.raw), Rows::typed(&typed.rows))?)
         }
         args::Verb::Query(typed) => {
             let out = out(typed.output, None, typed.limit)?;
@@ -212,7 +214,7 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
                 limit: typed.limit,
             };
             let needs = query_needs(&query, typed.raw);
-            Verb::Query(query, load(typed.sources.sources, typed.load, needs, rows), out)
+            Verb::Query(query, load(typed.sources.sources, typed.load, needs, rows)?, out)
         }
         args::Verb::Group(typed) => {
             let out = out(typed.output, None, typed.limit)?;
@@ -228,7 +230,7 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
                 limit: typed.limit,
             };
             let needs = group_needs(&group);
-            Verb::Group(group, load(typed.sources.sources, typed.load, needs, rows), out)
+            Verb::Group(group, load(typed.sources.sources, typed.load, needs, rows)?, out)
         }
         args::Verb::Schema(typed) => {
             let mut out = out(typed.output, None, None)?;
@@ -240,34 +242,34 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
                 true => everything(false),
                 false => needed(&schema.filters, schema.filter.as_deref(), schema.select.iter()),
             };
-            Verb::Schema(schema, load(typed.sources.sources, typed.load, needs, rows), out)
+            Verb::Schema(schema, load(typed.sources.sources, typed.load, needs, rows)?, out)
         }
         args::Verb::Show(typed) => {
             let out = out(typed.output, Some(Format::Table), None)?;
             let show = Show { source: typed.source.clone(), run: typed.run };
-            Verb::Show(show, load(vec![typed.source], typed.load, everything(false), Rows::default()), out)
+            Verb::Show(show, load(vec![typed.source], typed.load, everything(false), Rows::default())?, out)
         }
         args::Verb::History(typed) => {
             let out = out(typed.output.clone(), None, typed.limit)?;
             let rows = Rows::typed(&typed.rows);
             let needs = needed(&typed.rows.filters, typed.rows.filter.as_deref(), [].iter());
             let (sources, typed_load) = (typed.sources.sources.clone(), typed.load.clone());
-            Verb::History(history(typed)?, load(sources, typed_load, needs, rows), out)
+            Verb::History(history(typed)?, load(sources, typed_load, needs, rows)?, out)
         }
         args::Verb::Diff(mut typed) => {
             let out = out(std::mem::take(&mut typed.output), None, None)?;
-            let (diff, load, out) = Diff::typed(typed, out);
+            let (diff, load, out) = Diff::typed(typed, out)?;
             Verb::Diff(diff, load, out)
         }
         args::Verb::Vary(mut typed) => {
             let out = out(std::mem::take(&mut typed.output), None, None)?;
-            let (vary, load, out) = Vary::typed(typed, out);
+            let (vary, load, out) = Vary::typed(typed, out)?;
             Verb::Vary(vary, load, out)
         }
         args::Verb::Artifacts(mut typed) => {
             let fallback = Artifacts::fallback(&typed);
             let out = out(std::mem::take(&mut typed.output), fallback, typed.limit)?;
-            let (artifacts, load, out) = Artifacts::typed(typed, out);
+            let (artifacts, load, out) = Artifacts::typed(typed, out)?;
             Verb::Artifacts(artifacts, load, out)
         }
         args::Verb::Sql(typed) => {
@@ -275,7 +277,7 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let (text, sources) = statement(typed.words, typed.file)?;
             let statement = pointed("sql", &text, Statement::parse)?;
             let needs = statement.needs();
-            Verb::Sql(Sql { text, statement }, load(sources, typed.load, needs, Rows::default()), out)
+            Verb::Sql(Sql { text, statement }, load(sources, typed.load, needs, Rows::default())?, out)
         }
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
@@ -396,17 +398,27 @@ fn output(
     let mut options = sink::Options::default();
     options.precision = typed.precision.map(usize::from);
     options.zone = typed.tz;
+    options.safe_cells = typed.safe_cells;
     options.color = color && is_stdout;
     options.width = is_terminal.then_some(around.width).flatten();
     options.rows = (is_terminal && limit.is_none()).then_some(TERMINAL_ROWS);
     Ok(Output { path, format, options })
 }
 
-fn load(sources: Vec<String>, typed: args::Load, needs: Needs, rows: Rows) -> Load {
+fn load(sources: Vec<String>, typed: args::Load, mut needs: Needs, rows: Rows) -> Result<Load> {
+    let redaction = match typed.redact {
+        None => None,
+        Some(columns) => {
+            // They are loaded, so that a name that is none is told.
+            columns.iter().for_each(|name| needs.add_list(name));
+            Some(Redaction::find(typed.redact_key_file.as_deref())?.columns(columns))
+        }
+    };
     let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
     let wanted = allowed(needs.wanted);
     let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
-    Load { sources, wanted, keys: needs.into(), all, strict: typed.strict, receipt: typed.receipt, rows }
+    let (keys, strict, receipt) = (needs.into(), typed.strict, typed.receipt);
+    Ok(Load { sources, wanted, keys, all, strict, receipt, rows, redaction })
 }
 
 /// What a query reads: everything, unless --select leaves parts or keys out that nothing else mentions.

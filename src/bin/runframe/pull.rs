@@ -18,6 +18,9 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
     if let Some(filter) = &plan.rows.filter {
         loader = loader.filter(filter);
     }
+    if let Some(redaction) = &plan.redaction {
+        loader = loader.redact(redaction.clone());
+    }
     for source in &plan.sources {
         loader = loader.source(source)?;
     }

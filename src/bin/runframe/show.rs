@@ -54,7 +54,7 @@ fn lines(table: &DataFrame, options: &Options) -> String {
         if group(name) == 3 {
             lines.extend(artifacts(name, series, options));
         } else if let Some(value) = value(series, options) {
-            lines.push((visible(name), value));
+            lines.push((sink::visible(name), value));
         }
     }
     let mut text = String::new();
@@ -73,7 +73,7 @@ fn lines(table: &DataFrame, options: &Options) -> String {
 fn value(series: &Series, options: &Options) -> Option<String> {
     let is_json = options.json_columns.iter().any(|name| name == series.name().as_str());
     let text = if is_json { Some(sink::json(series, 0, options)) } else { sink::shown(series, 0, options) };
-    text.map(|text| visible(&text))
+    text.map(|text| sink::visible(&text))
 }
 
 /// One line for each artifact version of the list: `model:v3, type: model, aliases: ["latest"], size: 4522`.
@@ -87,10 +87,10 @@ fn artifacts(name: &str, list: &Series, options: &Options) -> Vec<(String, Strin
         };
         let find = |wanted: &str| parts.iter().find(|part| part.name() == wanted).and_then(text);
         let version = find("version").map_or_else(String::new, |version| format!(":v{version}"));
-        let mut shown = vec![visible(&(find("name").unwrap_or_default() + &version))];
+        let mut shown = vec![sink::visible(&(find("name").unwrap_or_default() + &version))];
         for part in parts.iter().filter(|part| !matches!(part.name().as_str(), "name" | "version")) {
             if let Some(value) = text(part) {
-                shown.push(visible(&format!("{}: {value}", part.name())));
+                shown.push(sink::visible(&format!("{}: {value}", part.name())));
             }
         }
         (name.to_owned(), folded(&shown, name.len() + " = ".len(), options.width))
@@ -123,11 +123,6 @@ fn folded(parts: &[String], used: usize, limit: Option<usize>) -> String {
         }
     }
     text
-}
-
-/// Text that cannot steer the terminal.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// JSON in the making.

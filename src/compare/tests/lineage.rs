@@ -155,7 +155,7 @@ fn faults_and_bare_tables() {
     let empty = table([]).collect().unwrap();
     assert_eq!(lineage(&empty, "a").unwrap_err().kind(), ErrorKind::NotFound);
     let none = of(&table([run("p", "r\u{1b}[2J\nx", "{}")]), "r\u{1b}[2J\nx");
-    assert_eq!(none.tree(), "me/p/r\u{fffd}[2J\u{fffd}x\nupstream: nothing\ndownstream: nothing\n");
+    assert_eq!(none.tree(), "me/p/r\u{241b}[2J\u{fffd}x\nupstream: nothing\ndownstream: nothing\n");
     assert_eq!(none.rows().unwrap().height(), 0);
     // Runs whose artifacts were not loaded have none.
     let unknown = table([Run { logged_artifacts: None, used_artifacts: None, ..maker("a", 1, &[], &[]) }]);

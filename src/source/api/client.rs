@@ -282,12 +282,20 @@ impl Client {
 
     /// An error that names the server and, whatever the server echoes, not the key.
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
-        let what = match &self.settings.key {
-            Some(key) => what.replace(key.reveal(), "[key]"),
-            None => what.to_owned(),
-        };
-        let what = self.identity.as_ref().map_or(what.clone(), |identity| identity.redact(&what));
-        Error::new(kind, format!("{}: {what}", self.settings.base_url))
+        Error::new(kind, format!("{}: {}", self.settings.base_url, self.hidden(what)))
+    }
+
+    /// What a server said, without the key.
+    fn hidden(&self, said: &str) -> String {
+        let said = self.settings.key.as_ref().map_or_else(|| said.to_owned(), |key| key.hide_in(said, "[key]"));
+        self.identity.as_ref().map_or(said.clone(), |identity| identity.redact(&said))
+    }
+
+    fn hide_in(&self, complaints: Vec<Complaint>) -> Vec<Complaint> {
+        let hide = |text: Option<String>| text.map(|text| self.hidden(&text));
+        let one =
+            |c: Complaint| Complaint { message: self.hidden(&c.message), code: hide(c.code), denied: hide(c.denied) };
+        complaints.into_iter().map(one).collect()
     }
 
     /// No answer at all.
@@ -319,7 +327,7 @@ impl Client {
 
     /// An answer whose status is no success.
     fn refusal(&self, status: StatusCode, limits: Limits, location: Option<&str>, body: &[u8]) -> Failure {
-        let complaints = answer::complaints_of(body);
+        let complaints = self.hide_in(answer::complaints_of(body));
         let said = answer::joined(&complaints);
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         let code = status.as_u16();
@@ -327,7 +335,7 @@ impl Client {
             300..=399 => self
                 .error(ErrorKind::Network, &format!("answers {code} and sends us elsewhere, where the key does not go"))
                 .hint(match location.and_then(|to| reqwest::Url::parse(to).ok()?.host_str().map(str::to_owned)) {
-                    Some(host) => format!("if {host} is the right server, set WANDB_BASE_URL to it"),
+                    Some(host) => self.hidden(&format!("if {host} is the right server, set WANDB_BASE_URL to it")),
                     None => "check WANDB_BASE_URL".to_owned(),
                 }),
             401 => self.unauthorised(&said),
@@ -382,6 +390,7 @@ impl Client {
                 wait: None,
             },
             Fault::Refused(complaints) => {
+                let complaints = self.hide_in(complaints);
                 let said = answer::joined(&complaints);
                 let heavy = retry::says_too_heavy(&said);
                 let denied = complaints.iter().any(|c| c.code.as_deref() == Some(answer::DENIED));

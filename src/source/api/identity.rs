@@ -57,6 +57,7 @@ impl Identity {
             return Ok(token);
         }
         let told = std::fs::read_to_string(&self.file).map_err(|error| Trouble::File(error.to_string()))?;
+        let told = zeroize::Zeroizing::new(told);
         let identity = ApiKey::new(told.trim()).map_err(|_| Trouble::File("it holds no token".to_owned()))?;
         self.remember(&identity);
         let form = Url::parse_with_params(base.as_str(), [("grant_type", GRANT), ("assertion", identity.reveal())]);
@@ -80,7 +81,7 @@ impl Identity {
 
     /// The text without the tokens, should a server echo them.
     pub(super) fn redact(&self, text: &str) -> String {
-        self.state().secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "[token]"))
+        self.state().secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text, "[token]"))
     }
 
     fn fresh(&self) -> Option<ApiKey> {

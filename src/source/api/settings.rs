@@ -177,7 +177,7 @@ impl Settings {
         };
         let name = path.display();
         let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+            Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) => {
                 self.warnings.push(format!("{name} is not used: {error}"));
                 self.origins.push(format!("no API key: WANDB_API_KEY is not set, {name} cannot be read"));
