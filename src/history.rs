@@ -32,7 +32,7 @@ pub use query::{HistoryQuery, run_keys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table};
 use crate::load::Loader;
-use crate::record::Receipt;
+use crate::record::{Limits, Receipt};
 use crate::sink::{Format, Options};
 use crate::source::Progress;
 use crate::source::location::Location;
@@ -92,6 +92,8 @@ impl Loader {
     /// If a source has no history, if nothing in it can be read, or if no run has a metric that is asked for: with the nearest ones.
     pub fn history(&self, query: &HistoryQuery) -> Result<HistoryFrame> {
         query.check()?;
+        let limits = self.what_limits();
+        crate::json::allow_depth(limits.depth);
         let mut logs = Vec::new();
         let mut servers = false;
         for location in self.locations() {
@@ -109,12 +111,12 @@ impl Loader {
             sources.push(self.histories_of_servers()?);
         }
         if !logs.is_empty() {
-            sources.push(Box::new(LogSource::open(&logs)?));
+            sources.push(Box::new(LogSource::open(&logs)?.limits(limits)));
         }
         match sources.len() {
             0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
-            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress()),
-            _ => HistoryFrame::load(&Several(sources), query, self.what_progress()),
+            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress(), limits),
+            _ => HistoryFrame::load(&Several(sources), query, self.what_progress(), limits),
         }
     }
 
@@ -154,15 +156,20 @@ pub struct HistoryFrame {
 
 impl HistoryFrame {
     /// Reads a source.
-    pub(crate) fn load(source: &dyn HistorySource, query: &HistoryQuery, progress: &Progress) -> Result<Self> {
-        let store = Store::new(query.axis());
+    pub(crate) fn load(
+        source: &dyn HistorySource,
+        query: &HistoryQuery,
+        progress: &Progress,
+        limits: Limits,
+    ) -> Result<Self> {
+        let store = Store::new(query.axis(), limits);
         let mut receipt = source.history(query, &store, progress)?;
         if receipt.runs == 0 && query.chosen_runs().is_some() {
             // No run matches, so none can lack a metric.
             store.suppose(query);
         } else if !store.unknown(query).is_empty() && query.limits_steps() {
             // Other steps may have it.
-            let all = Store::new(query.axis());
+            let all = Store::new(query.axis(), limits);
             source.history(&query.clone().steps(..), &all, &Progress::default())?;
             store.learn(all);
         }

@@ -65,7 +65,8 @@ pub use columns::{
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{
-    ArtifactVersion, Damage, Document, JsonFault, Receipt, Refused, Run, RunKey, Served, Shard, Timestamp, User, Wanted,
+    ArtifactVersion, Damage, Document, JsonFault, Limits, OverLimit, Receipt, Refused, Run, RunKey, Served, Shard,
+    Timestamp, User, Wanted,
 };
 #[cfg(feature = "api")]
 pub use source::api::{

@@ -128,7 +128,10 @@ impl Pull {
         match pulled {
             Ok(pulled) => journal.close().map(|()| pulled),
             // Whatever can still be kept; the error to tell is the pull's.
-            Err(error) => journal.flush().and(Err(error)),
+            Err(error) => {
+                let _ = journal.leave();
+                Err(error)
+            }
         }
     }
 

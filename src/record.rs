@@ -1,8 +1,10 @@
 //! A run, an artifact version and a user as every source gives them, what of them is wanted, and the receipt of a load.
 
+mod limits;
 mod receipt;
 mod time;
 
+pub use limits::{Limits, OverLimit};
 pub use receipt::{Damage, JsonFault, Receipt, Refused, Served, Shard};
 pub use time::Timestamp;
 

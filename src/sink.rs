@@ -12,6 +12,8 @@ mod markup;
 mod parquet;
 pub(crate) mod row_groups;
 mod spy;
+#[cfg(unix)]
+mod stale;
 mod stream;
 mod table;
 mod telling;

@@ -15,7 +15,7 @@ impl HistorySource for LogSource {
                 Error::new(ErrorKind::Usage, "logs are not sampled").hint("leave --samples out: all rows are read")
             );
         }
-        let shared = Shared::new(query, sink);
+        let shared = Shared::new(query, sink, self.what_limits());
         let read = rayon::scope(|scope| {
             self.rows(shared.rows(), query.chosen_runs(), &|folders| shared.taker(folders, Some(scope)), progress)
         });

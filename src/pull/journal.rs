@@ -77,6 +77,15 @@ impl Journal {
         sink::write_file(&frame.collect()?, &self.dir.join(format!("{number:06}.parquet")), Format::Parquet, &options)
     }
 
+    /// Keeps what waits for more, after a pull that failed; a journal with nothing in it goes.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn leave(self) -> Result<()> {
+        self.flush()?;
+        if parts(&self.dir)?.is_empty() { self.close() } else { Ok(()) }
+    }
+
     /// The target is written: the journal is no longer needed.
     ///
     /// # Errors

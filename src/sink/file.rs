@@ -1,5 +1,7 @@
 //! Files that are whole or not there: written beside the target, then renamed over it.
 
+#[cfg(unix)]
+use super::stale;
 use super::{Format, Options, output, stream, write};
 use crate::error::{Error, Result};
 use polars::prelude::DataFrame;
@@ -76,11 +78,7 @@ fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn 
     let target =
         if old.is_some() { fs::canonicalize(path).map_err(|error| Error::io(path, error))? } else { path.into() };
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = temporary(&target, folder).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::io(folder, error).hint("create the folder first"),
-        _ => Error::io(folder, error),
-    })?;
-    let _listed = Listed::new(temporary.path());
+    let (mut temporary, _listed) = begin(&target, folder)?;
     send(temporary.as_file_mut(), write)?;
     if let Some(old) = old {
         temporary.as_file().set_permissions(old.permissions()).map_err(output)?;
@@ -93,27 +91,50 @@ fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn 
     Ok(())
 }
 
-/// A file beside the target, with the permissions that any new file gets.
-fn temporary(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+/// Begins a temporary file beside the target, once those are gone that killed processes left there.
+fn begin(target: &Path, folder: &Path) -> Result<(tempfile::NamedTempFile, Listed)> {
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(target.file_name().unwrap_or_default());
     prefix.push(".");
+    #[cfg(unix)]
+    stale::remove(folder, &prefix, SUFFIX);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
-    builder.tempfile_in(folder)
+    let begin = || {
+        // Nobody can come between its making and its place in the list.
+        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = builder.tempfile_in(folder)?;
+        unfinished.push(file.path().into());
+        let listed = Listed(file.path().into());
+        Ok((file, listed))
+    };
+    let result = loop {
+        let begun: io::Result<_> = begin();
+        #[cfg(unix)]
+        if let Ok((file, _)) = &begun
+            && !stale::claim(file.as_file())
+        {
+            continue;
+        }
+        break begun;
+    };
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::io(folder, error).hint("create the folder first"),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            Error::io(folder, error).hint("write to another folder")
+        }
+        io::ErrorKind::NotADirectory => Error::io(folder, error).hint("it is a file; name a folder that exists"),
+        _ => Error::io(folder, error),
+    })
 }
+
+/// What the names of temporary files end in.
+const SUFFIX: &str = ".tmp";
 
 /// An entry of [`UNFINISHED`] for as long as it lives.
 struct Listed(PathBuf);
-
-impl Listed {
-    fn new(path: &Path) -> Self {
-        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.into());
-        Listed(path.into())
-    }
-}
 
 impl Drop for Listed {
     fn drop(&mut self) {

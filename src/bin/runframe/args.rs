@@ -1,8 +1,10 @@
 //! The command line as typed.
 
 mod compare;
+mod limits;
 
 pub(crate) use compare::{Artifacts, Diff, Vary};
+pub(crate) use limits::Limits;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -392,6 +394,8 @@ pub(crate) struct Load {
     /// Write what was read and what was lost, and where, to this file as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) receipt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -3,7 +3,7 @@
 use crate::plan::Surroundings;
 use runframe::{Error, ErrorKind, Result, sink};
 use std::env;
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, PoisonError};
 
@@ -39,6 +39,24 @@ pub(crate) fn clean_up_when_interrupted() {
     let _ = ctrlc::set_handler(handler);
 }
 
+/// Ends the program where the system refuses memory: nothing that needs any can be done any more.
+#[cold]
+pub(crate) fn end_without_memory(bytes: usize) -> ! {
+    let mut text = [0_u8; 256];
+    let mut rest = &mut text[..];
+    let _ = writeln!(
+        rest,
+        "error: out of memory: {bytes} bytes more were refused (allow more with ulimit -v, or load less: -s, -w, --no-artifacts)"
+    );
+    let left = rest.len();
+    let said = text.len() - left;
+    // Another thread may be writing, and have no memory either: nobody is waited for.
+    let _ = std::io::Write::write_all(&mut stderr(), text.get(..said).unwrap_or_default());
+    sink::abandon();
+    #[allow(clippy::exit, reason = "there is no way back from an allocator")]
+    std::process::exit(1)
+}
+
 /// What the last panic said of itself.
 static LAST_WORDS: Mutex<Option<String>> = Mutex::new(None);
 
@@ -65,8 +83,27 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         sink::abandon();
         let last = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).take();
         let words = last.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(error) = lack(&words) {
+            return Err(error);
+        }
         Err(Error::new(ErrorKind::Compute, format!("internal error: {words}")).hint("please report it"))
     })
+}
+
+/// The error for the words of a panic that is no defect: libraries panic where the system refuses a thread or a file.
+fn lack(words: &str) -> Option<Error> {
+    let any = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    let (what, cure) = if any(&["Too many open files"]) {
+        ("too many open files", "allow more open files: ulimit -n")
+    } else if any(&["spawn thread", "spawn worker thread", "ThreadPoolBuildError", "WouldBlock"]) {
+        let cure = "allow more with ulimit -u and -v, or use fewer: RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1";
+        ("the system gives no more threads", cure)
+    } else if any(&["Cannot allocate memory"]) {
+        ("out of memory", "allow more memory: ulimit -v")
+    } else {
+        return None;
+    };
+    Some(Error::new(ErrorKind::Io, what).hint(cure))
 }
 
 #[cfg(test)]
@@ -90,6 +127,17 @@ mod tests {
         assert_eq!(names, ["runs.csv"]);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(caught(|| Ok(7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_no_defect() {
+        let told = |words: &str| lack(words).map(|error| error.message().to_owned());
+        let file = r#"called `Result::unwrap()` on an `Err` value: Os { code: 24, kind: Uncategorized, message: "Too many open files" }"#;
+        assert_eq!(told(file).as_deref(), Some("too many open files"));
+        let thread =
+            "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }";
+        assert_eq!(told(thread).as_deref(), Some("the system gives no more threads"));
+        assert_eq!(told("index out of bounds"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use runframe::expr::sql::Statement;
 use runframe::expr::{self, Needs, mongo};
 use runframe::history::HistoryQuery;
 use runframe::sink::{self, Format};
-use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Result, Wanted};
+use runframe::{ApiOptions, Best, Error, ErrorKind, Limits, Projection, Result, Wanted};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub(crate) struct Load {
     pub(crate) all: Wanted,
     pub(crate) strict: bool,
     pub(crate) receipt: Option<PathBuf>,
+    /// How much one run, one answer and one file may take.
+    pub(crate) limits: Limits,
     pub(crate) rows: Rows,
 }
 
@@ -405,7 +407,16 @@ fn load(sources: Vec<String>, typed: args::Load, needs: Needs, rows: Rows) -> Lo
     let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
     let wanted = allowed(needs.wanted);
     let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
-    Load { sources, wanted, keys: needs.into(), all, strict: typed.strict, receipt: typed.receipt, rows }
+    Load {
+        sources,
+        wanted,
+        keys: needs.into(),
+        all,
+        strict: typed.strict,
+        receipt: typed.receipt,
+        limits: typed.limits.into(),
+        rows,
+    }
 }
 
 /// What a query reads: everything, unless --select leaves parts or keys out that nothing else mentions.

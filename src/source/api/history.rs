@@ -144,7 +144,7 @@ impl ApiSource {
         let (sender, receiver) = tokio::sync::mpsc::channel::<Job>(WAITING);
         let (receiver, totals) = (Mutex::new(receiver), Mutex::new(Totals::default()));
         let work = || {
-            let mut assembler = Assembler::new(ask.keys, ask.steps);
+            let mut assembler = Assembler::new(ask.keys, ask.steps, self.options.limits);
             loop {
                 let next = lock(&receiver).blocking_recv();
                 let Some(job) = next else { return };

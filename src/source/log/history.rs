@@ -144,7 +144,7 @@ impl LogSource {
     ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
         let names = runs.map(|runs| runs.iter().map(|run| run.name.as_str()).collect());
-        let pass = Pass { rows, runs, names, begin, progress, pool: Pool::default() };
+        let pass = Pass { rows, runs, names, begin, progress, pool: Pool::new(self.limits) };
         let units = unit::units(&self.files, &pass.pool);
         let mut total = self.begin();
         total.add(pass.units(&units)?);
