@@ -20,6 +20,8 @@ mod telling;
 mod text;
 mod xlsx;
 
+#[cfg(feature = "api")]
+pub(crate) use file::check_folder;
 pub use file::{abandon, save, write_file};
 pub use stream::is_stdout;
 pub use telling::telling_first;
@@ -235,7 +237,17 @@ fn output(error: std::io::Error) -> Error {
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut message = text.get(..1).unwrap_or_default().to_lowercase();
     message.push_str(text.get(1..).unwrap_or_default());
-    Error::new(ErrorKind::Io, message).source(error)
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let cure = match error.kind() {
+        StorageFull | QuotaExceeded => Some("free some, or write to another disk"),
+        FileTooLarge => Some("allow larger files: ulimit -f"),
+        _ => None,
+    };
+    let told = Error::new(ErrorKind::Io, message).source(error);
+    match cure {
+        Some(cure) => told.hint(cure),
+        None => told,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@ use polars::prelude::DataFrame;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+/// How often the list is asked for, every 10 ms: whoever ends the program may be the one that holds it.
+const PATIENCE: usize = 50;
 
 /// Temporary files that are being written, for [`abandon`].
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -48,6 +52,31 @@ pub fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Re
     written.map_err(|error| if error.place().file.is_some() { error } else { error.file(path) })
 }
 
+/// Checks that a file can be made beside `path`, to be its next version.
+///
+/// # Errors
+/// If the folder is missing or not writable, or `path` is a folder.
+#[cfg(feature = "api")]
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(old) if old.is_dir() => Err(output(io::Error::from(io::ErrorKind::IsADirectory)).file(path)),
+        Ok(old) if !old.is_file() => Ok(()),
+        old => {
+            let target = place(path, old.is_ok())?;
+            begin(&target, folder_of(&target)).map(drop)
+        }
+    }
+}
+
+/// The file that takes the data: where `path` is a link, the file that it leads to.
+fn place(path: &Path, is_there: bool) -> Result<PathBuf> {
+    if is_there { fs::canonicalize(path).map_err(|error| Error::io(path, error)) } else { Ok(path.into()) }
+}
+
+fn folder_of(target: &Path) -> &Path {
+    target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Removes the temporary files of writes that are under way; for a handler of Ctrl-C.
 ///
 /// The writes themselves fail or write to files without a name from then on.
@@ -56,9 +85,20 @@ pub fn abandon() {
 }
 
 fn remove(files: &Mutex<Vec<PathBuf>>) {
-    for path in files.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-        // Nobody is left to be told of a failure.
-        let _ = fs::remove_file(path);
+    for _ in 0..PATIENCE {
+        let mut files = match files.try_lock() {
+            Ok(files) => files,
+            Err(TryLockError::Poisoned(files)) => files.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+        };
+        for path in files.drain(..) {
+            // Nobody is left to be told of a failure.
+            let _ = fs::remove_file(path);
+        }
+        return;
     }
 }
 
@@ -75,9 +115,8 @@ fn send(out: impl Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Re
 
 fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     // The file that a link leads to is replaced, not the link.
-    let target =
-        if old.is_some() { fs::canonicalize(path).map_err(|error| Error::io(path, error))? } else { path.into() };
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let target = place(path, old.is_some())?;
+    let folder = folder_of(&target);
     let (mut temporary, _listed) = begin(&target, folder)?;
     send(temporary.as_file_mut(), write)?;
     if let Some(old) = old {
@@ -211,7 +250,8 @@ mod tests {
         for format in Format::ALL {
             write_file(&sample(), Path::new("/dev/null"), format, &Options::default()).unwrap();
             let error = write_file(&sample(), Path::new("/dev/full"), format, &Options::default()).unwrap_err();
-            assert_eq!(error.to_string(), "/dev/full: no space left on device");
+            let expected = "/dev/full: no space left on device (free some, or write to another disk)";
+            assert_eq!(error.to_string(), expected);
         }
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }

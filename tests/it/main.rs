@@ -15,6 +15,7 @@ mod project;
 mod pull;
 mod pull_where;
 mod push;
+mod resources;
 mod server;
 mod sql;
 mod stored;

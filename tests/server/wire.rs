@@ -199,6 +199,13 @@ fn in_place(fault: &Fault) -> Option<Answer> {
             Answer::json(200, &json!({"errors": errors(message, code.as_deref()), "data": null}))
         }
         Fault::Redirect(status, to) => Answer { headers: vec![("location", to.clone())], ..Answer::html(*status) },
+        Fault::Bomb(bytes) => {
+            let zipped = zipped(&[br#"{"data":{"project":""#.as_slice(), &vec![b'a'; *bytes]].concat());
+            let mut answer = Answer { body: zipped, ..Answer::json(200, &Value::Null) };
+            answer.headers.push(("content-encoding", "gzip".into()));
+            answer
+        }
+        Fault::Endless => Answer { body: vec![b'['; 1 << 16], ..Answer::json(200, &Value::Null) },
         Fault::Body(body) => Answer { body: body.clone().into(), ..Answer::json(200, &Value::Null) },
         _ => return None,
     })
@@ -244,24 +251,29 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers.get_all("accept-encoding").iter().any(|value| value.to_str().is_ok_and(|value| value.contains("gzip")))
 }
 
+fn zipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// Sends an answer whole, slowly, or in part.
-fn respond(mut answer: Answer, fault: Option<&Fault>, zipped: bool) -> Result<Response<Pieces>, io::Error> {
-    if zipped {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&answer.body)?;
-        answer.body = encoder.finish()?;
+fn respond(mut answer: Answer, fault: Option<&Fault>, zip: bool) -> Result<Response<Pieces>, io::Error> {
+    if zip && !matches!(fault, Some(Fault::Bomb(_) | Fault::Endless)) {
+        answer.body = zipped(&answer.body);
         answer.headers.push(("content-encoding", "gzip".into()));
     }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);
     }
-    if !matches!(fault, Some(Fault::Cut { chunked: true, .. })) {
+    if !matches!(fault, Some(Fault::Cut { chunked: true, .. } | Fault::Endless)) {
         response = response.header("content-length", answer.body.len());
     }
     let body = match fault {
         Some(Fault::Cut { part, .. }) => Pieces::cut(answer.body, *part),
         Some(Fault::Slow { pieces, pause }) => Pieces::slow(answer.body, *pieces, *pause),
+        Some(Fault::Endless) => Pieces::endless(answer.body),
         _ => Pieces::whole(answer.body),
     };
     response.body(body).map_err(io::Error::other)

@@ -5,7 +5,9 @@ use runframe::{Error, ErrorKind, Result, sink};
 use std::env;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A terminal that does not tell its width has this one.
 const USUAL_WIDTH: usize = 100;
@@ -48,11 +50,19 @@ pub(crate) fn end_without_memory(bytes: usize) -> ! {
         rest,
         "error: out of memory: {bytes} bytes more were refused (allow more with ulimit -v, or load less: -s, -w, --no-artifacts)"
     );
-    let left = rest.len();
-    let said = text.len() - left;
-    // Another thread may be writing, and have no memory either: nobody is waited for.
-    let _ = std::io::Write::write_all(&mut stderr(), text.get(..said).unwrap_or_default());
-    sink::abandon();
+    let said = {
+        let left = rest.len();
+        text.len() - left
+    };
+    static ENDING: AtomicBool = AtomicBool::new(false);
+    match ENDING.swap(true, Ordering::SeqCst) {
+        false => {
+            let _ = stderr().write_all(text.get(..said).unwrap_or_default());
+            sink::abandon();
+        }
+        // Another thread ends the program already; or this one, which needs memory for that.
+        true => std::thread::sleep(Duration::from_secs(1)),
+    }
     #[allow(clippy::exit, reason = "there is no way back from an allocator")]
     std::process::exit(1)
 }

@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Limits as Bounds;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -246,7 +246,7 @@ impl Client {
             request = request.basic_auth("api", Some(key.reveal()));
         }
         let answer = request.body(body.to_string()).send().await.map_err(|error| self.transport(&error))?;
-        let (status, limits) = (answer.status(), limits(answer.headers()));
+        let (status, limits) = (answer.status(), Limits::of(answer.headers()));
         self.pace.note(limits, Instant::now());
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
         let body = self.body(call.name, answer).await?;
@@ -445,17 +445,6 @@ fn given_up(failure: Failure, failures: u32) -> Failure {
         None => told,
     };
     Failure { error, ..failure }
-}
-
-fn limits(headers: &HeaderMap) -> Limits {
-    // Of a header that comes twice, none is believed.
-    let single = |name: &str| {
-        let mut values = headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none())?.to_str().ok()
-    };
-    // The server's own clock, against which it means its dates; ours may be wrong.
-    let date = single("date").and_then(|text| chrono::DateTime::parse_from_rfc2822(text.trim()).ok());
-    Limits::read(single, date.map_or_else(chrono::Utc::now, |date| date.to_utc()))
 }
 
 fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
