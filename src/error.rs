@@ -162,7 +162,7 @@ impl Error {
 }
 
 /// The cure where a process may not have more of something.
-fn lack(error: &std::io::Error) -> Option<&'static str> {
+pub(crate) fn lack(error: &std::io::Error) -> Option<&'static str> {
     // The numbers are the same on every Unix; libraries that add a path leave only the words.
     let text = error.to_string();
     if cfg!(unix)

@@ -2,6 +2,8 @@
 //!
 //! What a shell can limit is limited by a shell, for the real binary. Where a machine allows no mounts, those tests say so.
 
+#![allow(clippy::print_stderr, reason = "a test that a machine does not allow says so")]
+
 mod faults;
 mod hostile;
 mod servers;

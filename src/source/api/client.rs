@@ -5,7 +5,7 @@ use super::identity::{self, Identity, Trouble};
 use super::key::ApiKey;
 use super::retry::{self, Backoff, Limits, Pace};
 use super::settings::Settings;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, lack};
 use crate::record::Limits as Bounds;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
@@ -322,6 +322,12 @@ impl Client {
 
     /// No answer at all.
     fn transport(&self, error: &reqwest::Error) -> Failure {
+        let lacking = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).find_map(lack);
+        if let Some(cure) = lacking {
+            // Not the network's fault, and asking again does not help.
+            let error = self.error(ErrorKind::Io, &chain(error)).hint(cure);
+            return Failure { error, complaints: Vec::new(), retry: false, heavy: Heavy::No, wait: None };
+        }
         let tls = causes(error).any(|cause| {
             let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())

@@ -106,7 +106,7 @@ fn a_read_only_disk_is_named_before_anything_is_loaded() {
         \"$0\" query \"$1\" -q -o a.csv; echo $?; \"$0\" pull no-such-host/x -q -o a.parquet; echo $?; cat a.csv a.parquet; echo; ls -A";
     let Some(output) = mounted("size=64k", script) else { return };
     assert_eq!(stdout(&output), "mounted\n1\n1\noldold\na.csv\na.parquet\n", "{}", stderr(&output));
-    assert_eq!(stderr(&output), "error: .: read-only file system (write to another folder)\n".repeat(2));
+    assert_eq!(stderr(&output), "error: /mnt: read-only file system (write to another folder)\n".repeat(2));
 }
 
 /// Root may write anywhere, so the folder is written to as somebody else.

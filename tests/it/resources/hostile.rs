@@ -93,7 +93,8 @@ fn keys(dir: &Path, id: &str, count: usize) {
     let item = |key: usize| Message::new().text(2, &format!("key{key}")).text(16, "1");
     let mut log = Log::of_run(id).config("lr", "0.25");
     for first in (0..count).step_by(10_000) {
-        log = log.record(3, (first..first + 10_000).fold(Message::new(), |all, key| all.message(1, item(key))));
+        log = log
+            .record(3, (first..count.min(first + 10_000)).fold(Message::new(), |all, key| all.message(1, item(key))));
     }
     log.exit(0, 1).write(dir, id);
 }
@@ -102,36 +103,38 @@ fn keys(dir: &Path, id: &str, count: usize) {
 fn too_many_keys_cost_their_document_only() {
     let dir = tempfile::tempdir().unwrap();
     good(dir.path());
-    keys(dir.path(), "keys0001", 1_200_000);
-    let (code, out, said, peak) = query(dir.path(), &[]);
+    keys(dir.path(), "keys0001", 300_000);
+    let (code, out, said, peak) = query(dir.path(), &["--max-keys", "50000"]);
     assert_eq!((code, out.lines().count()), (Some(0), 2), "{said}");
     assert!(said.contains("1 value left out: over a limit"), "{said}");
-    assert!(said.contains("run lab/tests/keys0001, summary: left out, more keys than --max-keys 1000000"), "{said}");
+    assert!(said.contains("run lab/tests/keys0001, summary: left out, more keys than --max-keys 50000"), "{said}");
     assert!(out.contains(r#""config.lr":0.25"#) && !out.contains("summary."), "{said}");
-    assert!(peak < 400, "{peak} MB");
+    assert!(peak < 150, "{peak} MB");
 }
 
 #[test]
 fn the_limit_of_keys_can_be_raised() {
     let dir = tempfile::tempdir().unwrap();
     good(dir.path());
-    keys(dir.path(), "keys0001", 20_000);
-    let object: Vec<String> = (0..20_000).map(|key| format!("\"k{key}\":1")).collect();
+    keys(dir.path(), "keys0001", 2_000);
+    let object: Vec<String> = (0..2_000).map(|key| format!("\"k{key}\":1")).collect();
     let object = format!("{{{}}}", object.join(","));
     Log::of_run("keys0002").config("big", &object).summary("acc", "1").exit(0, 1).write(dir.path(), "keys0002");
     let receipt = dir.path().join("receipt.json");
     let told = ["--receipt", receipt.to_str().unwrap()];
-    let (code, _, said, _) = query(dir.path(), &[&["--max-keys", "15000", "--strict"], &told[..]].concat());
+    let (code, _, said, _) = query(dir.path(), &[&["--max-keys", "1500", "--strict"], &told[..]].concat());
     assert_eq!(code, Some(5), "{said}");
     let receipt: serde_json::Value = serde_json::from_slice(&std::fs::read(&receipt).unwrap()).unwrap();
     assert_eq!((&receipt["left_out"], &receipt["runs"]), (&2.into(), &3.into()));
-    let over = serde_json::json!({"run": "lab/tests/keys0002", "place": "config", "reason": "more keys than --max-keys 15000"});
+    let over =
+        serde_json::json!({"run": "lab/tests/keys0002", "place": "config", "reason": "more keys than --max-keys 1500"});
     assert_eq!(receipt["over_limits"][1], over);
     let file = dir.path().join("runs.parquet");
-    let (code, _, said, _) = query(dir.path(), &["--max-keys", "30000", "--strict", "-o", file.to_str().unwrap()]);
-    assert_eq!(code, Some(0), "{said}");
-    let frame = runframe::RunFrame::open(file.to_str().unwrap()).unwrap();
-    assert!(frame.schema().contains("config.big.k19999") && frame.schema().contains("summary.key19999"));
+    let (logs, file) = (dir.path().to_str().unwrap(), file.to_str().unwrap());
+    let (output, _) = watched(&["query", logs, "-q", "--max-keys", "3000", "--strict", "-o", file], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let frame = runframe::RunFrame::open(file).unwrap();
+    assert!(frame.schema().contains("config.big.k1999") && frame.schema().contains("summary.key1999"));
 }
 
 #[test]
@@ -216,12 +219,9 @@ fn files_beside_the_data_are_read_up_to_a_limit() {
     let (code, _, said, peak) = query(dir.path(), &["-s", "name"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(peak < 250, "{peak} MB");
-    let env = [("NETRC", "/dev/zero"), ("WANDB_API_KEY", ""), ("WANDB_BASE_URL", "http://127.0.0.1:1")];
+    // The last of these is wrong, and told of once all is read.
+    let env = [("NETRC", "/dev/zero"), ("WANDB_API_KEY", ""), ("WANDB_HTTP_TIMEOUT", "soon")];
     let (output, peak) = watched(&["query", "acme/fleet", "-q"], &env);
-    assert_ne!(code_of(&output), Some(0));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(peak < 250, "{peak} MB");
-}
-
-fn code_of(output: &Output) -> Option<i32> {
-    output.status.code()
 }
