@@ -15,7 +15,7 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, also when no run matches
-  1    error: a file is missing, unreadable or no W&B log; the disk is full
+  1    error: a file is missing, unreadable or no W&B log; the disk is full; the machine gives no more memory, files or threads
   2    usage: a malformed argument or expression, an unknown column
   3    network: no answer, or too many requests for too long
   4    the server does not take the API key
