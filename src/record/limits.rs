@@ -5,9 +5,9 @@
 /// The defaults lie far beyond what W&B itself accepts. The command line has a flag for each.
 ///
 /// ```
+/// # fn main() -> runframe::Result<()> {
 /// let mut limits = runframe::Limits::default();
 /// limits.keys = 5_000_000;
-/// # fn main() -> runframe::Result<()> {
 /// let runs = runframe::RunFrame::loader().limits(limits).source("examples/wandb")?.load()?;
 /// assert!(runs.receipt().over_limits.is_empty());
 /// # Ok(()) }

@@ -149,7 +149,7 @@ fn few_open_files_give_all_runs_or_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let right = stdout(&shell(dir.path(), "\"$0\" query \"$1\" -q -s name --sort name"));
     let (mut failed, mut done) = (0, 0);
-    for limit in 4..=16 {
+    for limit in (4..=16).chain([256]) {
         let script = format!("ulimit -n {limit}; \"$0\" query \"$1\" -q -s name --sort name -o out.csv");
         let output = shell(dir.path(), &script);
         match code(&output) {

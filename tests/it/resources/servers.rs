@@ -307,7 +307,7 @@ fn few_open_files_are_an_error_of_requests_too() {
     let server = server(60);
     let dir = tempfile::tempdir().unwrap();
     let (mut failed, mut done) = (0, 0);
-    for limit in 5..=20 {
+    for limit in (5..=20).chain([256]) {
         let script = format!(
             "export WANDB_BASE_URL={} WANDB_API_KEY={KEY}; ulimit -n {limit}; \"$0\" pull {PROJECT} -q --timeout 10 -o runs.parquet",
             server.url()
