@@ -57,9 +57,13 @@ impl LogSource {
     /// Finds the logs in `paths`. Nothing is read yet.
     ///
     /// # Errors
-    /// If a path does not exist, or no log is found in any.
+    /// If a path does not exist, or no log is found in any, or there are not enough file handles to look.
     pub fn open(paths: &[PathBuf]) -> Result<LogSource> {
-        let discover::Found { files, refused, links } = discover::find(paths)?;
+        let discover::Found { files, mut refused, links } = discover::find(paths)?;
+        // Folders that the machine had no means to look into are not empty.
+        if let Some(at) = refused.iter().position(Error::is_exhaustion) {
+            return Err(refused.swap_remove(at));
+        }
         Ok(LogSource { paths: paths.to_vec(), files, refused, links, now: None, limits: Limits::default() })
     }
 
