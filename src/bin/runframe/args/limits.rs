@@ -2,24 +2,25 @@
 
 use clap::Args;
 
+const HEADING: &str = "Limits";
+
 /// How much hostile input may take. What exceeds a limit is left out, counted and named in the receipt.
 #[derive(Debug, Clone, Copy, Default, Args)]
-#[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
     /// Bytes of one record of a log, and of one run's config or summary [default: 64MB].
-    #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true, help_heading = HEADING)]
     pub(crate) max_value_bytes: Option<u64>,
     /// Keys of one run's config or summary, and metrics of a history [default: 1000000].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true, help_heading = HEADING)]
     pub(crate) max_keys: Option<u64>,
     /// Objects and lists within each other in a JSON text [default: 10000, the least].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10_000..), hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10_000..), hide_short_help = true, help_heading = HEADING)]
     pub(crate) max_depth: Option<u32>,
     /// Bytes of one answer of a server, decompressed [default: 128MB].
-    #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true, help_heading = HEADING)]
     pub(crate) max_answer_bytes: Option<u64>,
     /// Bytes of an exported history that are held at once [default: 2GB].
-    #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
+    #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true, help_heading = HEADING)]
     pub(crate) max_file_bytes: Option<u64>,
 }
 
@@ -58,6 +59,16 @@ fn bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_limits_stand_under_their_heading() {
+        use clap::CommandFactory;
+        for verb in super::super::Cli::command().get_subcommands() {
+            let headed: Vec<_> = verb.get_arguments().filter(|arg| arg.get_help_heading() == Some(HEADING)).collect();
+            assert!(headed.iter().all(|arg| arg.get_id().as_str().starts_with("max_")), "{}", verb.get_name());
+            assert_eq!(headed.is_empty(), verb.get_name() == "completions");
+        }
+    }
 
     #[test]
     fn sizes_have_units() {
