@@ -73,7 +73,11 @@ impl Error {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Io,
         };
-        Error::new(kind, io_message(&source)).file(file).source(source)
+        let error = Error::new(kind, io_message(&source)).file(file);
+        match lack(&source) {
+            Some(cure) => error.hint(cure).source(source),
+            None => error.source(source),
+        }
     }
 
     /// Names the file or folder.
@@ -132,6 +136,18 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// True if the cause is that the machine ran out of something for this process, so that no input is to blame: open files, memory.
+    pub(crate) fn is_exhaustion(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if error.downcast_ref::<std::io::Error>().is_some_and(|error| lack(error).is_some()) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// True if the cause is a reader that went away (`runframe … | head`).
     pub fn is_broken_pipe(&self) -> bool {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(self);
@@ -143,6 +159,18 @@ impl Error {
         }
         false
     }
+}
+
+/// The cure where a process may not have more of something.
+pub(crate) fn lack(error: &std::io::Error) -> Option<&'static str> {
+    // The numbers are the same on every Unix; libraries that add a path leave only the words.
+    let text = error.to_string();
+    if cfg!(unix)
+        && (text.ends_with("(os error 24)") || text.contains("(os error 24) at") || text.contains("(os error 23)"))
+    {
+        return Some("allow more open files: ulimit -n");
+    }
+    (error.kind() == std::io::ErrorKind::OutOfMemory).then_some("allow more memory: ulimit -v")
 }
 
 /// The system's words without `(os error 2)`, which tells a reader nothing.

@@ -37,7 +37,6 @@ use crate::frame::redact::{check, told};
 use crate::frame::{RunFrame, Table};
 use crate::load::Loader;
 use crate::record::Receipt;
-use crate::secrets::Redaction;
 use crate::sink::{Format, Options};
 use crate::source::Progress;
 use crate::source::location::Location;
@@ -98,6 +97,8 @@ impl Loader {
     /// If a source has no history, if nothing in it can be read, or if no run has a metric that is asked for: with the nearest ones.
     pub fn history(&self, query: &HistoryQuery) -> Result<HistoryFrame> {
         query.check()?;
+        let limits = self.what_limits();
+        crate::json::allow_depth(limits.depth);
         let mut logs = Vec::new();
         let mut servers = false;
         for location in self.locations() {
@@ -115,12 +116,12 @@ impl Loader {
             sources.push(self.histories_of_servers()?);
         }
         if !logs.is_empty() {
-            sources.push(Box::new(LogSource::open(&logs)?));
+            sources.push(Box::new(LogSource::open(&logs)?.limits(limits)));
         }
         match sources.len() {
             0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
-            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress(), self.what_redaction()),
-            _ => HistoryFrame::load(&Several(sources), query, self.what_progress(), self.what_redaction()),
+            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self),
+            _ => HistoryFrame::load(&Several(sources), query, self),
         }
     }
 
@@ -160,14 +161,10 @@ pub struct HistoryFrame {
 
 impl HistoryFrame {
     /// Reads a source.
-    pub(crate) fn load(
-        source: &dyn HistorySource,
-        query: &HistoryQuery,
-        progress: &Progress,
-        redaction: Option<&Redaction>,
-    ) -> Result<Self> {
-        let store = Store::new(query.axis());
-        let mut receipt = match redaction {
+    pub(crate) fn load(source: &dyn HistorySource, query: &HistoryQuery, loader: &Loader) -> Result<Self> {
+        let (limits, progress) = (loader.what_limits(), loader.what_progress());
+        let store = Store::new(query.axis(), limits);
+        let mut receipt = match loader.what_redaction() {
             None => source.history(query, &store, progress)?,
             Some(redaction) => {
                 let redacting = Redacting::new(&store, redaction);
@@ -182,7 +179,7 @@ impl HistoryFrame {
             store.suppose(query);
         } else if !store.unknown(query).is_empty() && query.limits_rows() {
             // Others may have it.
-            let all = Store::new(query.axis());
+            let all = Store::new(query.axis(), limits);
             source.history(&query.of_all_rows(), &all, &Progress::default())?;
             store.learn(all);
         }
@@ -192,7 +189,7 @@ impl HistoryFrame {
             return Err(store.refuse(key));
         }
         let (table, joined) = store.finish(query)?;
-        if let Some(redaction) = redaction.filter(|_| receipt.runs > 0) {
+        if let Some(redaction) = loader.what_redaction().filter(|_| receipt.runs > 0) {
             check(redaction, table.schema())?;
         }
         receipt.joined_rows += joined;

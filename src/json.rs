@@ -2,9 +2,20 @@
 //!
 //! Numbers and strings stay slices of the text; nothing is allocated but the stack of open containers.
 
+mod depth;
+#[cfg(feature = "api")]
+mod keys;
 #[cfg(feature = "frame")]
 mod number;
 mod text;
+
+#[cfg(test)]
+pub use depth::MAX_DEPTH;
+#[cfg(feature = "frame")]
+pub use depth::allow_depth;
+pub use depth::{TOO_DEEP, max_depth};
+#[cfg(feature = "api")]
+pub use keys::more_keys_than;
 
 #[cfg(feature = "frame")]
 pub use number::{Plain, plain_number};
@@ -14,9 +25,6 @@ pub use text::{compact, members, quote, validate};
 
 use std::borrow::Cow;
 use std::fmt;
-
-/// Containers that may be open at once. Deeper texts are refused, so that a hostile one costs no more than its bytes.
-pub const MAX_DEPTH: usize = 10_000;
 
 /// One step through a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -255,8 +263,8 @@ impl<'a> Reader<'a> {
     }
 
     fn enter(&mut self, object: bool) -> Result<Event<'a>, JsonError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(self.error("nested more than 10,000 levels deep"));
+        if self.open.len() >= max_depth() {
+            return Err(self.error(TOO_DEEP));
         }
         self.at += 1;
         self.open.push(object);

@@ -67,8 +67,8 @@ pub use columns::{
 pub use error::{Error, ErrorKind, Place, Result, nearest};
 pub use flatten::{Flattener, Leaf, List, NameId, Notes, Root};
 pub use record::{
-    ArtifactVersion, Damage, Document, HistoryNeeds, JsonFault, Receipt, Redacted, Refused, Run, RunKey, SecretColumn,
-    Served, Shard, Timestamp, User, Wanted,
+    ArtifactVersion, Damage, Document, HistoryNeeds, JsonFault, Limits, OverLimit, Receipt, Redacted, Refused, Run,
+    RunKey, SecretColumn, Served, Shard, Timestamp, User, Wanted,
 };
 #[cfg(feature = "frame")]
 pub use secrets::Redaction;

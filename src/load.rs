@@ -9,7 +9,7 @@ use crate::columns::Columns;
 use crate::columns::Fixed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table, import, redact};
-use crate::record::{Receipt, Wanted};
+use crate::record::{Limits, Receipt, Wanted};
 use crate::secrets::Redaction;
 #[cfg(feature = "api")]
 use crate::source::api::{ApiOptions, Projection, Settings};
@@ -51,6 +51,7 @@ impl RunFrame {
 pub struct Loader {
     locations: Vec<(String, Location)>,
     wanted: Wanted,
+    limits: Limits,
     progress: Arc<Progress>,
     redaction: Option<Redaction>,
     #[cfg(feature = "api")]
@@ -82,6 +83,12 @@ impl Loader {
     /// Says which parts of the runs are needed; the default is everything but the raw texts.
     pub fn wanted(mut self, wanted: Wanted) -> Self {
         self.wanted = wanted;
+        self
+    }
+
+    /// Says how much one run, one answer of a server and one file may take; the defaults are far beyond what honest ones do.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -137,6 +144,7 @@ impl Loader {
     /// # Errors
     /// If no source was given, or one of them cannot be read at all.
     pub fn load(&self) -> Result<RunFrame> {
+        crate::json::allow_depth(self.limits.depth);
         // All log folders are one source, in the place of the last of them, so that a run with a folder in each is joined; so
         // are all projects of servers.
         let last_log = self.locations.iter().rposition(|(_, location)| matches!(location, Location::Logs(_)));
@@ -194,6 +202,10 @@ impl Loader {
         self.wanted
     }
 
+    pub(crate) fn what_limits(&self) -> Limits {
+        self.limits
+    }
+
     pub(crate) fn what_progress(&self) -> &Progress {
         &self.progress
     }
@@ -203,7 +215,7 @@ impl Loader {
             Location::Logs(path) => Some(path.clone()),
             _ => None,
         });
-        let source = LogSource::open(&paths.collect::<Vec<PathBuf>>())?;
+        let source = LogSource::open(&paths.collect::<Vec<PathBuf>>())?.limits(self.limits);
         let (columns, receipt) = read_and(&source, self.wanted, &self.progress, self.what_redaction(), &|_| Ok(()))?;
         RunFrame::from_columns(columns, receipt)
     }

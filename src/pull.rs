@@ -104,6 +104,8 @@ impl Pull {
     /// something else than an earlier pull of the same, or if it cannot be written.
     pub fn run(&self) -> Result<Pulled> {
         let condition = Condition::new(&self.conditions)?;
+        // Before hours of loading, rather than after them.
+        sink::check_folder(&self.output)?;
         if self.loader.locations().any(|location| !matches!(location, Location::Project { .. })) {
             // Everything is evaluated here, so that all rows are chosen alike.
             let (frame, _) = condition.apply(self.loader.unfiltered().load()?, Seen::All(self.loader.what_filter()))?;
@@ -128,7 +130,10 @@ impl Pull {
         match pulled {
             Ok(pulled) => journal.close().map(|()| pulled),
             // Whatever can still be kept; the error to tell is the pull's.
-            Err(error) => journal.flush().and(Err(error)),
+            Err(error) => {
+                let _ = journal.leave();
+                Err(error)
+            }
         }
     }
 

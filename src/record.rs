@@ -1,10 +1,12 @@
 //! A run, an artifact version and a user as every source gives them, what of them is wanted, and the receipt of a load.
 
 mod history;
+mod limits;
 mod receipt;
 mod time;
 
 pub use history::HistoryNeeds;
+pub use limits::{Limits, OverLimit};
 pub use receipt::{Damage, JsonFault, Receipt, Redacted, Refused, SecretColumn, Served, Shard};
 pub use time::Timestamp;
 

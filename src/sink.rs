@@ -14,12 +14,16 @@ mod parquet;
 pub(crate) mod row_groups;
 mod runs;
 mod spy;
+#[cfg(unix)]
+mod stale;
 mod stream;
 mod table;
 mod telling;
 mod text;
 mod xlsx;
 
+#[cfg(feature = "api")]
+pub(crate) use file::check_folder;
 pub use file::{abandon, save, write_file};
 pub use runs::write_runs;
 pub use stream::is_stdout;
@@ -239,7 +243,17 @@ fn output(error: std::io::Error) -> Error {
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut message = text.get(..1).unwrap_or_default().to_lowercase();
     message.push_str(text.get(1..).unwrap_or_default());
-    Error::new(ErrorKind::Io, message).source(error)
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let cure = match error.kind() {
+        StorageFull | QuotaExceeded => Some("free some, or write to another disk"),
+        FileTooLarge => Some("allow larger files: ulimit -f"),
+        _ => None,
+    };
+    let told = Error::new(ErrorKind::Io, message).source(error);
+    match cure {
+        Some(cure) => told.hint(cure),
+        None => told,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::keys::Keys;
 use super::query::HistoryQuery;
 use super::rows::Taker;
 use crate::error::{Error, Result};
-use crate::record::{Receipt, RunKey, Timestamp};
+use crate::record::{Limits, Receipt, RunKey, Timestamp};
 use crate::source::log::history::{Row, Rows};
 use rayon::Scope;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ const BATCH: usize = 1 << 20;
 pub(super) struct Shared<'a> {
     pub(super) query: &'a HistoryQuery,
     pub(super) sink: &'a dyn HistorySink,
+    pub(super) limits: Limits,
     /// Keys that were seen, as many as there are threads at work.
     pool: Mutex<Vec<Keys>>,
     /// Batches that are decoded, whose memory is used again: fresh memory costs as much as the work in it.
@@ -116,9 +117,9 @@ impl<'x, 's> Helpers<'x, 's> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(query: &'a HistoryQuery, sink: &'a dyn HistorySink) -> Self {
+    pub(super) fn new(query: &'a HistoryQuery, sink: &'a dyn HistorySink, limits: Limits) -> Self {
         let (pool, spare, late) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Shared { query, sink, pool, spare, under_way: AtomicUsize::new(0), late }
+        Shared { query, sink, limits, pool, spare, under_way: AtomicUsize::new(0), late }
     }
 
     fn spare(&self) -> MutexGuard<'_, Vec<Batch>> {

@@ -20,6 +20,8 @@ pub(super) struct Keys {
     /// By [`NameId`]: whether the column is asked for; `None` if nobody looked yet.
     pub(super) asked: Vec<Option<bool>>,
     pub(super) documents: Documents,
+    /// There are more keys than may be remembered.
+    pub(super) full: bool,
 }
 
 /// What a top-level key means.
@@ -50,6 +52,10 @@ impl Keys {
     }
 
     fn learn(&mut self, key: &[u8], hash: u64, nested: bool, shared: &Shared<'_>) -> Meaning {
+        if self.table.len().max(self.flattener.names()) as u64 > shared.limits.keys {
+            self.full = true;
+            return Meaning { slot: Slot::Skip, below: false };
+        }
         let special = |slot| Meaning { slot, below: false };
         let meaning = match key {
             b"_step" => special(Slot::Step),

@@ -16,7 +16,7 @@ impl HistorySource for LogSource {
                 Error::new(ErrorKind::Usage, "logs are not sampled").hint("leave --samples out: all rows are read")
             );
         }
-        let shared = Shared::new(query, sink);
+        let shared = Shared::new(query, sink, self.what_limits());
         let read = rayon::scope(|scope| {
             let wanted = Wanted { rows: shared.rows(), names: query.run_names(), takes: &|run| query.takes_run(run) };
             self.rows(wanted, &|folders| shared.taker(folders, Some(scope)), progress)

@@ -4,6 +4,7 @@ use super::batch::{Batch, Folder, Helpers, Piece, Shared};
 use super::chunk::{HistoryChunk, NONE, follows};
 use super::keys::{Keys, Meaning, Slot};
 use super::query::Axis;
+use super::store::too_many_metrics;
 use super::value::{float, scalar};
 use crate::columns::Sparse;
 use crate::error::Error;
@@ -156,6 +157,9 @@ impl<'s> Taker<'_, 's> {
         self.touched.clear();
         self.now = Now::default();
         let read = self.read(row);
+        if self.keys.full || self.keys.flattener.names() as u64 > self.shared.limits.keys.saturating_add(1) {
+            self.failed.get_or_insert_with(|| too_many_metrics(self.shared.limits));
+        }
         if read.is_err() {
             self.take_back();
             return read;

@@ -8,7 +8,7 @@ use super::rows::ROWS;
 use super::table::HistoryTable;
 use crate::columns::{Kind, LeafType, Sparse};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
-use crate::record::RunKey;
+use crate::record::{Limits, RunKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -24,6 +24,7 @@ pub(crate) use crate::ops::history::OWN as FIXED;
 pub(super) struct Store {
     axis: Axis,
     budget: usize,
+    limits: Limits,
     inner: Mutex<Inner>,
     /// Metrics that some run has, as far as they are not in the chunks.
     metrics: Mutex<BTreeSet<String>>,
@@ -61,8 +62,8 @@ pub(super) struct Parts {
 }
 
 impl Store {
-    pub(super) fn new(axis: Axis) -> Self {
-        Store { axis, budget: HELD, inner: Mutex::default(), metrics: Mutex::default() }
+    pub(super) fn new(axis: Axis, limits: Limits) -> Self {
+        Store { axis, budget: HELD, limits, inner: Mutex::default(), metrics: Mutex::default() }
     }
 
     #[cfg(test)]
@@ -164,6 +165,9 @@ impl HistorySink for Store {
                 None => drop(inner.digests.insert(path, digest)),
             }
         }
+        if inner.digests.len() as u64 > self.limits.keys {
+            return Err(too_many_metrics(self.limits));
+        }
         if inner.held + weight <= self.budget {
             inner.held += weight;
         } else if let Body::Held(chunk) = &part.body {
@@ -177,10 +181,17 @@ impl HistorySink for Store {
 
     fn metric(&self, path: &str) {
         let mut metrics = self.metrics();
-        if !metrics.contains(path) {
+        // Only as much is remembered as there may be.
+        if !metrics.contains(path) && metrics.len() as u64 <= self.limits.keys {
             metrics.insert(path.to_owned());
         }
     }
+}
+
+/// The error of a history with more metrics than there may be.
+pub(super) fn too_many_metrics(limits: Limits) -> Error {
+    let error = Error::new(ErrorKind::Format, format!("more metrics than --max-keys {}", limits.keys));
+    error.hint("name some with -k, or raise --max-keys")
 }
 
 impl Inner {

@@ -1,7 +1,7 @@
 //! Tests of history from logs that are made here, against what is written in them.
 
 use super::*;
-use crate::record::RunKey;
+use crate::record::{Limits, RunKey};
 use crate::source::log::writer::*;
 use polars::prelude::*;
 use proptest::prelude::*;
@@ -506,7 +506,7 @@ fn what_does_not_fit_into_memory_makes_the_same_table() {
         put(root.path(), &format!("wandb/run-{at}"), &id, &log(&id, rows.get(at % 2..).unwrap()));
     }
     let load = |budget: usize| {
-        let store = Store::new(query::Axis::Step).with_budget(budget);
+        let store = Store::new(query::Axis::Step, Limits::default()).with_budget(budget);
         LogSource::open(&[root.path().to_owned()]).unwrap().history(&all(), &store, &Progress::default()).unwrap();
         let (table, _) = store.finish(&all()).unwrap();
         HistoryFrame { table: Arc::new(table), receipt: Arc::default() }

@@ -4,7 +4,7 @@ use super::{Loader, read_and};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::RunFrame;
 use crate::record::{Receipt, Wanted};
-use crate::source::api::{ApiSource, Projection, Settings};
+use crate::source::api::{ApiOptions, ApiSource, Projection, Settings};
 use crate::source::location::Location;
 
 impl Loader {
@@ -22,7 +22,9 @@ impl Loader {
             Some(settings) => settings.clone(),
             None => Settings::find()?,
         };
-        let mut source = ApiSource::new(settings).options(self.server.options.clone());
+        crate::json::allow_depth(self.limits.depth);
+        let options = ApiOptions { limits: self.limits, ..self.server.options.clone() };
+        let mut source = ApiSource::new(settings).options(options);
         source = source.projection(self.server.projection.clone());
         if let Some(filter) = &self.server.filter {
             source = source.filter(filter)?;

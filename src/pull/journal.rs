@@ -7,6 +7,7 @@ use crate::record::Receipt;
 use crate::sink::{self, Format, Options};
 use serde_json::Value;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,15 +22,18 @@ pub(super) struct Journal {
     next: AtomicUsize,
     /// What waits for more, to be written with it.
     waiting: Mutex<Option<Columns>>,
+    /// What is pulled; `None` once the folder says so.
+    manifest: Mutex<Option<Value>>,
 }
 
 impl Journal {
-    /// Opens the journal beside `target`, and names the parts that an earlier pull of the same thing left.
+    /// Opens the journal beside `target`, and names the parts that an earlier pull of the same thing left. The folder is made when
+    /// there is something to keep.
     ///
     /// `manifest` says what is pulled; a journal of anything else is thrown away.
     ///
     /// # Errors
-    /// If the folder cannot be read or made.
+    /// If the folder cannot be read, or removed.
     pub(super) fn open(target: &Path, manifest: &Value) -> Result<(Journal, Vec<PathBuf>)> {
         let dir = folder(target);
         let found = fs::read(dir.join(MANIFEST)).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
@@ -37,14 +41,21 @@ impl Journal {
         if !same && dir.exists() {
             fs::remove_dir_all(&dir).map_err(|error| Error::io(&dir, error))?;
         }
-        fs::create_dir_all(&dir).map_err(|error| Error::io(&dir, error))?;
-        if !same {
-            let path = dir.join(MANIFEST);
-            sink::save(&path, |out| write!(out, "{manifest:#}").map_err(|error| Error::io(&path, error)))?;
-        }
-        let parts = parts(&dir)?;
+        let parts = if same { parts(&dir)? } else { Vec::new() };
         let next = parts.iter().filter_map(|part| number(part)).max().map_or(0, |last| last + 1);
-        Ok((Journal { dir, next: AtomicUsize::new(next), waiting: Mutex::default() }, parts))
+        let manifest = Mutex::new((!same).then(|| manifest.clone()));
+        Ok((Journal { dir, next: AtomicUsize::new(next), waiting: Mutex::default(), manifest }, parts))
+    }
+
+    /// Makes the folder, unless it is there.
+    fn make(&self) -> Result<()> {
+        let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(told) = &*manifest else { return Ok(()) };
+        fs::create_dir_all(&self.dir).map_err(|error| Error::io(&self.dir, error))?;
+        let path = self.dir.join(MANIFEST);
+        sink::save(&path, |out| write!(out, "{told:#}").map_err(|error| Error::io(&path, error)))?;
+        *manifest = None;
+        Ok(())
     }
 
     /// Keeps what has arrived, when it is enough for a part.
@@ -72,9 +83,20 @@ impl Journal {
 
     fn write(&self, part: Columns) -> Result<()> {
         let frame = RunFrame::from_columns(part, Receipt::default())?;
+        self.make()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let options = Options { metadata: frame.metadata(), ..Options::default() };
         sink::write_file(&frame.collect()?, &self.dir.join(format!("{number:06}.parquet")), Format::Parquet, &options)
+    }
+
+    /// Keeps what waits for more, after a pull that failed; a journal with nothing in it goes.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn leave(self) -> Result<()> {
+        self.flush()?;
+        let empty = self.dir.exists() && parts(&self.dir)?.is_empty();
+        if empty { self.close() } else { Ok(()) }
     }
 
     /// The target is written: the journal is no longer needed.
@@ -82,7 +104,10 @@ impl Journal {
     /// # Errors
     /// If the folder cannot be removed.
     pub(super) fn close(self) -> Result<()> {
-        fs::remove_dir_all(&self.dir).map_err(|error| Error::io(&self.dir, error))
+        match fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(&self.dir, error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod served;
 pub use secrets::{Redacted, SecretColumn};
 pub use served::{Served, Shard};
 
+use super::OverLimit;
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -47,6 +48,10 @@ pub struct Receipt {
     pub json_faults: Vec<JsonFault>,
     /// How many JSON texts did not parse.
     pub json_errors: u64,
+    /// Each config or summary that was left out since it exceeds a limit.
+    pub over_limits: Vec<OverLimit>,
+    /// How many were left out since they exceed a limit.
+    pub left_out: u64,
     /// Keys that one JSON object held twice; the last one counts, as in Python.
     pub repeated_keys: u64,
     /// Texts with invalid UTF-8 or lone surrogates, kept with U+FFFD in their place.
@@ -136,6 +141,12 @@ impl Receipt {
         keep(&mut self.json_faults, fault);
     }
 
+    /// Counts a config or summary that exceeds a limit.
+    pub fn over_limit(&mut self, over: OverLimit) {
+        self.left_out += 1;
+        keep(&mut self.over_limits, over);
+    }
+
     /// Adds another part's receipt to this one.
     pub fn merge(&mut self, other: Receipt) {
         self.sources.extend(other.sources);
@@ -150,6 +161,7 @@ impl Receipt {
         self.lost_records += other.lost_records;
         self.refused_files += other.refused_files;
         self.json_errors += other.json_errors;
+        self.left_out += other.left_out;
         self.repeated_keys += other.repeated_keys;
         self.repaired_texts += other.repaired_texts;
         self.negative_runtimes += other.negative_runtimes;
@@ -171,6 +183,7 @@ impl Receipt {
         other.damages.into_iter().for_each(|d| keep(&mut self.damages, d));
         other.refused.into_iter().for_each(|r| keep(&mut self.refused, r));
         other.json_faults.into_iter().for_each(|j| keep(&mut self.json_faults, j));
+        other.over_limits.into_iter().for_each(|over| keep(&mut self.over_limits, over));
     }
 
     /// Puts the lists in an order that does not depend on which thread came first.
@@ -180,6 +193,7 @@ impl Receipt {
         self.skipped_columns.sort();
         self.links.sort();
         self.json_faults.sort_by(|a, b| (&a.run, &a.place).cmp(&(&b.run, &b.place)));
+        self.over_limits.sort_by(|a, b| (&a.run, &a.place).cmp(&(&b.run, &b.place)));
         self.withdrawn.sort();
         if let Some(served) = &mut self.served {
             served.sort();
@@ -188,7 +202,7 @@ impl Receipt {
 
     /// True if anything at all could not be read or had to be changed.
     pub fn has_losses(&self) -> bool {
-        self.lost_bytes + self.lost_records + self.refused_files + self.json_errors > 0
+        self.lost_bytes + self.lost_records + self.refused_files + self.json_errors + self.left_out > 0
             || !self.skipped_columns.is_empty()
     }
 
@@ -204,7 +218,8 @@ impl Receipt {
         let skipped = self.skipped_columns.iter().map(|column| format!("{column}: not read"));
         let served = self.served.iter().flat_map(|served| served.details());
         let links = self.links.iter().map(|l| format!("{}: a link to logs elsewhere, not followed", l.display()));
-        served.chain(damages).chain(refused).chain(json).chain(skipped).chain(links).collect()
+        let over = self.over_limits.iter().map(|o| format!("run {}, {}: left out, {}", o.run, o.place, o.reason));
+        served.chain(damages).chain(refused).chain(json).chain(over).chain(skipped).chain(links).collect()
     }
 
     /// The receipt as one JSON object.
@@ -222,6 +237,7 @@ impl Receipt {
             "lost_records": self.lost_records,
             "refused_files": self.refused_files,
             "json_errors": self.json_errors,
+            "left_out": self.left_out,
             "repeated_keys": self.repeated_keys,
             "repaired_texts": self.repaired_texts,
             "negative_runtimes": self.negative_runtimes,
@@ -240,6 +256,9 @@ impl Receipt {
             })).collect::<Vec<_>>(),
             "json_faults": self.json_faults.iter().map(|j| json!({
                 "run": j.run, "place": j.place, "offset": j.offset, "reason": j.reason,
+            })).collect::<Vec<_>>(),
+            "over_limits": self.over_limits.iter().map(|o| json!({
+                "run": o.run, "place": o.place, "reason": o.reason,
             })).collect::<Vec<_>>(),
             "links": self.links.iter().map(|l| l.to_string_lossy()).collect::<Vec<_>>(),
         });
@@ -271,6 +290,7 @@ impl fmt::Display for Receipt {
             (self.lost_records, "record", "lost"),
             (self.refused_files, "file", "refused"),
             (self.json_errors, "JSON text", "invalid"),
+            (self.left_out, "value", "left out: over a limit"),
             (self.repeated_keys, "key", "given twice in one object"),
             (self.repaired_texts, "text", "with invalid UTF-8 repaired"),
             (self.skipped_columns.len() as u64, "column", "of a type that cannot be read"),

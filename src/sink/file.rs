@@ -1,12 +1,18 @@
 //! Files that are whole or not there: written beside the target, then renamed over it.
 
+#[cfg(unix)]
+use super::stale;
 use super::{Format, Options, output, stream, write};
 use crate::error::{Error, Result};
 use polars::prelude::DataFrame;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+/// How often the list is asked for, every 10 ms: whoever ends the program may be the one that holds it.
+const PATIENCE: usize = 50;
 
 /// Temporary files that are being written, for [`abandon`].
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -46,6 +52,31 @@ pub fn save(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Re
     written.map_err(|error| if error.place().file.is_some() { error } else { error.file(path) })
 }
 
+/// Checks that a file can be made beside `path`, to be its next version.
+///
+/// # Errors
+/// If the folder is missing or not writable, or `path` is a folder.
+#[cfg(feature = "api")]
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(old) if old.is_dir() => Err(output(io::Error::from(io::ErrorKind::IsADirectory)).file(path)),
+        Ok(old) if !old.is_file() => Ok(()),
+        old => {
+            let target = place(path, old.is_ok())?;
+            begin(&target, folder_of(&target)).map(drop)
+        }
+    }
+}
+
+/// The file that takes the data: where `path` is a link, the file that it leads to.
+fn place(path: &Path, is_there: bool) -> Result<PathBuf> {
+    if is_there { fs::canonicalize(path).map_err(|error| Error::io(path, error)) } else { Ok(path.into()) }
+}
+
+fn folder_of(target: &Path) -> &Path {
+    target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Removes the temporary files of writes that are under way; for a handler of Ctrl-C.
 ///
 /// The writes themselves fail or write to files without a name from then on.
@@ -54,9 +85,20 @@ pub fn abandon() {
 }
 
 fn remove(files: &Mutex<Vec<PathBuf>>) {
-    for path in files.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-        // Nobody is left to be told of a failure.
-        let _ = fs::remove_file(path);
+    for _ in 0..PATIENCE {
+        let mut files = match files.try_lock() {
+            Ok(files) => files,
+            Err(TryLockError::Poisoned(files)) => files.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+        };
+        for path in files.drain(..) {
+            // Nobody is left to be told of a failure.
+            let _ = fs::remove_file(path);
+        }
+        return;
     }
 }
 
@@ -73,14 +115,9 @@ fn send(out: impl Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Re
 
 fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     // The file that a link leads to is replaced, not the link.
-    let target =
-        if old.is_some() { fs::canonicalize(path).map_err(|error| Error::io(path, error))? } else { path.into() };
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = temporary(&target, folder).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::io(folder, error).hint("create the folder first"),
-        _ => Error::io(folder, error),
-    })?;
-    let _listed = Listed::new(temporary.path());
+    let target = place(path, old.is_some())?;
+    let folder = folder_of(&target);
+    let (mut temporary, _listed) = begin(&target, folder)?;
     send(temporary.as_file_mut(), write)?;
     if let Some(old) = old {
         temporary.as_file().set_permissions(old.permissions()).map_err(output)?;
@@ -93,27 +130,50 @@ fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn 
     Ok(())
 }
 
-/// A file beside the target, with the permissions that any new file gets.
-fn temporary(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+/// Begins a temporary file beside the target, once those are gone that killed processes left there.
+fn begin(target: &Path, folder: &Path) -> Result<(tempfile::NamedTempFile, Listed)> {
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(target.file_name().unwrap_or_default());
     prefix.push(".");
+    #[cfg(unix)]
+    stale::remove(folder, &prefix, SUFFIX);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
-    builder.tempfile_in(folder)
+    let begin = || {
+        // Nobody can come between its making and its place in the list.
+        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = builder.tempfile_in(folder)?;
+        unfinished.push(file.path().into());
+        let listed = Listed(file.path().into());
+        Ok((file, listed))
+    };
+    let result = loop {
+        let begun: io::Result<_> = begin();
+        #[cfg(unix)]
+        if let Ok((file, _)) = &begun
+            && !stale::claim(file.as_file())
+        {
+            continue;
+        }
+        break begun;
+    };
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::io(folder, error).hint("create the folder first"),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            Error::io(folder, error).hint("write to another folder")
+        }
+        io::ErrorKind::NotADirectory => Error::io(folder, error).hint("it is a file; name a folder that exists"),
+        _ => Error::io(folder, error),
+    })
 }
+
+/// What the names of temporary files end in.
+const SUFFIX: &str = ".tmp";
 
 /// An entry of [`UNFINISHED`] for as long as it lives.
 struct Listed(PathBuf);
-
-impl Listed {
-    fn new(path: &Path) -> Self {
-        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.into());
-        Listed(path.into())
-    }
-}
 
 impl Drop for Listed {
     fn drop(&mut self) {
@@ -190,7 +250,8 @@ mod tests {
         for format in Format::ALL {
             write_file(&sample(), Path::new("/dev/null"), format, &Options::default()).unwrap();
             let error = write_file(&sample(), Path::new("/dev/full"), format, &Options::default()).unwrap_err();
-            assert_eq!(error.to_string(), "/dev/full: no space left on device");
+            let expected = "/dev/full: no space left on device (free some, or write to another disk)";
+            assert_eq!(error.to_string(), expected);
         }
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }

@@ -30,7 +30,7 @@ pub use light::{LightListing, LightRun};
 pub use settings::{Settings, Surroundings};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Receipt, Wanted};
+use crate::record::{Limits, Receipt, Wanted};
 use crate::source::{Batch, Progress, Source};
 use client::Client;
 use filter::Filter;
@@ -53,11 +53,20 @@ pub struct ApiOptions {
     pub page_bytes: usize,
     /// How often a request is sent again; 20, as W&B's own client does.
     pub retries: u32,
+    /// How much one answer, one run and one file may take.
+    pub limits: Limits,
 }
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        ApiOptions { concurrency: 8, timeout: None, page_size: 1_000, page_bytes: 2_000_000, retries: 20 }
+        ApiOptions {
+            concurrency: 8,
+            timeout: None,
+            page_size: 1_000,
+            page_bytes: 2_000_000,
+            retries: 20,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -240,7 +249,8 @@ impl ApiSource {
     }
 
     fn client(&self) -> Result<Client> {
-        Client::new(self.settings.clone(), self.options.concurrency.max(1), self.options.retries, self.backoff)
+        let ApiOptions { concurrency, retries, limits, .. } = self.options;
+        Client::new(self.settings.clone(), concurrency.max(1), retries, self.backoff, limits)
     }
 
     #[cfg(test)]

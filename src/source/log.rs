@@ -24,7 +24,7 @@ mod wire;
 pub(crate) mod writer;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Receipt, Refused, Run, Timestamp, Wanted};
+use crate::record::{Limits, Receipt, Refused, Run, Timestamp, Wanted};
 use crate::source::{Batch, Progress, Source};
 use rayon::prelude::*;
 use reading::PEEKED;
@@ -50,16 +50,27 @@ pub struct LogSource {
     refused: Vec<Error>,
     links: Vec<PathBuf>,
     now: Option<Timestamp>,
+    limits: Limits,
 }
 
 impl LogSource {
     /// Finds the logs in `paths`. Nothing is read yet.
     ///
     /// # Errors
-    /// If a path does not exist, or no log is found in any.
+    /// If a path does not exist, or no log is found in any, or there are not enough file handles to look.
     pub fn open(paths: &[PathBuf]) -> Result<LogSource> {
-        let discover::Found { files, refused, links } = discover::find(paths)?;
-        Ok(LogSource { paths: paths.to_vec(), files, refused, links, now: None })
+        let discover::Found { files, mut refused, links } = discover::find(paths)?;
+        // Folders that the machine had no means to look into are not empty.
+        if let Some(at) = refused.iter().position(Error::is_exhaustion) {
+            return Err(refused.swap_remove(at));
+        }
+        Ok(LogSource { paths: paths.to_vec(), files, refused, links, now: None, limits: Limits::default() })
+    }
+
+    /// Says how much one record, and the config or summary of one run, may take.
+    pub fn limits(mut self, limits: Limits) -> LogSource {
+        self.limits = limits;
+        self
     }
 
     /// Sets the present, by which a run without an exit record counts as running or crashed. Without it, the clock does.
@@ -71,6 +82,11 @@ impl LogSource {
     /// The logs that were found, sorted.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    #[cfg(feature = "frame")]
+    pub(crate) fn what_limits(&self) -> Limits {
+        self.limits
     }
 
     /// What finding the logs has to tell.
@@ -93,6 +109,9 @@ impl Outcome {
             self.receipt.refuse(file, format!("names its run too late, behind its first {PEEKED} records"));
         }
         self.receipt.sort();
+        if let Some(error) = self.exhausted {
+            return Err(error);
+        }
         match self.error.or_else(|| self.receipt.refused.first().map(refusal)) {
             Some(error) if self.receipt.files == 0 => Err(error),
             _ => Ok(self.receipt),
@@ -109,7 +128,7 @@ impl Source for LogSource {
     ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
         let how = How { wanted, now: self.now.unwrap_or_else(Timestamp::now) };
-        let load = Load { how, each, progress, pool: Pool::default(), queue: Mutex::default() };
+        let load = Load { how, each, progress, pool: Pool::new(self.limits), queue: Mutex::default() };
         let units = unit::units(&self.files, &load.pool);
         let mut total = self.begin();
         load.run(&units, &mut total)?;

@@ -68,7 +68,12 @@ impl Log {
     pub(crate) fn record(mut self, kind: u64, body: Message) -> Self {
         self.number += 1;
         let payload = Message::new().int(1, self.number).message(kind, body).0;
-        let mut rest = payload.as_slice();
+        self.raw(&payload)
+    }
+
+    /// Adds a record of these bytes.
+    pub(crate) fn raw(mut self, payload: &[u8]) -> Self {
+        let mut rest = payload;
         let mut first = true;
         loop {
             let left = BLOCK - self.bytes.len() % BLOCK;

@@ -17,6 +17,7 @@ mod project;
 mod pull;
 mod pull_where;
 mod push;
+mod resources;
 mod secrets;
 mod server;
 mod sql;

@@ -84,6 +84,8 @@ fn is_tested(fault: &Fault) -> bool {
             true
         }
         Fault::Cut { .. } | Fault::Slow { .. } | Fault::Errors { .. } | Fault::Redirect(..) | Fault::Body(_) => true,
+        // They hold nothing that a client has sent.
+        Fault::Bomb(_) | Fault::Endless => true,
     }
 }
 

@@ -16,6 +16,7 @@ pub struct Pieces {
     broken: bool,
     waiting: Option<Pin<Box<Sleep>>>,
     begun: bool,
+    endless: bool,
 }
 
 impl Pieces {
@@ -26,13 +27,19 @@ impl Pieces {
             broken: false,
             waiting: None,
             begun: false,
+            endless: false,
         }
+    }
+
+    /// The same piece again and again, for as long as somebody reads.
+    pub fn endless(bytes: Vec<u8>) -> Pieces {
+        Pieces { endless: true, ..Pieces::whole(bytes) }
     }
 
     pub fn slow(bytes: Vec<u8>, pieces: usize, pause: Duration) -> Pieces {
         let size = bytes.len().div_ceil(pieces.max(1)).max(1);
         let pieces = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
-        Pieces { pieces, pause, broken: false, waiting: None, begun: false }
+        Pieces { pieces, pause, broken: false, waiting: None, begun: false, endless: false }
     }
 
     pub fn cut(mut bytes: Vec<u8>, part: f64) -> Pieces {
@@ -56,6 +63,9 @@ impl Body for Pieces {
         }
         self.begun = true;
         let piece = self.pieces.pop_front();
+        if self.endless {
+            self.pieces.extend(piece.clone());
+        }
         Poll::Ready(match piece {
             Some(piece) => Some(Ok(Frame::data(piece))),
             None if self.broken => Some(Err(io::Error::other("cut"))),

@@ -142,7 +142,10 @@ pub async fn exchange(state: Arc<State>, request: Request<Incoming>) -> Result<R
     if fault == Some(Fault::Drop) {
         return Err(io::Error::other("dropped"));
     }
-    let mut response = Response::builder().status(status).header("content-length", body.len());
+    let mut response = Response::builder().status(status);
+    if fault != Some(Fault::Endless) {
+        response = response.header("content-length", body.len());
+    }
     if let Some(place) = place {
         response = response.header("content-range", format!("bytes {}-{}/{total}", place.start, place.end - 1));
     }
@@ -151,6 +154,8 @@ pub async fn exchange(state: Arc<State>, request: Request<Incoming>) -> Result<R
     }
     let body = match &fault {
         Some(Fault::Cut { part, .. }) => Pieces::cut(body, *part),
+        Some(Fault::Slow { pieces, pause }) => Pieces::slow(body, *pieces, *pause),
+        Some(Fault::Endless) => Pieces::endless(body),
         _ => Pieces::whole(body),
     };
     response.body(body).map_err(io::Error::other)

@@ -78,6 +78,10 @@ pub enum Fault {
     Redirect(u16, String),
     /// 200 with this body in place of the answer.
     Body(String),
+    /// 200 with a compressed body that is so many bytes once it is not.
+    Bomb(usize),
+    /// 200 with a body that begins like an answer and never ends.
+    Endless,
 }
 
 /// The rate limit headers.

@@ -13,8 +13,8 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 
 /// An answer before it is sent.
 struct Answer {
@@ -199,6 +199,12 @@ fn in_place(fault: &Fault) -> Option<Answer> {
             Answer::json(200, &json!({"errors": errors(message, code.as_deref()), "data": null}))
         }
         Fault::Redirect(status, to) => Answer { headers: vec![("location", to.clone())], ..Answer::html(*status) },
+        Fault::Bomb(bytes) => {
+            let mut answer = Answer { body: bomb(*bytes), ..Answer::json(200, &Value::Null) };
+            answer.headers.push(("content-encoding", "gzip".into()));
+            answer
+        }
+        Fault::Endless => Answer { body: vec![b'['; 1 << 16], ..Answer::json(200, &Value::Null) },
         Fault::Body(body) => Answer { body: body.clone().into(), ..Answer::json(200, &Value::Null) },
         _ => return None,
     })
@@ -244,24 +250,39 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers.get_all("accept-encoding").iter().any(|value| value.to_str().is_ok_and(|value| value.contains("gzip")))
 }
 
+/// The same each time, for making one takes long.
+fn bomb(bytes: usize) -> Vec<u8> {
+    static MADE: Mutex<(usize, Vec<u8>)> = Mutex::new((0, Vec::new()));
+    let mut made = MADE.lock().unwrap();
+    if made.0 != bytes {
+        *made = (bytes, zipped(&[br#"{"data":{"project":""#.as_slice(), &vec![b'a'; bytes]].concat()));
+    }
+    made.1.clone()
+}
+
+fn zipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// Sends an answer whole, slowly, or in part.
-fn respond(mut answer: Answer, fault: Option<&Fault>, zipped: bool) -> Result<Response<Pieces>, io::Error> {
-    if zipped {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&answer.body)?;
-        answer.body = encoder.finish()?;
+fn respond(mut answer: Answer, fault: Option<&Fault>, zip: bool) -> Result<Response<Pieces>, io::Error> {
+    if zip && !matches!(fault, Some(Fault::Bomb(_) | Fault::Endless)) {
+        answer.body = zipped(&answer.body);
         answer.headers.push(("content-encoding", "gzip".into()));
     }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);
     }
-    if !matches!(fault, Some(Fault::Cut { chunked: true, .. })) {
+    if !matches!(fault, Some(Fault::Cut { chunked: true, .. } | Fault::Endless)) {
         response = response.header("content-length", answer.body.len());
     }
     let body = match fault {
         Some(Fault::Cut { part, .. }) => Pieces::cut(answer.body, *part),
         Some(Fault::Slow { pieces, pause }) => Pieces::slow(answer.body, *pieces, *pause),
+        Some(Fault::Endless) => Pieces::endless(answer.body),
         _ => Pieces::whole(answer.body),
     };
     response.body(body).map_err(io::Error::other)

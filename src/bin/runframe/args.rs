@@ -1,8 +1,10 @@
 //! The command line as typed.
 
 mod compare;
+mod limits;
 
 pub(crate) use compare::{Artifacts, Diff, Vary};
+pub(crate) use limits::Limits;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -13,7 +15,7 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, also when no run matches
-  1    error: a file is missing, unreadable or no W&B log; the disk is full
+  1    error: a file is missing, unreadable or no W&B log; the disk is full; the machine gives no more memory, files or threads
   2    usage: a malformed argument or expression, an unknown column
   3    network: no answer, or too many requests for too long
   4    the server does not take the API key
@@ -400,6 +402,8 @@ pub(crate) struct Load {
     /// The key of the hashes, 16 bytes or more; else RUNFRAME_REDACT_KEY, else a new one for this output alone.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact")]
     pub(crate) redact_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -39,6 +39,17 @@ pub(crate) fn clean_up_when_interrupted() {
     let _ = ctrlc::set_handler(handler);
 }
 
+/// From here on a file that grows beyond `ulimit -f` fails to be written, and says so, where the signal would end the program.
+pub(crate) fn outlive_file_limits() {
+    // What only sets a flag lets the write return. Without it the system's own remains: the program ends all the same.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default());
+}
+
+/// A file is too large; it has this number on every Unix but some MIPS.
+#[cfg(unix)]
+const SIGXFSZ: std::ffi::c_int = 25;
+
 /// What the last panic said of itself.
 static LAST_WORDS: Mutex<Option<String>> = Mutex::new(None);
 
@@ -65,8 +76,27 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         sink::abandon();
         let last = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).take();
         let words = last.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(error) = lack(&words) {
+            return Err(error);
+        }
         Err(Error::new(ErrorKind::Compute, format!("internal error: {words}")).hint("please report it"))
     })
+}
+
+/// The error for the words of a panic that is no defect: libraries panic where the system refuses a thread or a file.
+fn lack(words: &str) -> Option<Error> {
+    let any = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    let (what, cure) = if any(&["Too many open files"]) {
+        ("too many open files", "allow more open files: ulimit -n")
+    } else if any(&["spawn thread", "spawn worker thread", "ThreadPoolBuildError", "WouldBlock"]) {
+        let cure = "allow more with ulimit -u and -v, or use fewer: RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1";
+        ("the system gives no more threads", cure)
+    } else if any(&["Cannot allocate memory"]) {
+        ("out of memory", "allow more memory: ulimit -v")
+    } else {
+        return None;
+    };
+    Some(Error::new(ErrorKind::Io, what).hint(cure))
 }
 
 #[cfg(test)]
@@ -90,6 +120,17 @@ mod tests {
         assert_eq!(names, ["runs.csv"]);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(caught(|| Ok(7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_no_defect() {
+        let told = |words: &str| lack(words).map(|error| error.message().to_owned());
+        let file = r#"called `Result::unwrap()` on an `Err` value: Os { code: 24, kind: Uncategorized, message: "Too many open files" }"#;
+        assert_eq!(told(file).as_deref(), Some("too many open files"));
+        let thread =
+            "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }";
+        assert_eq!(told(thread).as_deref(), Some("the system gives no more threads"));
+        assert_eq!(told("index out of bounds"), None);
     }
 
     #[test]

@@ -71,7 +71,11 @@ pub(crate) struct Loaded {
 /// The run table of all sources. `push`: servers evaluate what they can of --where and --filter.
 fn load(plan: &Load, parts: &Parts, push: bool, chat: &Chat) -> Result<Loaded> {
     let progress = Arc::new(Progress::default());
-    let mut loader = RunFrame::loader().wanted(parts.wanted).projection(parts.keys.clone()).progress(progress.clone());
+    let mut loader = RunFrame::loader()
+        .limits(plan.limits)
+        .wanted(parts.wanted)
+        .projection(parts.keys.clone())
+        .progress(progress.clone());
     if let Some(redaction) = &plan.redaction {
         loader = loader.redact(redaction.clone());
     }

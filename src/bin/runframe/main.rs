@@ -19,8 +19,9 @@ mod vary;
 
 use chat::Chat;
 use clap::Parser;
-use runframe::{ErrorKind, Result};
+use runframe::{Error, ErrorKind, Result, sink};
 use std::cell::Cell;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Data is missing: a server's set could not be proved whole, or `--strict` was given.
@@ -33,22 +34,22 @@ fn main() -> ExitCode {
     around::silence_panics();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help goes to the standard output, usage errors to the standard error; a closed pipe is silent.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
+        Err(help) => return told(&help),
     };
     // Not before: its thread costs more than all that --version does.
     around::clean_up_when_interrupted();
-    let plain = Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false });
+    around::outlive_file_limits();
     let (chat, result) = match around::caught(|| plan::plan(cli, &around::look())) {
         Ok(plan) => {
             let chat = Chat::new(plan.chat);
             let result = around::caught(|| run(plan.verb, &chat));
             (chat, result)
         }
-        Err(error) => (plain, Err(error)),
+        Err(error) => (plain(), Err(error)),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -58,6 +59,28 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(error.kind()))
         }
     }
+}
+
+/// Help and version go to the standard output, as data do.
+fn told(help: &clap::Error) -> ExitCode {
+    let around = around::look();
+    let text = help.render();
+    let colored = around.stdout_is_terminal && !around.no_color;
+    let text = if colored { text.ansi().to_string() } else { text.to_string() };
+    let write =
+        sink::save(Path::new("-"), |out| out.write_all(text.as_bytes()).map_err(|error| Error::io("stdout", error)));
+    match write {
+        Err(error) if !error.is_broken_pipe() => {
+            plain().error(&error);
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Talk before it is known how much of it is wanted.
+fn plain() -> Chat {
+    Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false })
 }
 
 fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {

@@ -11,7 +11,7 @@ use runframe::expr::{self, Needs, mongo};
 use runframe::history::HistoryQuery;
 use runframe::history::metric_of;
 use runframe::sink::{self, Format};
-use runframe::{ApiOptions, Best, Error, ErrorKind, Projection, Redaction, Result, Wanted};
+use runframe::{ApiOptions, Best, Error, ErrorKind, Limits, Projection, Redaction, Result, Wanted};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ pub(crate) struct Load {
     pub(crate) all: Wanted,
     pub(crate) strict: bool,
     pub(crate) receipt: Option<PathBuf>,
+    /// How much one run, one answer and one file may take.
+    pub(crate) limits: Limits,
     pub(crate) rows: Rows,
     /// What replaces secrets.
     pub(crate) redaction: Option<Redaction>,
@@ -417,8 +419,8 @@ fn load(sources: Vec<String>, typed: args::Load, mut needs: Needs, rows: Rows) -
     let allowed = |wanted: Wanted| Wanted { artifacts: wanted.artifacts && !typed.no_artifacts, ..wanted };
     let wanted = allowed(needs.wanted);
     let all = allowed(Wanted { raw: wanted.raw, ..Wanted::default() });
-    let (keys, strict, receipt) = (needs.into(), typed.strict, typed.receipt);
-    Ok(Load { sources, wanted, keys, all, strict, receipt, rows, redaction })
+    let (keys, strict, receipt, limits) = (needs.into(), typed.strict, typed.receipt, typed.limits.into());
+    Ok(Load { sources, wanted, keys, all, strict, receipt, limits, rows, redaction })
 }
 
 /// What a query reads: everything, unless --select leaves parts or keys out that nothing else mentions.

@@ -14,7 +14,11 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
         return Ok(Receipt::default());
     }
     let progress = Arc::new(Progress::default());
-    let mut loader = RunFrame::loader().wanted(plan.wanted).progress(progress.clone()).options(pull.options.clone());
+    let mut loader = RunFrame::loader()
+        .limits(plan.limits)
+        .wanted(plan.wanted)
+        .progress(progress.clone())
+        .options(pull.options.clone());
     if let Some(filter) = &plan.rows.filter {
         loader = loader.filter(filter);
     }

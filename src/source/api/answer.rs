@@ -18,6 +18,9 @@ impl From<JsonError> for Fault {
     }
 }
 
+/// Bytes of an answer that is made a tree of, which takes many times as much.
+const LARGEST: usize = 16 << 20;
+
 /// The one error code of W&B's that is known.
 pub(super) const DENIED: &str = "PERMISSION_ERROR";
 
@@ -34,6 +37,9 @@ pub(super) struct Complaint {
 
 /// The `data` of a GraphQL answer. Any `errors` beside it make it a failure, as in W&B's own client.
 pub(super) fn data(body: &[u8]) -> Result<Value, Fault> {
+    if body.len() > LARGEST {
+        return Err(Fault::Malformed(format!("{} bytes where a few were asked for", body.len())));
+    }
     let mut answer: Value = serde_json::from_slice(body).map_err(|e| Fault::Malformed(e.to_string()))?;
     let found = complaints(&answer);
     if !found.is_empty() {
@@ -47,6 +53,10 @@ pub(super) fn data(body: &[u8]) -> Result<Value, Fault> {
 
 /// The complaints in the body of an answer that is no success; its text where it is no JSON.
 pub(super) fn complaints_of(body: &[u8]) -> Vec<Complaint> {
+    if body.len() > LARGEST {
+        let message = format!("errors, told at a length of {} bytes", body.len());
+        return vec![Complaint { message, ..Complaint::default() }];
+    }
     match serde_json::from_slice::<Value>(body) {
         Ok(answer) => complaints(&answer),
         Err(_) => {

@@ -5,9 +5,10 @@ use super::identity::{self, Identity, Trouble};
 use super::key::ApiKey;
 use super::retry::{self, Backoff, Limits, Pace};
 use super::settings::Settings;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, lack};
+use crate::record::Limits as Bounds;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +17,8 @@ use tokio::sync::Semaphore;
 
 /// Bodies up to here are read on the spot; larger ones on another thread.
 const SMALL: usize = 64 << 10;
-/// An answer beyond this is given up, and asked for in smaller pages.
-const LARGEST: usize = 512 << 20;
+/// Bytes of an answer that is no success, or that should be short, which are read.
+const SHORT: u64 = 4 << 20;
 /// Retries of a server that never answered at all: more likely the name is wrong than the network busy.
 const RETRIES_OF_STRANGERS: u32 = 3;
 
@@ -30,8 +31,26 @@ pub(super) struct Client {
     pace: Pace,
     backoff: Backoff,
     retries: u32,
+    limits: Bounds,
     /// What it all cost so far.
     pub tallies: Tallies,
+}
+
+/// The cause of an error: the answer is larger than the limit, and cannot be asked for in smaller parts.
+#[derive(Debug)]
+struct TooLarge;
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an answer over the limit")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// True if an answer was larger than the limit, however little was asked for.
+pub(super) fn is_too_large(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<TooLarge>())
 }
 
 /// What a client's requests cost.
@@ -105,7 +124,13 @@ impl Client {
     ///
     /// # Errors
     /// If the system's certificates cannot be used.
-    pub(super) fn new(settings: Settings, concurrency: usize, retries: u32, backoff: Backoff) -> Result<Self> {
+    pub(super) fn new(
+        settings: Settings,
+        concurrency: usize,
+        retries: u32,
+        backoff: Backoff,
+        limits: Bounds,
+    ) -> Result<Self> {
         static PROVIDER: Once = Once::new();
         // Another part of the program may have chosen one before; then that one serves.
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -138,8 +163,14 @@ impl Client {
             pace: Pace::default(),
             backoff,
             retries,
+            limits,
             tallies: Tallies::default(),
         })
+    }
+
+    /// How much one answer, and one part of a file, may have.
+    pub(super) fn limits(&self) -> Bounds {
+        self.limits
     }
 
     /// The server and how it is reached.
@@ -230,10 +261,10 @@ impl Client {
             request = request.basic_auth("api", Some(key.reveal()));
         }
         let answer = request.body(body.to_string()).send().await.map_err(|error| self.transport(&error))?;
-        let (status, limits) = (answer.status(), limits(answer.headers()));
+        let (status, limits) = (answer.status(), Limits::of(answer.headers()));
         self.pace.note(limits, Instant::now());
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
-        let body = self.body(answer).await?;
+        let body = self.body(call.name, answer).await?;
         self.tallies.answered.fetch_add(1, Ordering::Relaxed);
         if status != StatusCode::OK {
             return Err(self.refusal(status, limits, location.as_deref(), &body));
@@ -266,18 +297,32 @@ impl Client {
         })
     }
 
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    /// The body, decompressed as it comes, as far as the limit. Of an answer that is no success the beginning is enough.
+    async fn body(&self, name: &str, mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
+        let success = answer.status() == StatusCode::OK;
+        let most = if success { self.limits.answer_bytes } else { SHORT };
         let length = answer.content_length().unwrap_or_default().min(16 << 20);
         let mut body = Vec::with_capacity(length as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.transport(&error))? {
-            if body.len() + chunk.len() > LARGEST {
-                let error = self.error(ErrorKind::Network, "one answer is larger than 512 MB");
-                return Err(Failure { error, complaints: Vec::new(), retry: false, heavy: Heavy::Sure, wait: None });
-            }
             self.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            body.extend_from_slice(&chunk);
+            if (body.len() + chunk.len()) as u64 <= most {
+                body.extend_from_slice(&chunk);
+            } else if success {
+                return Err(self.too_large(name));
+            } else {
+                break;
+            }
         }
         Ok(body)
+    }
+
+    fn too_large(&self, name: &str) -> Failure {
+        // It is no stranger that sends so much.
+        self.tallies.answered.fetch_add(1, Ordering::Relaxed);
+        let what = format!("the answer to {name} has more than {} bytes", self.limits.answer_bytes);
+        let error = self.error(ErrorKind::Network, &what).source(TooLarge);
+        let error = error.hint("raise --max-answer-bytes if the server is to be trusted");
+        Failure { error, complaints: Vec::new(), retry: false, heavy: Heavy::Sure, wait: None }
     }
 
     /// An error that names the server and, whatever the server echoes, not the key.
@@ -300,6 +345,12 @@ impl Client {
 
     /// No answer at all.
     fn transport(&self, error: &reqwest::Error) -> Failure {
+        let lacking = causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).find_map(lack);
+        if let Some(cure) = lacking {
+            // Not the network's fault, and asking again does not help.
+            let error = self.error(ErrorKind::Io, &chain(error)).hint(cure);
+            return Failure { error, complaints: Vec::new(), retry: false, heavy: Heavy::No, wait: None };
+        }
         let tls = causes(error).any(|cause| {
             let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
@@ -414,7 +465,7 @@ impl Client {
 
 /// Says how often it was tried.
 fn given_up(failure: Failure, failures: u32) -> Failure {
-    if failures == 0 {
+    if failures == 0 || is_too_large(&failure.error) {
         return failure;
     }
     let error = failure.error;
@@ -424,15 +475,6 @@ fn given_up(failure: Failure, failures: u32) -> Failure {
         None => told,
     };
     Failure { error, ..failure }
-}
-
-fn limits(headers: &HeaderMap) -> Limits {
-    // Of a header that comes twice, none is believed.
-    let single = |name: &str| {
-        let mut values = headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none())?.to_str().ok()
-    };
-    Limits::read(single, chrono::Utc::now())
 }
 
 fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {

@@ -193,7 +193,7 @@ impl ApiSource {
         let (sender, receiver) = channel::<Job>(WAITING);
         let receiver = Mutex::new(receiver);
         let chunks = || {
-            let mut assembler = Assembler::new(ask);
+            let mut assembler = Assembler::new(ask, self.options.limits);
             loop {
                 let next = lock(&receiver).blocking_recv();
                 let Some(job) = next else { return };
@@ -221,6 +221,7 @@ fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals:
     let damaged = Damaged { run: run.clone(), order: job.order, steps: job.steps, rows };
     let made = match assembler.make(job) {
         Ok(made) => made,
+        Err(error) if assembler.refused => return Err(error),
         Err(error) => {
             let mut totals = lock(totals);
             totals.remarks.push(format!("{path}: read in pages, since {}", error.message()));

@@ -3,6 +3,7 @@
 use super::answer::{self, Complaint};
 use super::base_url::BaseUrl;
 use super::key::ApiKey;
+use super::settings::read_text;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
@@ -11,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// Bytes of an answer that holds a token.
+const LARGEST: usize = 1 << 20;
 /// A token that is valid for no longer than this is exchanged for a new one, as in W&B's own client.
 const SOON: Duration = Duration::from_secs(5 * 60);
 
@@ -56,7 +59,7 @@ impl Identity {
         if let Some(token) = self.fresh() {
             return Ok(token);
         }
-        let told = std::fs::read_to_string(&self.file).map_err(|error| Trouble::File(error.to_string()))?;
+        let told = read_text(&self.file).map_err(|error| Trouble::File(error.to_string()))?;
         let told = zeroize::Zeroizing::new(told);
         let identity = ApiKey::new(told.trim()).map_err(|_| Trouble::File("it holds no token".to_owned()))?;
         self.remember(&identity);
@@ -64,11 +67,17 @@ impl Identity {
         let form = form.ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default();
         let request = http.post(base.token()).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         let asked = Instant::now();
-        let answer = request.send().await.map_err(Trouble::Transport)?;
+        let mut answer = request.send().await.map_err(Trouble::Transport)?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(Trouble::Transport)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(Trouble::Transport)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST {
+                return Err(Trouble::Malformed);
+            }
+        }
         if status != StatusCode::OK {
-            return Err(Trouble::Refused(status, body.to_vec()));
+            return Err(Trouble::Refused(status, body));
         }
         let answer: Value = serde_json::from_slice(&body).map_err(|_| Trouble::Malformed)?;
         let token = answer.get("access_token").and_then(Value::as_str).and_then(|text| ApiKey::new(text).ok());

@@ -166,7 +166,8 @@ async fn recent(
 ) -> Result<Vec<Run>> {
     let Some(heard) = heard.get(&(entity.clone(), project.clone())) else { return Ok(Vec::new()) };
     let queries = Queries::new(loader::ask(source, wanted));
-    let (counters, keys) = (Counters::default(), &source.projection);
+    let counters = Counters { limits: source.options.limits, ..Counters::default() };
+    let keys = &source.projection;
     let remote = Remote {
         client,
         queries: &queries,

@@ -54,7 +54,7 @@ pub(super) async fn load(source: &ApiSource, wanted: Wanted, out: &Out<'_>, prog
         client: &client,
         pager: Pager::new(FIRST, source.options.page_size, source.options.page_bytes),
         light: Pager::new(NAMES, NAMES, source.options.page_bytes),
-        counters: Counters::default(),
+        counters: Counters { limits: source.options.limits, ..Counters::default() },
         artifacts: wanted.artifacts,
         out,
         progress,
@@ -307,6 +307,7 @@ impl<'a> Load<'a> {
         served.artifacts_hidden = get(&counters.hidden_artifacts);
         served.artifacts_deleted = get(&counters.deleted_artifacts);
         served.artifact_lists_short = get(&counters.short_artifact_lists);
+        lock(&counters.over_limits).drain(..).for_each(|over| receipt.over_limit(over));
         served.null_runs = get(&counters.null_runs);
         served.bad_times = get(&counters.bad_times);
         served.notes = settings.origins.iter().chain(&settings.warnings).cloned().collect();

@@ -44,6 +44,8 @@ pub(super) struct Listed {
     pub logged: Option<List>,
     /// Inputs; `None` if not asked for or null.
     pub used: Option<List>,
+    /// Why config and summary were not asked for, though they are wanted.
+    pub left_out: Option<String>,
 }
 
 impl Page {

@@ -109,6 +109,12 @@ impl Queries {
         Queries { ask, dropped: Mutex::default() }
     }
 
+    /// The same queries without config and summary; `None` if these are such.
+    pub(super) fn bare(&self) -> Option<Queries> {
+        let bare = Ask { config: Part::None, summary: Part::None, ..self.ask };
+        (bare != self.ask).then(|| Queries { ask: bare, dropped: Mutex::new(self.lock().clone()) })
+    }
+
     /// What was left out because the server does not have it.
     pub(super) fn dropped(&self) -> Vec<String> {
         self.lock().iter().cloned().collect()

@@ -2,7 +2,7 @@
 
 use super::answer::{self, Fault};
 use super::artifacts::List;
-use super::client::{Call, Client, Failure};
+use super::client::{Call, Client, Failure, is_too_large};
 use super::filter::Pager;
 use super::page::Page;
 use super::query::{Queries, Query};
@@ -76,10 +76,22 @@ impl Remote<'_> {
                 pager.lighten(2 * USUAL, true);
                 ask().await?
             }
+            Err(error) if is_too_large(&error) => return self.bare(query, filter, after, error).await,
             answer => answer?,
         };
         pager.note(asked.load(Ordering::Relaxed), page.runs.len(), page.bytes, page.more);
         if page.found { Ok(page) } else { Err(self.missing(query != Query::Open || page.account.is_some())) }
+    }
+
+    /// The run whose config and summary are more than one answer may be, without them.
+    async fn bare(&self, query: Query, filter: &str, after: Option<&str>, error: Error) -> Result<Page> {
+        let Some(queries) = self.queries.bare() else { return Err(error) };
+        let remote = Remote { queries: &queries, ..self.clone() };
+        let pager = Pager::new(1, 1, 1);
+        let mut page = Box::pin(remote.listing(query, filter, after, &pager)).await?;
+        let reason = format!("more than --max-answer-bytes {}", self.client.limits().answer_bytes);
+        page.runs.iter_mut().for_each(|listed| listed.left_out = Some(reason.clone()));
+        Ok(page)
     }
 
     /// As [`Remote::ask`], of several runs; `None` if they may be too many for one request.

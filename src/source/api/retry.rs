@@ -1,6 +1,7 @@
 //! When to ask again and when to wait before asking: backoff, `Retry-After`, and W&B's `RateLimit-*` headers.
 
 use chrono::{DateTime, Utc};
+use reqwest::header::HeaderMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,18 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Reads an answer's headers.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        // Of a header that comes twice, none is believed.
+        let single = |name: &str| {
+            let mut values = headers.get_all(name).iter();
+            values.next().filter(|_| values.next().is_none())?.to_str().ok()
+        };
+        // The server's own clock, by which it means its dates; ours may be wrong.
+        let date = single("date").and_then(|text| DateTime::parse_from_rfc2822(text.trim()).ok());
+        Limits::read(single, date.map_or_else(Utc::now, |date| date.to_utc()))
+    }
+
     /// Reads the headers; what is malformed is as if it were not there.
     pub(super) fn read<'h>(header: impl Fn(&str) -> Option<&'h str>, now: DateTime<Utc>) -> Self {
         let number = |name: &str| header(name)?.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
@@ -209,6 +222,16 @@ mod tests {
         }
         let window = limits(&[("ratelimit-remaining", "3"), ("ratelimit-reset", "7")]);
         assert_eq!((window.told(429), window.told(503)), (Some(Duration::from_secs(7)), None));
+    }
+
+    #[test]
+    fn dates_are_by_the_servers_clock() {
+        for day in ["Thu, 01 Jan 1970", "Fri, 01 Jan 2100"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("date", format!("{day} 00:00:00 GMT").parse().unwrap());
+            headers.insert("retry-after", format!("{day} 00:00:07 GMT").parse().unwrap());
+            assert_eq!(Limits::of(&headers).retry_after, Some(Duration::from_secs(7)), "{day}");
+        }
     }
 
     #[test]

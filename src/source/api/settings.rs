@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -176,7 +177,7 @@ impl Settings {
             return Ok(());
         };
         let name = path.display();
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_text(&path) {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) => {
                 self.warnings.push(format!("{name} is not used: {error}"));
@@ -210,6 +211,22 @@ impl Settings {
     }
 }
 
+/// Bytes of a file with settings or secrets that are read.
+const LARGEST: u64 = 4 << 20;
+
+/// A small file's text.
+///
+/// # Errors
+/// If it cannot be read, is no UTF-8, or is larger than any such file.
+pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > LARGEST {
+        true => Err(std::io::Error::other("it is larger than 4 MB")),
+        false => Ok(text),
+    }
+}
+
 /// The netrc file that there is, or that `NETRC` names.
 fn netrc_path(here: &Surroundings) -> Option<PathBuf> {
     if let Some(path) = here.var("NETRC") {
@@ -232,7 +249,7 @@ impl SettingsFiles {
         };
         let mut files = Vec::new();
         for path in [Some(local), global].into_iter().flatten().map(|dir| dir.join("settings")) {
-            match std::fs::read_to_string(&path) {
+            match read_text(&path) {
                 Ok(text) => files.push((path, default_section(&text))),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}

@@ -4,10 +4,12 @@ use super::filter::{Filter, Pager};
 use super::page::{Listed, Page};
 use super::remote::{Listing, More};
 use crate::error::Result;
-use crate::record::{Run, Timestamp};
+use crate::json;
+use crate::record::{Document, Limits, OverLimit, Run, Timestamp};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Rounds in which a window that is short is listed again.
 const REPAIRS: usize = 4;
@@ -43,11 +45,35 @@ pub(super) struct Counters {
     pub hidden_artifacts: AtomicU64,
     pub deleted_artifacts: AtomicU64,
     pub short_artifact_lists: AtomicU64,
+    pub limits: Limits,
+    pub over_limits: Mutex<Vec<OverLimit>>,
 }
 
 impl Counters {
     pub(super) fn add(counter: &AtomicU64, number: u64) {
         counter.fetch_add(number, Ordering::Relaxed);
+    }
+
+    /// Takes config and summary from a run where they exceed a limit.
+    fn keep_limits(&self, run: &mut Run, left_out: Option<String>) {
+        let mut over: Vec<(&str, String)> = left_out.map(|reason| ("config and summary", reason)).into_iter().collect();
+        for (place, document) in [("config", &mut run.config), ("summary", &mut run.summary)] {
+            let Some(Document { text, .. }) = document else { continue };
+            let reason = if text.len() as u64 > self.limits.value_bytes {
+                self.limits.too_long(Some(text.len()))
+            } else if json::more_keys_than(text, self.limits.keys) {
+                self.limits.too_many_keys()
+            } else {
+                continue;
+            };
+            *document = None;
+            over.push((place, reason));
+        }
+        if !over.is_empty() {
+            let over =
+                over.into_iter().map(|(place, reason)| OverLimit { run: run.path(), place: place.into(), reason });
+            self.over_limits.lock().unwrap_or_else(PoisonError::into_inner).extend(over);
+        }
     }
 
     fn page(&self, page: &Page) {
@@ -204,9 +230,10 @@ impl<L: Listing> Shards<'_, L> {
         let mut runs: Vec<Run> = found
             .into_values()
             .map(|listed| {
-                let Listed { mut run, logged, used, .. } = listed;
+                let Listed { mut run, logged, used, left_out, .. } = listed;
                 run.entity = Some(entity.to_owned());
                 run.project = Some(project.to_owned());
+                self.counters.keep_limits(&mut run, left_out);
                 let list = |list: Option<super::artifacts::List>| {
                     // A null connection is an empty one to W&B's own clients.
                     let mut list = list.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Between trees and JSON: merging an object leaf by leaf, and writing a tree as one object.
 
 use super::tree::{Node, ROOT, Tree};
-use crate::json::{self, Event, JsonError, MAX_DEPTH, Reader};
+use crate::json::{self, Event, JsonError, Reader, TOO_DEEP, max_depth};
 use std::borrow::Cow;
 
 /// A value that is no JSON, and so is missing.
@@ -95,8 +95,8 @@ fn key(tree: &Tree, node: Node, findings: &mut Findings, out: &mut String) {
 fn check(value: &str, above: usize) -> Result<(), JsonError> {
     json::validate(value)?;
     let brackets = value.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
-    if above + brackets > MAX_DEPTH && above + depth(value)? > MAX_DEPTH {
-        return Err(JsonError { offset: 0, reason: "nested more than 10,000 levels deep" });
+    if above + brackets > max_depth() && above + depth(value)? > max_depth() {
+        return Err(JsonError { offset: 0, reason: TOO_DEEP });
     }
     Ok(())
 }
@@ -179,6 +179,7 @@ fn place(tree: &Tree, node: Node) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::MAX_DEPTH;
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
 

@@ -5,9 +5,9 @@ use super::document::{Findings, Style, merge, render};
 use super::items::{self, Change, Item};
 use super::messages::{self, Environment, Exit, Kind, Record, RunMessage};
 use super::metadata::Metadata;
-use super::tree::{Node, ROOT, Tree};
+use super::tree::{Full, Node, ROOT, Tree};
 use super::wire::Malformed;
-use crate::record::{Document, JsonFault, Receipt, Run, Timestamp, User, Wanted};
+use crate::record::{Document, JsonFault, Limits, OverLimit, Receipt, Run, Timestamp, User, Wanted};
 
 /// A run without an exit record is running if its last sign of life is no older; W&B's server has the same rule.
 const ALIVE: f64 = 300.0;
@@ -22,6 +22,9 @@ pub(super) struct Fold {
     totals: Totals,
     pub(super) folder: Folder,
     findings: Findings,
+    limits: Limits,
+    /// What of the run is left out, and why.
+    over: Vec<(&'static str, String)>,
 }
 
 /// Texts of a run. A later one that is not empty replaces an earlier one, as in wandb-core.
@@ -88,6 +91,11 @@ pub(super) struct Folder {
 }
 
 impl Fold {
+    /// A fold that keeps these limits.
+    pub(super) fn new(limits: Limits) -> Self {
+        Fold { config: Tree::new(limits), summary: Tree::new(limits), limits, ..Fold::default() }
+    }
+
     /// Forgets the last run.
     pub(super) fn clear(&mut self) {
         self.config.clear();
@@ -97,6 +105,7 @@ impl Fold {
         self.totals = Totals::default();
         self.folder = Folder::default();
         self.findings = Findings::default();
+        self.over.clear();
     }
 
     /// Begins the next folder of the run.
@@ -310,6 +319,9 @@ impl Fold {
         receipt.joined += u64::from(self.totals.folders > 1);
         receipt.repaired_texts += self.findings.repaired;
         receipt.repeated_keys += self.findings.repeated;
+        for (place, reason) in self.over.drain(..) {
+            receipt.over_limit(OverLimit { run: run.path(), place: place.to_owned(), reason });
+        }
         for fault in std::mem::take(&mut self.findings.faults) {
             let (offset, reason) = (fault.error.offset as u64, fault.error.reason.to_owned());
             receipt.json_fault(JsonFault { run: run.path(), place: fault.place, offset, reason });
@@ -338,8 +350,22 @@ impl Fold {
             true => (&self.config, Style { name: "config", hide_null: false, internal }),
             false => (&self.summary, Style { name: "summary", hide_null: true, internal }),
         };
-        let there = wanted && !tree.is_empty();
-        there.then(|| Document::plain(render(tree, style, &mut self.findings)))
+        if !wanted || tree.is_empty() {
+            return None;
+        }
+        let reason = match tree.full() {
+            Some(Full::Keys) => self.limits.too_many_keys(),
+            Some(Full::Bytes) => self.limits.too_long(None),
+            None => {
+                let text = render(tree, style, &mut self.findings);
+                if text.len() as u64 <= self.limits.value_bytes {
+                    return Some(Document::plain(text));
+                }
+                self.limits.too_long(Some(text.len()))
+            }
+        };
+        self.over.push((style.name, reason));
+        None
     }
 }
 

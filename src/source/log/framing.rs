@@ -5,6 +5,7 @@
 //!
 //! Every byte of a file ends up in exactly one account of [`End`]: records, padding, damage, or the cut end.
 
+use crate::record::Limits;
 use std::io::{self, Read};
 
 /// Size and alignment of a block.
@@ -30,10 +31,24 @@ pub(super) const MIDDLE: u8 = 3;
 pub(super) const LAST: u8 = 4;
 
 /// The memory that reading a file takes, to be used again for the next file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Buffers {
     blocks: Vec<u8>,
     record: Vec<u8>,
+    /// Bytes that a record may have.
+    most: u64,
+}
+
+impl Buffers {
+    pub(super) fn new(limits: Limits) -> Self {
+        Buffers { blocks: Vec::new(), record: Vec::new(), most: limits.value_bytes }
+    }
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Buffers::new(Limits::default())
+    }
 }
 
 /// What a file turns out to be by its first bytes.
@@ -274,6 +289,9 @@ impl<'b, R: Read> Frames<'b, R> {
                 self.partial = Some(offset);
                 self.buffers.record.clear();
                 self.buffers.record.extend_from_slice(payload);
+            }
+            (_, Some(_)) if (self.buffers.record.len() + payload.len()) as u64 > self.buffers.most => {
+                self.lose(offset, "a record larger than --max-value-bytes allows");
             }
             (_, Some(start)) => {
                 self.buffers.record.extend_from_slice(payload);

@@ -151,7 +151,7 @@ impl LogSource {
         progress: &Progress,
     ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
-        let pass = Pass { wanted, begin, progress, pool: Pool::default() };
+        let pass = Pass { wanted, begin, progress, pool: Pool::new(self.limits) };
         let units = unit::units(&self.files, &pass.pool);
         let mut total = self.begin();
         total.add(pass.units(&units)?);

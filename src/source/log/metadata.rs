@@ -2,7 +2,12 @@
 
 use crate::json::{self, Event, Reader, Text};
 use crate::record::Timestamp;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+/// Bytes of a metadata file that are read.
+const LARGEST: u64 = 4 << 20;
 
 /// What a metadata file says of user and machine.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,7 +23,9 @@ impl Metadata {
     /// The metadata beside `log`; nothing if there is none, or if it cannot be read.
     pub(super) fn beside(log: &Path) -> Metadata {
         let file = log.parent().unwrap_or(Path::new("")).join("files").join("wandb-metadata.json");
-        let bytes = std::fs::read(file).unwrap_or_default();
+        let mut bytes = Vec::new();
+        // What is larger is none of the SDK's, and is read as far as that.
+        let _ = File::open(file).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
         Metadata::parse(&String::from_utf8_lossy(&bytes))
     }
 

@@ -7,7 +7,7 @@ use super::metadata::Metadata;
 use super::metrics::Metrics;
 use super::wire::Malformed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Damage, Receipt, Timestamp, Wanted};
+use crate::record::{Damage, Limits, Receipt, Timestamp, Wanted};
 use std::fs::File;
 use std::path::Path;
 
@@ -23,6 +23,13 @@ pub(super) const PEEKED: usize = 1_000;
 pub(super) struct Scratch {
     pub(super) buffers: Buffers,
     pub(super) fold: Fold,
+}
+
+impl Scratch {
+    /// Memory for reading within these limits.
+    pub(super) fn new(limits: Limits) -> Self {
+        Scratch { buffers: Buffers::new(limits), fold: Fold::new(limits) }
+    }
 }
 
 /// Counts the records that are missing in a file: those that damage took, or that the numbers tell of.

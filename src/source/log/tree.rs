@@ -3,6 +3,7 @@
 //! Nodes, names and values lie in three arenas and are found through one hash table, so that overwriting a value that is
 //! there already, which is nearly all that a long log does, costs a hash and a copy.
 
+use crate::record::Limits;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::{BuildHasher, Hasher};
 
@@ -13,6 +14,8 @@ pub(super) type Node = usize;
 pub(super) const ROOT: Node = 0;
 /// Names that are remembered by a glance; a power of two.
 const RECENT: usize = 256;
+/// Bytes that values may take for each that the document may have: room grows by powers of two, and what is outgrown stays.
+const LEFT: u64 = 4;
 /// No node.
 const NONE: Node = usize::MAX;
 
@@ -82,10 +85,30 @@ pub(super) struct Tree {
     recent: [Node; RECENT],
     /// JSON objects that were merged.
     objects: u32,
+    limits: Limits,
+    /// Takes what is too much; made when there is something.
+    spare: Option<Node>,
+    full: Option<Full>,
+}
+
+/// Why a tree is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// It would have more nodes than a document may have keys.
+    Keys,
+    /// Its values would take more bytes than a document may have.
+    Bytes,
 }
 
 impl Default for Tree {
     fn default() -> Self {
+        Tree::new(Limits::default())
+    }
+}
+
+impl Tree {
+    /// An empty tree that keeps these limits.
+    pub(super) fn new(limits: Limits) -> Self {
         let mut tree = Tree {
             nodes: Vec::new(),
             names: Vec::new(),
@@ -94,13 +117,19 @@ impl Default for Tree {
             hasher: DefaultHashBuilder::default(),
             recent: [ROOT; RECENT],
             objects: 0,
+            limits,
+            spare: None,
+            full: None,
         };
         tree.clear();
         tree
     }
-}
 
-impl Tree {
+    /// Whether something was too much; then the tree does not hold all that was set.
+    pub(super) fn full(&self) -> Option<Full> {
+        self.full
+    }
+
     /// Forgets everything but keeps the memory, unless that is much.
     pub(super) fn clear(&mut self) {
         const KEEP: usize = 4 << 20;
@@ -115,6 +144,7 @@ impl Tree {
         self.values.clear();
         self.index.clear();
         self.recent = [ROOT; RECENT];
+        (self.spare, self.full) = (None, None);
         self.nodes.push(Entry { state: State::Branch, ..Entry::new(ROOT, (0, 0)) });
     }
 
@@ -156,6 +186,9 @@ impl Tree {
 
     fn add(&mut self, hash: u64, parent: Node, name: &[u8]) -> Node {
         let node = self.nodes.len();
+        if node as u64 > self.limits.keys || self.names.len() as u64 > self.limits.value_bytes {
+            return self.spare();
+        }
         self.nodes.push(Entry::new(parent, (self.names.len(), name.len())));
         self.names.extend_from_slice(name);
         let Tree { nodes, names, index, hasher, .. } = self;
@@ -169,6 +202,17 @@ impl Tree {
         node
     }
 
+    /// A node for what is too much: it has no name and no place in the index.
+    #[cold]
+    fn spare(&mut self) -> Node {
+        let keys = self.nodes.len() as u64 > self.limits.keys;
+        self.full.get_or_insert(if keys { Full::Keys } else { Full::Bytes });
+        *self.spare.get_or_insert_with(|| {
+            self.nodes.push(Entry::new(ROOT, (0, 0)));
+            self.nodes.len() - 1
+        })
+    }
+
     /// Makes `node` a leaf with this value. A leaf above it, and everything below it, is thrown away.
     #[inline]
     pub(super) fn set(&mut self, node: Node, value: &[u8]) {
@@ -176,6 +220,10 @@ impl Tree {
             self.make_leaf(node);
         }
         let entry = &mut self.nodes[node];
+        if value.len() > entry.capacity && (self.values.len() + value.len()) as u64 / LEFT > self.limits.value_bytes {
+            self.full.get_or_insert(Full::Bytes);
+            return;
+        }
         entry.length = value.len();
         if value.len() > entry.capacity {
             // Powers of two, so that all that is left behind is less than what is in use.
@@ -247,6 +295,9 @@ impl Tree {
 
     /// Notes that the JSON object with this number names `node`; true if it did so before.
     pub(super) fn named_in(&mut self, node: Node, object: u32) -> bool {
+        if self.spare == Some(node) {
+            return false;
+        }
         std::mem::replace(&mut self.nodes[node].object, object) == object
     }
 

@@ -4,7 +4,7 @@ use super::discover::{id_of, is_in_place};
 use super::framing::Buffers;
 use super::reading::{Identity, Scratch, peek, read};
 use crate::error::Error;
-use crate::record::{Receipt, Run, Timestamp, Wanted};
+use crate::record::{Limits, Receipt, Run, Timestamp, Wanted};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,15 +20,23 @@ pub(super) struct Unit {
 
 /// Scratch memory, as much as there are threads at work.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<Vec<Scratch>>);
+pub(super) struct Pool {
+    idle: Mutex<Vec<Scratch>>,
+    limits: Limits,
+}
 
 impl Pool {
+    /// A pool for reading within these limits.
+    pub(super) fn new(limits: Limits) -> Self {
+        Pool { idle: Mutex::default(), limits }
+    }
+
     /// Lends scratch memory to `work`.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let lent = self.0.lock().ok().and_then(|mut all| all.pop());
-        let mut scratch = lent.unwrap_or_default();
+        let lent = self.idle.lock().ok().and_then(|mut all| all.pop());
+        let mut scratch = lent.unwrap_or_else(|| Scratch::new(self.limits));
         let result = work(&mut scratch);
-        if let Ok(mut all) = self.0.lock() {
+        if let Ok(mut all) = self.idle.lock() {
             all.push(scratch);
         }
         result
@@ -69,6 +77,8 @@ pub(super) struct Outcome {
     pub(super) receipt: Receipt,
     /// The first file that could not be read.
     pub(super) error: Option<Error>,
+    /// What the machine ran out of: open files, memory.
+    pub(super) exhausted: Option<Error>,
     /// Files that hold a run of another id than their unit's.
     pub(super) strays: Vec<PathBuf>,
     /// Ids of units that gave no run.
@@ -141,8 +151,13 @@ impl Unit {
 }
 
 impl Outcome {
-    /// Counts a file that could not be read, or not to its end.
+    /// Counts a file that could not be read, or not to its end. Where the machine is out of something, the file is not to blame: that
+    /// ends the load.
     pub(super) fn refuse(&mut self, file: &Path, error: Error) {
+        if self.exhausted.is_none() && error.is_exhaustion() {
+            self.exhausted = Some(error);
+            return;
+        }
         let place = error.place().offset.map(|offset| format!(" (at byte {offset})")).unwrap_or_default();
         self.receipt.refuse(file, format!("{}{place}", error.message()));
         self.error.get_or_insert(error);
@@ -155,6 +170,9 @@ impl Outcome {
         self.barren.extend(other.barren);
         if self.error.is_none() {
             self.error = other.error;
+        }
+        if self.exhausted.is_none() {
+            self.exhausted = other.exhausted;
         }
     }
 }

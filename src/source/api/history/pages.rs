@@ -15,6 +15,8 @@ const ROWS: usize = 16_000;
 const WINDOW: usize = 5_000;
 /// Bytes that an answer should have.
 const BYTES: usize = 8 << 20;
+/// How often windows are halved where an answer is too large: down to a single step.
+const HALVES: u32 = 13;
 /// More keys than this are not asked for one by one.
 const SPECS: usize = 40;
 /// Windows without a row, each wider than the one before, after which a history of unknown length is over.
@@ -253,7 +255,7 @@ impl Pages {
         let count = windows.len();
         let decode = move |body: &[u8]| Ok((rows(body, count, by_key)?, body.len()));
         let lighten = |_| {
-            let less = halved.load(Ordering::Relaxed) < 8 && windows.iter().any(|window| window.divisible);
+            let less = halved.load(Ordering::Relaxed) < HALVES && windows.iter().any(|window| window.divisible);
             halved.fetch_add(u32::from(less), Ordering::Relaxed);
             less
         };

@@ -5,10 +5,10 @@ use super::open::integer;
 use super::parquet::{Cell, Column};
 use super::{HistoryAsk, HistoryChunk, Keys, Steps};
 use crate::columns::Sparse;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::json::{self, JsonError, NonFinite};
-use crate::record::{Document, JsonFault, Receipt, Timestamp};
+use crate::record::{Document, JsonFault, Limits, OverLimit, Receipt, Timestamp};
 use std::borrow::Cow;
 
 /// What the summary's columns begin with, whose rules the names of metrics follow.
@@ -61,19 +61,37 @@ pub(super) struct Assembler<'k> {
     /// By [`NameId`].
     columns: Vec<Sparse>,
     others: Vec<String>,
+    limits: Limits,
+    /// There were more metrics than there may be: the error is the load's, not one file's.
+    pub(super) refused: bool,
 }
 
 impl<'k> Assembler<'k> {
-    pub(super) fn new(HistoryAsk { keys, steps, system, .. }: HistoryAsk<'k>) -> Self {
+    pub(super) fn new(HistoryAsk { keys, steps, system, .. }: HistoryAsk<'k>, limits: Limits) -> Self {
         let (asked, columns, others) = (Vec::new(), Vec::new(), Vec::new());
-        Assembler { keys, steps, system, flattener: Flattener::default(), asked, columns, others }
+        Assembler {
+            keys,
+            steps,
+            system,
+            flattener: Flattener::default(),
+            asked,
+            columns,
+            others,
+            limits,
+            refused: false,
+        }
+    }
+
+    /// True if there are more names than there may be.
+    fn is_full(&self) -> bool {
+        self.flattener.names() as u64 > self.limits.keys
     }
 
     /// Puts a chunk together. Of values for the same step and key, those of JSON rows win over exported ones: the server has them
     /// later. Of the exported ones those of the later row group win.
     ///
     /// # Errors
-    /// If an exported column is damaged.
+    /// If an exported column is damaged, or there are more metrics than there may be.
     pub(super) fn make(&mut self, mut job: Job) -> Result<Made> {
         let mut made = Made::default();
         self.columns.clear();
@@ -86,6 +104,12 @@ impl<'k> Assembler<'k> {
         if !simple {
             self.rowwise(&mut job, &mut made)?;
         }
+        if self.is_full() {
+            let ask = HistoryAsk { keys: self.keys, steps: self.steps, samples: None, system: self.system };
+            *self = Assembler { refused: true, ..Assembler::new(ask, self.limits) };
+            let error = Error::new(ErrorKind::Format, format!("more metrics than --max-keys {}", self.limits.keys));
+            return Err(error);
+        }
         let values = std::mem::take(&mut self.columns).into_iter().enumerate();
         let named = values.filter(|(_, values)| !is_empty(values)).map(|(at, mut values)| {
             values.shrink();
@@ -94,6 +118,7 @@ impl<'k> Assembler<'k> {
         made.chunk.columns = named.collect();
         made.chunk.columns.sort_by(|(a, _), (b, _)| a.cmp(b));
         made.others = std::mem::take(&mut self.others);
+        made.notes.over_limits.iter_mut().for_each(|over| over.run.clone_from(&job.path));
         made.notes.json_faults.iter_mut().for_each(|fault| fault.run.clone_from(&job.path));
         Ok(made)
     }
@@ -148,6 +173,14 @@ impl<'k> Assembler<'k> {
 
     /// Flattens a document into a row; how many values it gave.
     fn document(&mut self, text: String, row: usize, notes: &mut Receipt) -> usize {
+        if self.is_full() || json::more_keys_than(&text, self.limits.keys) {
+            notes.over_limit(OverLimit {
+                run: String::new(),
+                place: "a row of the history".to_owned(),
+                reason: self.limits.too_many_keys(),
+            });
+            return 0;
+        }
         let mut flattener = std::mem::take(&mut self.flattener);
         let mut values: Vec<(NameId, Owned)> = Vec::new();
         let read = flattener.document(Root::Summary, &Document::plain(text), |id, leaf| values.push((id, leaf.into())));

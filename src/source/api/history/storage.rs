@@ -8,7 +8,7 @@ use reqwest::{Response, StatusCode, Url};
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Requests for files under way, for each that may be under way to the server.
@@ -19,8 +19,8 @@ const RETRIES: u32 = 5;
 const RETRIES_OF_STRANGERS: u32 = 2;
 /// A file that comes whole although a part of it was asked for is taken if it is no larger than this.
 const SMALL: u64 = 1 << 20;
-/// A larger file is not taken whole.
-const LARGEST: u64 = 2 << 30;
+/// Bytes that must come while one attempt of a request may last; a host that is slower is given up.
+const SLOWEST: u64 = 64 << 10;
 
 /// The storage hosts.
 pub(super) struct Storage<'a> {
@@ -171,14 +171,37 @@ impl<'a> Storage<'a> {
             }
             (0, length.unwrap_or_default())
         };
-        if length.is_some_and(|length| length > LARGEST) {
-            let error =
-                Error::new(ErrorKind::Network, format!("{}: a file of {size} bytes, without ranges", place(url)));
-            return Err(Attempt::Trouble(Trouble::Failed(error)));
+        let limit = self.client.limits().file_bytes;
+        let (most, what) = match part {
+            Part::Of(range) if partial => (range.end - range.start, "more bytes than were asked for"),
+            Part::Tail(bytes) if partial => (*bytes, "more bytes than were asked for"),
+            _ => (limit, "a file without ranges, larger than --max-file-bytes"),
+        };
+        let too_much = || {
+            let what = if most > limit { "a part larger than --max-file-bytes" } else { what };
+            let error = Error::new(ErrorKind::Network, format!("{}: {what}", place(url)));
+            Attempt::Trouble(Trouble::Failed(error))
+        };
+        let most = most.min(limit);
+        if length.is_some_and(|length| length > most) {
+            return Err(too_much());
         }
         let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(64 << 20) as usize);
-        while let Some(chunk) = answer.chunk().await.map_err(|error| Self::transport(url, &error))? {
+        let mut drip = Drip::new(self.client.settings().attempt_timeout);
+        loop {
+            let chunk = match tokio::time::timeout(drip.left(), answer.chunk()).await {
+                Ok(chunk) => chunk.map_err(|error| Self::transport(url, &error))?,
+                Err(_) => {
+                    drip.note(url, 0)?;
+                    continue;
+                }
+            };
+            let Some(chunk) = chunk else { break };
+            drip.note(url, chunk.len())?;
             self.client.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            if (bytes.len() + chunk.len()) as u64 > most {
+                return Err(too_much());
+            }
             bytes.extend_from_slice(&chunk);
         }
         let size = if partial { size } else { bytes.len() as u64 };
@@ -230,6 +253,38 @@ impl<'a> Storage<'a> {
             Error::new(ErrorKind::Network, format!("no secure connections are possible here: {}", chain(&error)))
         })?;
         Ok(slot.get_or_init(|| http))
+    }
+}
+
+/// Watches how fast a body comes: a byte now and then keeps a connection busy for ever.
+struct Drip {
+    window: Duration,
+    since: Instant,
+    came: u64,
+}
+
+impl Drip {
+    fn new(window: Duration) -> Self {
+        Drip { window, since: Instant::now(), came: 0 }
+    }
+
+    /// How long the next piece may take.
+    fn left(&self) -> Duration {
+        self.window.saturating_sub(self.since.elapsed())
+    }
+
+    /// Takes note of a piece; an error if too little came for the length of the window.
+    fn note(&mut self, url: &Url, bytes: usize) -> Result<(), Attempt> {
+        self.came += bytes as u64;
+        if self.since.elapsed() < self.window {
+            return Ok(());
+        }
+        if self.came < SLOWEST {
+            let what = format!("less than {SLOWEST} bytes came in {:?}", self.window);
+            return Err(Attempt::Again(Error::new(ErrorKind::Network, format!("{}: {what}", place(url)))));
+        }
+        (self.since, self.came) = (Instant::now(), 0);
+        Ok(())
     }
 }
 
