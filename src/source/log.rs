@@ -10,6 +10,9 @@ mod discover;
 mod document;
 mod fold;
 mod framing;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/log.rs"]
+pub(crate) mod fuzz;
 #[cfg(feature = "frame")]
 pub(crate) mod history;
 mod items;

@@ -51,7 +51,10 @@ impl BaseUrl {
         if wandb && (host == "wandb.ai" || host == "app.wandb.ai" || host == "www.wandb.ai") {
             return Err(bad(&format!("names {host}, which is the web page")).hint("write https://api.wandb.ai"));
         }
-        let base = BaseUrl { text: url.as_str().trim_end_matches('/').to_owned(), url };
+        // Read again, so that two spellings of one server are equal.
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        let url = Url::parse(&text).unwrap_or(url);
+        let base = BaseUrl { text, url };
         let named = plain_http.iter().any(|name| *name == host || *name == base.netloc());
         if base.url.scheme() == "http" && !base.is_loopback() && (wandb || !named) {
             let hint = format!("write https://, or name the host: RUNFRAME_INSECURE_HTTP={}", base.netloc());

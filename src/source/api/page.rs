@@ -1,5 +1,9 @@
 //! One page of the run listing: bytes to records, in one pass.
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/pages.rs"]
+pub(crate) mod fuzz;
+
 use super::answer::{self, Complaint, Fault};
 use super::artifacts::List;
 use super::walk::Walk;
