@@ -1,12 +1,16 @@
 //! What fuzzing checks: one function for each kind of foreign bytes, which panics where an invariant breaks or a plain second
 //! reading disagrees. Built for tests and fuzzers only; see `docs/reliability.md`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 pub(crate) mod flatten;
+#[cfg(all(test, feature = "frame"))]
+mod every_byte;
 #[cfg(test)]
 mod mutate;
 #[cfg(test)]
 mod smoke;
+#[cfg(feature = "frame")]
+mod parquet;
 pub(crate) mod tree;
 
 /// A kind of foreign bytes, and what is checked of them.
@@ -23,6 +27,10 @@ pub const TARGETS: &[Target] = &[
     ("settings", crate::source::api::fuzz_settings::settings),
     #[cfg(feature = "api")]
     ("pages", crate::source::api::fuzz_pages::target),
+    #[cfg(all(feature = "api", feature = "frame"))]
+    ("history", crate::source::api::history::fuzz::target),
+    #[cfg(feature = "frame")]
+    ("parquet", parquet::target),
 ];
 
 /// Checks `data` as a target does.

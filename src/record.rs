@@ -1,6 +1,8 @@
 //! A run, an artifact version and a user as every source gives them, what of them is wanted, and the receipt of a load.
 
 mod receipt;
+#[cfg(feature = "frame")]
+pub(crate) mod seal;
 mod time;
 
 pub use receipt::{Damage, JsonFault, Receipt, Refused, Served, Shard};

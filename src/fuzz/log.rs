@@ -1,4 +1,5 @@
 //! Logs: the framing against a walk over one chunk at a time, and records against protobuf read as its specification says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::fold::Fold;
 use super::framing::{BLOCK, Buffers, End, FIRST, FULL, Frame, Frames, HEAD, LAST, MAGIC, Start};

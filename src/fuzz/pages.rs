@@ -1,4 +1,5 @@
 //! GraphQL's pages of runs, against the same page read from a tree.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{Fault, Listed, Page};
 use crate::fuzz::tree::{Parsed, Tree, parse};

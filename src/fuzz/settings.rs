@@ -1,4 +1,5 @@
 //! netrc, W&B's settings files and environment variables: no text panics, no error quotes a secret, what is written is found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::super::netrc::{Found, look_up};
 use super::{Settings, Surroundings, default_section};
@@ -50,12 +51,13 @@ pub(crate) fn settings(data: &[u8]) {
     let env = text.lines().filter_map(pair).collect();
     let here = Surroundings { env, home: None, cwd: "/runframe-fuzz-nowhere".into() };
     let key = here.env.get("WANDB_API_KEY").cloned().filter(|key| key.len() >= 12);
-    let others: Vec<&String> = here.env.iter().filter(|(name, _)| *name != "WANDB_API_KEY").map(|(_, value)| value).collect();
+    let others = here.env.iter().filter(|(name, _)| *name != "WANDB_API_KEY");
+    let others: Vec<&String> = others.flat_map(|(name, value)| [name, value]).collect();
     let shown = match Settings::find_in(&here) {
         Ok(settings) => format!("{settings:?}"),
         Err(error) => format!("{error} {error:?}"),
     } + &format!("{here:?}");
-    // A key that is also the value of another variable is no secret.
+    // A key that is also the name or value of another variable is no secret.
     let secret = key.filter(|key| !others.iter().any(|other| other.contains(key.trim())));
     assert!(secret.is_none_or(|key| key.trim().len() < 12 || !shown.contains(key.trim())), "{shown}");
 }

@@ -14,7 +14,7 @@ pub(crate) fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Replays and changes, so many times. `RUNFRAME_FUZZ_SECONDS` goes on for longer, from another beginning each time.
+/// Replays and changes, so many times.
 fn run(target: &str, changes: usize) {
     let (_, check) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
     let corpus = corpus(target);
@@ -27,6 +27,24 @@ fn run(target: &str, changes: usize) {
     for number in 0..changes {
         guarded(check, &mutated(&mut rng, &inputs), &format!("change {number}"));
     }
+}
+
+/// For as long as `RUNFRAME_FUZZ_SECONDS` says, the target that `RUNFRAME_FUZZ` names, from another beginning each time.
+#[test]
+#[ignore = "tests/fuzz/run runs it"]
+fn for_long() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let (target, seconds) = (variable("RUNFRAME_FUZZ"), variable("RUNFRAME_FUZZ_SECONDS").parse().unwrap());
+    let (_, check) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
+    let inputs: Vec<Vec<u8>> = corpus(&target).into_iter().map(|(_, input)| input).collect();
+    let began = std::time::Instant::now();
+    let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let (mut rng, mut tried) = (Rng(seed), 0u64);
+    while began.elapsed() < std::time::Duration::from_secs(seconds) {
+        guarded(check, &mutated(&mut rng, &inputs), &format!("change {tried} of seed {seed}"));
+        tried += 1;
+    }
+    eprintln!("{target}: {tried} inputs in {seconds} seconds, seed {seed}");
 }
 
 /// Says which input it was.
@@ -54,4 +72,8 @@ smoke! {
     settings: 10_000;
     #[cfg(feature = "api")]
     pages: 4_000;
+    #[cfg(all(feature = "api", feature = "frame"))]
+    history: 4_000;
+    #[cfg(feature = "frame")]
+    parquet: 300;
 }

@@ -216,6 +216,9 @@ fn size(run: &Run) -> usize {
     [&run.config, &run.summary].into_iter().flatten().map(|document| document.text.len()).sum()
 }
 
+#[cfg(all(test, feature = "frame"))]
+#[path = "log/every_byte_tests.rs"]
+mod every_byte_tests;
 #[cfg(test)]
 #[path = "log/sdk_tests.rs"]
 mod sdk_tests;

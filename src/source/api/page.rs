@@ -4,7 +4,7 @@
 #[path = "../../fuzz/pages.rs"]
 pub(crate) mod fuzz;
 
-use super::answer::{self, Complaint, Fault};
+use super::answer::{self, Fault};
 use super::artifacts::List;
 use super::walk::Walk;
 use crate::json::{Event, JsonError};
@@ -72,9 +72,7 @@ impl Page {
         page.bad_times += walk.bad_times;
         page.repaired += walk.repaired;
         if refused {
-            let found = answer::complaints_of(body);
-            let unsaid = || vec![Complaint { message: "errors without a message".to_owned(), ..Complaint::default() }];
-            return Err(Fault::Refused(if found.is_empty() { unsaid() } else { found }));
+            return Err(answer::refusal(body));
         }
         if data { Ok(page) } else { Err(Fault::Malformed("no data in it".to_owned())) }
     }
