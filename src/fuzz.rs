@@ -2,15 +2,17 @@
 //! reading disagrees. Built for tests and fuzzers only; see `docs/reliability.md`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
-pub(crate) mod flatten;
 #[cfg(all(test, feature = "frame"))]
 mod every_byte;
+pub(crate) mod flatten;
 #[cfg(test)]
 mod mutate;
-#[cfg(test)]
-mod smoke;
 #[cfg(feature = "frame")]
 mod parquet;
+#[cfg(feature = "frame")]
+pub(crate) mod rows;
+#[cfg(test)]
+mod smoke;
 pub(crate) mod tree;
 
 /// A kind of foreign bytes, and what is checked of them.
@@ -29,6 +31,8 @@ pub const TARGETS: &[Target] = &[
     ("pages", crate::source::api::fuzz_pages::target),
     #[cfg(all(feature = "api", feature = "frame"))]
     ("history", crate::source::api::history::fuzz::target),
+    #[cfg(feature = "frame")]
+    ("expressions", crate::expr::fuzz::target),
     #[cfg(feature = "frame")]
     ("parquet", parquet::target),
 ];

@@ -27,7 +27,7 @@ mod words;
 use super::{Context, Needs, expected, fault, fault_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{Direction, RunVerbs};
-use check::{Known, nulls_last};
+use check::{Known, double_quotes, nulls_last};
 use polars::prelude::{DataFrame, Expr, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef, col};
 use polars::sql::SQLContext;
 use sqlparser::ast::Statement as Tree;
@@ -175,6 +175,7 @@ impl Statement {
         let added: Vec<&str> = computed.iter().map(|computed| computed.name.as_str()).collect();
         Known::of(&tree, &schema, &added).check(&tree, &self.text)?;
         nulls_last(&mut tree, &added);
+        double_quotes(&mut tree);
         let mut context = SQLContext::new();
         for (table, (frame, _)) in bound {
             let own = computed.iter().filter(|computed| computed.table == table.name());

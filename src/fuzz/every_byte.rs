@@ -41,7 +41,10 @@ fn every_byte_of_a_stored_table_is_sealed() {
                     Ok(answers) => {
                         assert!(answers.are_of(&good), "{name}: byte {at} ^ {flip:#x}");
                         // Only its mark makes a file ours; the rest of it is still right.
-                        assert!(at < start || at >= end - 8, "{name}: byte {at} ^ {flip:#x} of the footer is not missed");
+                        assert!(
+                            at < start || at >= end - 8,
+                            "{name}: byte {at} ^ {flip:#x} of the footer is not missed"
+                        );
                         told += usize::from(answers != good);
                     }
                     Err(_) => told += 1,
@@ -87,7 +90,9 @@ fn swapped_parts_of_a_stored_table_are_told() {
             let mut bad = bytes.clone();
             let (first, second) = bad.split_at_mut(b * 256);
             first[a * 256..(a + 1) * 256].swap_with_slice(&mut second[..256]);
-            if bad != bytes && let Ok(answers) = Answers::of(&bad) {
+            if bad != bytes
+                && let Ok(answers) = Answers::of(&bad)
+            {
                 assert!(answers.are_of(&good), "{name}: {a} for {b}");
             }
         }
@@ -110,7 +115,11 @@ fn write_the_kept_tables() {
         tags: Some(vec!["good".into()]),
         config: Some(Document::plain(format!(r#"{{"lr":0.{number},"opt":"adam","n":{number}}}"#))),
         summary: Some(Document::plain(format!(r#"{{"loss":{number}.5,"ok":true,"list":[1,{number}]}}"#))),
-        logged_artifacts: Some(vec![ArtifactVersion { name: "net".into(), version: Some(number), ..ArtifactVersion::default() }]),
+        logged_artifacts: Some(vec![ArtifactVersion {
+            name: "net".into(),
+            version: Some(number),
+            ..ArtifactVersion::default()
+        }]),
         used_artifacts: Some(vec![]),
         ..Run::default()
     };

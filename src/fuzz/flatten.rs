@@ -179,7 +179,9 @@ fn list(items: &[Tree], root: Root) -> Option<List> {
     // In a summary, where some texts are numbers and others are not, none of them is.
     let spelled = leaves.iter().zip(items).filter(|(l, i)| matches!((l, i), (Leaf::Float(_), Tree::Text(_)))).count();
     if spelled > 0 && spelled < texts && numbers == 0 && bools == 0 {
-        return Some(List::Strs(items.iter().map(|i| if let Tree::Text(t) = i { Some(t.value.clone()) } else { None }).collect()));
+        return Some(List::Strs(
+            items.iter().map(|i| if let Tree::Text(t) = i { Some(t.value.clone()) } else { None }).collect(),
+        ));
     }
     let all = |of: fn(&Leaf<'_>) -> bool| leaves.iter().all(|leaf| *leaf == Leaf::Null || of(leaf));
     if nulls == items.len() {
@@ -190,8 +192,9 @@ fn list(items: &[Tree], root: Root) -> Option<List> {
         Some(List::Strs(leaves.iter().map(|l| if let Leaf::Str(v) = l { Some(v.to_string()) } else { None }).collect()))
     } else if all(|leaf| matches!(leaf, Leaf::Int(_))) {
         Some(List::Ints(leaves.iter().map(|l| if let Leaf::Int(v) = l { Some(*v) } else { None }).collect()))
-    } else if all(|leaf| matches!(leaf, Leaf::Float(_)) || matches!(leaf, Leaf::Int(v) if v.unsigned_abs() <= EXACT as u64))
-    {
+    } else if all(|leaf| {
+        matches!(leaf, Leaf::Float(_)) || matches!(leaf, Leaf::Int(v) if v.unsigned_abs() <= EXACT as u64)
+    }) {
         let float = |leaf: &Leaf<'_>| match leaf {
             Leaf::Int(value) => Some(*value as f64),
             Leaf::Float(value) => Some(*value),

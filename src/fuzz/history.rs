@@ -26,7 +26,8 @@ pub(crate) fn target(data: &[u8]) {
         Parsed::Json(_) | Parsed::Deep => return,
         Parsed::Not => return assert!(matches!((read, runs), (Err(Fault::Malformed(_)), Err(Fault::Malformed(_))))),
     };
-    let refused = !matches!(tree.get("errors"), None | Some(Tree::Null)) && tree.get("errors") != Some(&Tree::List(Vec::new()));
+    let refused =
+        !matches!(tree.get("errors"), None | Some(Tree::Null)) && tree.get("errors") != Some(&Tree::List(Vec::new()));
     match &runs {
         Err(Fault::Refused(told)) => assert!(refused && !told.is_empty(), "{text}"),
         Err(Fault::Malformed(_)) => {
@@ -38,7 +39,8 @@ pub(crate) fn target(data: &[u8]) {
             assert_eq!(runs.is_some(), matches!(project, Some(Tree::Object(_))));
             for (at, run) in runs.iter().flatten().enumerate() {
                 // `r_00` is `r_0` to nobody who asked.
-                let there = project.and_then(|project| project.get(&format!("r_{at}"))).filter(|run| **run != Tree::Null);
+                let there =
+                    project.and_then(|project| project.get(&format!("r_{at}"))).filter(|run| **run != Tree::Null);
                 assert!(there.is_none() || run.is_some(), "{text}");
             }
         }

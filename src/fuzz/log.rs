@@ -156,7 +156,8 @@ pub(crate) fn records(data: &[u8]) {
     }
     if let Some(run) = run {
         // The years that every reader of Arrow takes.
-        let sane = |time: Option<Timestamp>| time.is_none_or(|t| Timestamp::from_float(t.micros() as f64 / 1e6).is_some());
+        let sane =
+            |time: Option<Timestamp>| time.is_none_or(|t| Timestamp::from_float(t.micros() as f64 / 1e6).is_some());
         assert!(sane(run.created_at) && sane(run.heartbeat_at), "{:?} {:?}", run.created_at, run.heartbeat_at);
         assert!(run.history_rows.is_some_and(|rows| rows >= 0));
         assert!(run.compute_seconds.is_none_or(|seconds| seconds >= 0.0));
@@ -182,7 +183,8 @@ fn history(body: &[u8]) {
             Fields::new(item).enumerate().filter(|(_, f)| matches!(f, Ok((1 | 2, _)))).map(|(at, _)| at).collect();
         keys == [0] && matches!(item, [0x0a | 0x12, 0..0x80, ..])
     };
-    let items = Fields::new(body).filter_map(|field| if let Ok((1, Value::Bytes(item))) = field { Some(item) } else { None });
+    let items =
+        Fields::new(body).filter_map(|field| if let Ok((1, Value::Bytes(item))) = field { Some(item) } else { None });
     if walked.is_err() || !items.into_iter().all(plain) {
         return;
     }

@@ -1,9 +1,9 @@
 //! GraphQL's pages of runs, against the same page read from a tree.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::super::answer::{complaints_of, data, joined, unknown_fields};
 use super::{Fault, Listed, Page};
 use crate::fuzz::tree::{Parsed, Tree, parse};
-use super::super::answer::{complaints_of, data, joined, unknown_fields};
 
 /// The bytes are the body of an answer.
 pub(crate) fn target(body: &[u8]) {

@@ -46,7 +46,8 @@ impl Answers {
             (Ok(a), Ok(b)) => a.schema() == b.schema() && a.equals_missing(b),
             (a, _) => a.is_err(),
         };
-        self.few.len() == good.few.len() && [(&self.all, &good.all)].into_iter().chain(self.few.iter().zip(&good.few)).all(same)
+        self.few.len() == good.few.len()
+            && [(&self.all, &good.all)].into_iter().chain(self.few.iter().zip(&good.few)).all(same)
     }
 }
 

@@ -1,9 +1,9 @@
 //! netrc, W&B's settings files and environment variables: no text panics, no error quotes a secret, what is written is found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::super::base_url::BaseUrl;
 use super::super::netrc::{Found, look_up};
 use super::{Settings, Surroundings, default_section};
-use super::super::base_url::BaseUrl;
 
 /// The bytes are a netrc file.
 pub(crate) fn netrc(data: &[u8]) {
@@ -28,7 +28,12 @@ fn told(error: &str, lines: usize) {
     let line = error.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
     let (line, what) = line.expect("a message without its line");
     assert!(line.parse::<usize>().is_ok_and(|line| line <= lines + 1), "{error} of {lines}");
-    let known = ["a word is missing after this keyword", "this belongs to no machine", "unknown keyword", "a quote is not closed"];
+    let known = [
+        "a word is missing after this keyword",
+        "this belongs to no machine",
+        "unknown keyword",
+        "a quote is not closed",
+    ];
     assert!(known.contains(&what), "{error}");
 }
 

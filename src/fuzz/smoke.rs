@@ -8,7 +8,8 @@ use std::path::PathBuf;
 pub(crate) fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
     let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let file = |path: PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap());
+    let file =
+        |path: PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap());
     let mut files: Vec<_> = files.map(|entry| file(entry.unwrap().path())).collect();
     files.sort();
     files
@@ -74,6 +75,8 @@ smoke! {
     pages: 4_000;
     #[cfg(all(feature = "api", feature = "frame"))]
     history: 4_000;
+    #[cfg(feature = "frame")]
+    expressions: 1_500;
     #[cfg(feature = "frame")]
     parquet: 300;
 }

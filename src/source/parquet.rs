@@ -146,9 +146,7 @@ impl StoredTable {
     /// As [`StoredTable::read`], and if the predicate fails.
     pub fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
         // Two layers: what is wrong with the file, and what is wrong with the predicate.
-        let picks = self.with_bytes(|bytes| {
-            groups::matching(&self.groups(bytes), predicate)
-        })?;
+        let picks = self.with_bytes(|bytes| groups::matching(&self.groups(bytes), predicate))?;
         self.read_picked(columns, &picks?)
     }
 

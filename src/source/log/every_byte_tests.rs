@@ -47,13 +47,13 @@ fn some_of<T: PartialEq>(these: &[T], good: &[T]) -> bool {
 }
 
 #[test]
-fn each_bit_of_a_log_is_in_the_damage_that_is_told() {
+fn each_byte_of_a_log_is_in_the_damage_that_is_told() {
     for name in LOGS {
         let whole = log(name);
         let (good, none, _) = read(&whole);
         assert!(none.is_empty() && good.len() > 10, "{name}");
         for at in 7..whole.len() {
-            for flip in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
+            for flip in [0x01, 0x90] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
                 let (records, damages, end) = read(&bytes);
@@ -90,8 +90,12 @@ fn load(name: &str, bytes: &[u8]) -> Option<Loaded> {
     let source = LogSource::open(std::slice::from_ref(&file)).unwrap();
     let of_rows = source.rows(Rows::History, None, &begin, &Progress::default()).unwrap();
     let told = [&receipt, &of_rows].map(|receipt| {
-
-        assert!(receipt.damages.iter().all(|damage| damage.file == file && damage.offset + damage.bytes <= bytes.len() as u64));
+        assert!(
+            receipt
+                .damages
+                .iter()
+                .all(|damage| damage.file == file && damage.offset + damage.bytes <= bytes.len() as u64)
+        );
         receipt.lost_records + receipt.cut_records + receipt.refused_files + receipt.empty_files > 0
     });
     Some(Loaded { runs, rows: taken.into_inner().unwrap(), told })
@@ -125,7 +129,9 @@ fn each_byte_of_a_log_changes_nothing_untold() {
         let whole = log(name);
         let good = load(name, &whole).unwrap();
         assert!(good.runs.len() == 1 && !good.rows.is_empty() && good.told == [false; 2], "{name}");
-        for at in 0..whole.len() {
+        // Of the smaller log every byte, of the other one every third.
+        let step = if whole.len() < 4_000 { 1 } else { 3 };
+        for at in (0..whole.len()).step_by(step) {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x41;
             let Some(found) = load(name, &bytes) else {
@@ -185,7 +191,10 @@ fn blocks_in_each_others_place_are_told() {
     let rows: Vec<Vec<u8>> = (0..60i64)
         .map(|step| {
             let text = format!("\"{}\"", ["c", "d", "f", "g"][step as usize % 4].repeat(700 + 37 * step as usize));
-            super::writer::history(&[super::writer::nested(&["_step"], &step.to_string()), super::writer::nested(&["t"], &text)])
+            super::writer::history(&[
+                super::writer::nested(&["_step"], &step.to_string()),
+                super::writer::nested(&["t"], &text),
+            ])
         })
         .collect();
     let records = [vec![super::writer::run("b1", 1_000, &[])], rows].concat();

@@ -66,7 +66,10 @@ pub(super) fn check_groups(footer: &FileMetadata, length: u64) -> Result<(), Str
                 return Err(format!("column {} has {values} values in a group of {} rows", name(), group.num_rows()));
             }
             if values > most {
-                return Err(format!("column {} announces {values} values; the limit is {most} in {length} bytes", name()));
+                return Err(format!(
+                    "column {} announces {values} values; the limit is {most} in {length} bytes",
+                    name()
+                ));
             }
         }
     }
@@ -131,7 +134,8 @@ impl Page {
             return Err("a page has a size that is none".to_owned());
         }
         let compressed = usize::try_from(self.compressed).ok().filter(|bytes| *bytes <= left);
-        let compressed = compressed.ok_or_else(|| format!("a page of {} bytes goes beyond its column", self.compressed))?;
+        let compressed =
+            compressed.ok_or_else(|| format!("a page of {} bytes goes beyond its column", self.compressed))?;
         if self.size as u64 > (compressed as u64 + 16).saturating_mul(SWELLING) {
             return Err(format!("a page announces {} bytes, which {compressed} cannot hold", self.size));
         }

@@ -146,7 +146,8 @@ impl Groups<'_> {
             polars_ensure!(start <= end && end <= bytes.len(), ComputeError: "column {} lies behind the end", field.name);
             sound(self.seal, self.bytes, range)?;
             let chunk = bytes.clone().sliced(start..end);
-            footer::check_pages(leaf, &chunk).map_err(|what| polars_err!(ComputeError: "column {}: {what}", field.name))?;
+            footer::check_pages(leaf, &chunk)
+                .map_err(|what| polars_err!(ComputeError: "column {}: {what}", field.name))?;
             parts.push((leaf, chunk));
         }
         let sparse = if field.dtype.is_nested() { SPARSE_NESTED } else { SPARSE };

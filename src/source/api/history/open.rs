@@ -201,7 +201,11 @@ mod tests {
 
     #[test]
     fn errors_are_a_refusal_with_a_reason() {
-        for (errors, reason) in [(r#"[{"message":"no"}]"#, "no"), (r#"[{"mess\ud800age":"no"}]"#, "errors without a message"), ("\"x\"", "errors without a message")] {
+        for (errors, reason) in [
+            (r#"[{"message":"no"}]"#, "no"),
+            (r#"[{"mess\ud800age":"no"}]"#, "errors without a message"),
+            ("\"x\"", "errors without a message"),
+        ] {
             let body = format!(r#"{{"errors":{errors},"data":{{"project":null}}}}"#);
             let Err(Fault::Refused(told)) = each_run(body.as_bytes(), 1) else { panic!("{body}") };
             assert_eq!(answer::joined(&told), reason);
