@@ -2,6 +2,8 @@
 //! reading disagrees. Built for tests and fuzzers only; see `docs/reliability.md`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+#[cfg(feature = "frame")]
+pub(crate) mod conditions;
 #[cfg(all(test, feature = "frame"))]
 mod every_byte;
 pub(crate) mod flatten;

@@ -4,7 +4,8 @@
 
 use super::names::Names;
 use super::{parse_filter, tree_of, value_of};
-use crate::fuzz::rows::{Node, Source, generate, table, truth};
+use crate::fuzz::conditions::{Node, Source, generate};
+use crate::fuzz::rows::{table, truth};
 use crate::record::Timestamp;
 use polars::prelude::*;
 

@@ -274,3 +274,75 @@ impl Thrift<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field of the schema: a list of groups, each with so many children.
+    fn schema(children: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x29, 0xfc, children.len() as u8];
+        // Field 5, an i32, in zigzag; then the end of the structure.
+        children.iter().for_each(|count| bytes.extend([0x55, count * 2, 0]));
+        bytes.push(0);
+        bytes
+    }
+
+    #[test]
+    fn what_a_footer_announces_is_bounded() {
+        assert_eq!(check(&[0]), Ok(()));
+        assert_eq!(check(&schema(&[2, 0, 1, 0])), Ok(()));
+        let cases: [(&[u8], &str); 6] = [
+            (&[], "it ends inside of its metadata"),
+            // A list of 2^31 - 1 structures in field 4.
+            (
+                &[0x49, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0],
+                "a list in its metadata announces 2147483647 elements, and 1 bytes are left",
+            ),
+            (&[0x18, 0x7f, b'a'], "a text in its metadata announces 127 bytes, and 1 are left"),
+            (&[0x15, 0x80], "it ends inside of its metadata"),
+            (&[0x1d, 0], "its metadata holds a value of type 13, which there is not"),
+            (
+                &[0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                "a number in its metadata has no end",
+            ),
+        ];
+        for (bytes, message) in cases {
+            assert_eq!(check(bytes), Err(message.to_owned()), "{bytes:x?}");
+        }
+        // Structures in structures, and lists in lists.
+        for deep in [vec![0x1c; 1_000_000], vec![0x19; 1_000_000]] {
+            let error = check(&deep).unwrap_err();
+            assert!(error.starts_with("its metadata is nested more than 32") || error.starts_with("a list"), "{error}");
+        }
+        let lists = [&[0x19][..], &[0x19; 100], &[0x10, 0]].concat();
+        assert_eq!(check(&lists).unwrap_err(), "its metadata is nested more than 32 levels deep");
+    }
+
+    #[test]
+    fn schemas_are_trees_of_their_own_size() {
+        assert_eq!(check(&schema(&[1; 90])), Ok(()));
+        assert_eq!(check(&schema(&[1; 110])).unwrap_err(), "its schema is nested more than 100 levels deep");
+        assert_eq!(check(&schema(&[1, 9, 0])).unwrap_err(), "its schema says that a group has 9 children");
+        // Many groups side by side are no depth.
+        let wide: Vec<u8> = [vec![60], [1, 0].repeat(60)].concat();
+        assert_eq!(check(&schema(&wide)), Ok(()));
+    }
+
+    #[test]
+    fn pages_hold_what_they_announce() {
+        let page = |size, compressed, values| Page { size, compressed, values, ..Page::default() };
+        assert_eq!(page(100, 20, 5).check(20), Ok(20));
+        assert_eq!(page(32_768 * 100, 400, 1).check(400), Ok(400));
+        for (page, message) in [
+            (page(100, 21, 5), "a page of 21 bytes goes beyond its column"),
+            (page(i64::from(i32::MAX), 20, 5), "a page announces 2147483647 bytes, which 20 cannot hold"),
+            (page(-1, 20, 5), "a page has a size that is none"),
+            (page(1 << 40, 20, 5), "a page has a size that is none"),
+            (Page { dictionary: 101, ..page(100, 20, 0) }, "a dictionary announces 101 values in 100 bytes"),
+            (Page { levels: [20, 1], ..page(100, 20, 0) }, "the levels of a page are longer than the page"),
+        ] {
+            assert_eq!(page.check(20), Err(message.to_owned()));
+        }
+    }
+}
