@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.
 const POLARS_TOO: &[&str] = &[
     "source/parquet.rs",
+    "source/parquet/footer.rs",
     "source/parquet/groups.rs",
     "source/parquet/narrow.rs",
     "source/parquet/skip.rs",
