@@ -125,6 +125,7 @@ mod tests {
     fn urls_are_normalised() {
         let parse = |text| BaseUrl::parse(text, &[]).unwrap();
         assert_eq!(parse(" https://api.wandb.ai// ").as_str(), "https://api.wandb.ai");
+        assert_eq!(parse("http://127.0.0.1/a/\u{15}"), parse("http://127.0.0.1/a"));
         assert_eq!(parse("https://corp.example/wandb/").graphql(), "https://corp.example/wandb/graphql");
         assert_eq!(parse("https://forge.coreweave.com/api/wandb").as_str(), "https://api.forge.coreweave.com");
         assert_eq!(parse("https://forge.coreweave.com/api/wandb").counterpart(), Some("api.wandb.ai"));
