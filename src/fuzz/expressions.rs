@@ -41,17 +41,18 @@ fn printed_and_parsed(text: &str) {
     if text.contains("''''") || text.contains("\\'") || text.contains("\"\"\"") {
         return;
     }
+    // What is refused has no print that means the same: a field of a number looks like another number.
+    let first = match value_of(text, 0, &names) {
+        Ok(first) => first,
+        Err(error) => {
+            return assert!(error.place().offset.is_none_or(|at| at as usize <= text.len()), "{text:?}: {error}");
+        }
+    };
     let printed = tree.to_string();
     let again = tree_of(&printed, 0, &names);
     assert!(again.as_ref().is_ok_and(|again| *again == tree), "{text:?} is printed as {printed:?}: {again:?}");
-    let (first, second) = (value_of(text, 0, &names), value_of(&printed, 0, &names));
-    match (first, second) {
-        (Ok(first), Ok(second)) => assert_eq!(first.dtype, second.dtype, "{text:?} is printed as {printed:?}"),
-        (Err(error), Err(_)) => {
-            assert!(error.place().offset.is_none_or(|at| at as usize <= text.len()), "{text:?}: {error}");
-        }
-        (first, second) => panic!("{text:?}: {first:?}, and printed as {printed:?}: {second:?}"),
-    }
+    let second = value_of(&printed, 0, &names);
+    assert!(second.is_ok_and(|second| second.dtype == first.dtype), "{text:?} is printed as {printed:?}");
 }
 
 /// A generated condition keeps the rows that it should.
