@@ -42,6 +42,9 @@ mod compare;
 mod context;
 mod exact;
 mod functions;
+#[cfg(any(test, fuzzing))]
+#[path = "fuzz/expressions.rs"]
+pub(crate) mod fuzz;
 mod group;
 mod lexer;
 mod literals;

@@ -249,7 +249,8 @@ impl<'a> Walk<'a, '_> {
         let leaf = match event {
             Event::BeginObject => {
                 let start = self.reader.offset() - 1;
-                if self.paths.explodes(node) {
+                // A wrapper is no level of its own: it is taken off below any key.
+                if wrapper == Wrapper::Perhaps || self.paths.explodes(node) {
                     self.begin_object(node, start, wrapper);
                     return Ok(());
                 }

@@ -46,6 +46,8 @@ pub mod expr;
 mod flatten;
 #[cfg(feature = "frame")]
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(feature = "frame")]
 pub mod history;
 mod json;

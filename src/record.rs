@@ -3,6 +3,8 @@
 mod history;
 mod limits;
 mod receipt;
+#[cfg(feature = "frame")]
+pub(crate) mod seal;
 mod time;
 
 pub use history::HistoryNeeds;

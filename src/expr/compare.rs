@@ -157,17 +157,27 @@ pub(super) fn guarded(left: Value, sign: Sign, right: Value) -> Expr {
         _ => value.is_float(),
     };
     let (left_nan, right_nan) = (nan(&left), nan(&right));
+    let fixed = [left.constant.is_some(), right.constant.is_some()];
     let (a, b) = (left.expr, right.expr);
-    let not_nan = |plain: Expr, guard: bool, side: Expr| if guard { plain.and(side.is_not_nan()) } else { plain };
+    // Beside null it is null, NaN or not; a constant is none.
+    let not_nan = |plain: Expr, side: &Expr, other: &Expr, fixed: bool| match fixed {
+        true => plain.and(side.clone().is_not_nan()),
+        false => plain.and(side.clone().is_not_nan().or(other.clone().is_null())),
+    };
+    let left_not_nan = |plain: Expr, guard: bool| if guard { not_nan(plain, &a, &b, fixed[1]) } else { plain };
+    let right_not_nan = |plain: Expr, guard: bool| if guard { not_nan(plain, &b, &a, fixed[0]) } else { plain };
+    let (left, right) = (a.clone(), b.clone());
     match sign {
-        Sign::Eq => not_nan(a.clone().eq(b), left_nan && right_nan, a),
-        Sign::NotEq if left_nan && right_nan => a.clone().neq(b).or(a.is_nan()),
-        Sign::NotEq => a.neq(b),
-        Sign::Gt => not_nan(a.clone().gt(b), left_nan, a),
-        Sign::GtEq => not_nan(a.clone().gt_eq(b), left_nan, a),
-        Sign::Lt => not_nan(a.lt(b.clone()), right_nan, b),
-        Sign::LtEq => not_nan(a.lt_eq(b.clone()), right_nan, b),
-        Sign::Same => a.eq_missing(b),
+        Sign::Eq => left_not_nan(left.eq(right), left_nan && right_nan),
+        Sign::NotEq if left_nan && right_nan => {
+            left.clone().neq(right.clone()).or(left.is_nan().and(right.is_not_null()))
+        }
+        Sign::NotEq => left.neq(right),
+        Sign::Gt => left_not_nan(left.gt(right), left_nan),
+        Sign::GtEq => left_not_nan(left.gt_eq(right), left_nan),
+        Sign::Lt => right_not_nan(left.lt(right), right_nan),
+        Sign::LtEq => right_not_nan(left.lt_eq(right), right_nan),
+        Sign::Same => left.eq_missing(right),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ops::history::{OWN, kinds_are_sure};
 use crate::ops::{Direction, RunVerbs};
 use crate::record::HistoryNeeds;
-use check::{Known, nulls_last};
+use check::{Known, double_quotes, nulls_last};
 use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, PlSmallStr, PolarsError, Schema, SchemaRef, col};
 use polars::sql::SQLContext;
 use sqlparser::ast::Statement as Tree;
@@ -253,6 +253,7 @@ impl Statement {
         let added: Vec<&str> = computed.iter().map(|computed| computed.name.as_str()).collect();
         Known::of(&tree, &schema, &added).check(&tree, &self.text)?;
         nulls_last(&mut tree, &added);
+        double_quotes(&mut tree);
         let mut context = SQLContext::new();
         for (table, (frame, _)) in bound {
             let own = computed.iter().filter(|computed| computed.table == table.name());

@@ -106,7 +106,8 @@ impl Value {
         let (expr, dtype) = match &constant {
             Const::Null => (lit(NULL), DataType::Null),
             Const::Bool(value) => (lit(*value), DataType::Boolean),
-            Const::Int(value) => (lit(*value), DataType::Int64),
+            // Polars would make an Int32 of a literal without a type beside nothing but literals.
+            Const::Int(value) => (scalar(DataType::Int64, AnyValue::Int64(*value)), DataType::Int64),
             Const::Float(value) => (lit(*value), DataType::Float64),
             Const::Digits(value) => (lit(value.parse().unwrap_or(f64::NAN)), DataType::Float64),
             Const::Text(value) => (lit(value.clone()), DataType::String),

@@ -204,6 +204,14 @@ fn what_lies_too_deep_is_one_value() {
     assert_eq!(flat(Root::Config, Document::wrapped(wrapped)), config(&deep(MAX_LEVELS + 2)));
     let long = "k".repeat(MAX_PATH);
     assert_eq!(config(&format!(r#"{{"{long}":{{"a":1}}}}"#))[0].1, r#"Json("{\"a\":1}")"#);
+    for (wrapped, value) in [
+        (r#"{"value":{"a":1}}"#, r#"Json("{\"a\":1}")"#),
+        (r#"{"value":2}"#, "Int(2)"),
+        (r#"{"a":3}"#, r#"Json("{\"a\":3}")"#),
+    ] {
+        let leaves = flat(Root::Config, Document::wrapped(format!(r#"{{"{long}":{wrapped}}}"#)));
+        assert_eq!((leaves.len(), leaves[0].1.as_str()), (1, value));
+    }
 }
 
 #[test]

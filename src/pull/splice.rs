@@ -5,6 +5,7 @@ use crate::columns::Columns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, declare_all, import};
 use crate::sink::{self, row_groups};
+use crate::source::parquet::StoredTable;
 use polars::prelude::*;
 use polars_io::SerReader;
 use polars_io::prelude::ParquetReader;
@@ -68,6 +69,8 @@ impl Splice<'_> {
     }
 
     fn attempt(&self, path: &Path, metadata: &[(String, String)]) -> Result<bool> {
+        // What is copied unread would get new checksums: first the old ones are looked at.
+        StoredTable::open(path)?.check_all()?;
         let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
         let footer = read_metadata(&mut file)?;
         let Some(parts) = self.plan(&footer)? else { return Ok(false) };

@@ -3,6 +3,7 @@
 
 use super::spy::Spy;
 use crate::error::Result;
+use crate::record::seal::Sums;
 use polars::prelude::*;
 use polars_io::parquet::write::{
     BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions,
@@ -12,10 +13,10 @@ use polars_parquet::write::{
     CompressedPage, Compressor, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns,
     get_dtype_encoding, schema_to_metadata_key, to_parquet_schema,
 };
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Cells of one group: enough to compress well, few enough to skip, to read in parallel and to leave alone in an update.
 const CELLS: usize = 1 << 20;
@@ -40,7 +41,7 @@ pub(crate) enum Chunk {
 
 /// A file that is being written.
 pub(crate) struct RowGroups<'a, 'b> {
-    file: BatchedWriter<&'a mut Spy<'b>>,
+    file: BatchedWriter<&'a mut Sealer<'b>>,
     encoder: Encoder,
 }
 
@@ -74,18 +75,47 @@ pub(crate) fn write(
     metadata: &[(String, String)],
     each: impl FnOnce(&mut RowGroups<'_, '_>) -> Result<()>,
 ) -> Result<()> {
-    let mut spy = Spy::new(out);
-    let result = RowGroups::begin(&mut spy, schema, metadata).and_then(|mut file| {
+    let mut out = Sealer { out: Spy::new(out), sums: Sums::default(), ending: Arc::default(), end: Vec::new() };
+    let ending = out.ending.clone();
+    let result = RowGroups::begin(&mut out, schema, metadata).and_then(|mut file| {
         each(&mut file)?;
+        ending.store(true, Ordering::Relaxed);
         file.file.finish()?;
         Ok(())
     });
+    let Sealer { out: mut spy, sums, end, .. } = out;
+    let result = result.and_then(|()| spy.write_all(&sums.sealed(end)).map_err(super::output));
     let result = result.and_then(|()| spy.flush().map_err(super::output));
     spy.cause(result)
 }
 
+/// Sums up what is written, and holds back the end, which gets the sums.
+struct Sealer<'b> {
+    out: Spy<'b>,
+    sums: Sums,
+    /// True once all groups are written.
+    ending: Arc<AtomicBool>,
+    end: Vec<u8>,
+}
+
+impl Write for Sealer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.ending.load(Ordering::Relaxed) {
+            self.end.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        let written = self.out.write(bytes)?;
+        self.sums.add(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 impl<'a, 'b> RowGroups<'a, 'b> {
-    fn begin(out: &'a mut Spy<'b>, schema: &Schema, metadata: &[(String, String)]) -> Result<Self> {
+    fn begin(out: &'a mut Sealer<'b>, schema: &Schema, metadata: &[(String, String)]) -> Result<Self> {
         let level = |level| arrow_schema(schema, level);
         let pair = schema_to_metadata_key(&level(CompatLevel::oldest()));
         // The schema in the footer has plain strings: Polars would say string views, which pyarrow before 16 refuses.

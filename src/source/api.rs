@@ -22,6 +22,11 @@ mod settings;
 mod shards;
 mod walk;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use page::fuzz as fuzz_pages;
+#[cfg(any(test, fuzzing))]
+pub(crate) use settings::fuzz as fuzz_settings;
+
 pub use base_url::BaseUrl;
 pub use key::ApiKey;
 #[cfg(feature = "frame")]

@@ -10,6 +10,9 @@ mod discover;
 mod document;
 mod fold;
 mod framing;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/log.rs"]
+pub(crate) mod fuzz;
 #[cfg(feature = "frame")]
 pub(crate) mod history;
 mod items;
@@ -232,6 +235,9 @@ fn size(run: &Run) -> usize {
     [&run.config, &run.summary].into_iter().flatten().map(|document| document.text.len()).sum()
 }
 
+#[cfg(all(test, feature = "frame"))]
+#[path = "log/every_byte_tests.rs"]
+mod every_byte_tests;
 #[cfg(test)]
 #[path = "log/sdk_tests.rs"]
 mod sdk_tests;

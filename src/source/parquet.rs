@@ -1,17 +1,21 @@
 //! Stored run tables: Parquet files that `runframe` or others wrote.
 
+pub(crate) mod footer;
 mod groups;
 mod narrow;
 mod skip;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::record::seal::{END, Seal};
 use groups::{Groups, Pick};
 use polars::prelude::{
     ArrowDataType, ArrowField, ArrowSchema, DataFrame, Expr, IdxSize, PolarsResult, Schema, SchemaExt, SchemaRef,
 };
 use polars_io::mmap::ReaderBytes;
-use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
+use polars_parquet::parquet::read::deserialize_metadata;
+use polars_parquet::read::{FileMetadata, infer_schema};
 use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +30,8 @@ pub struct StoredTable {
     /// Length and time of the last change, as the footer was read.
     stamp: Metadata,
     footer: Arc<FileMetadata>,
+    /// The checksums of a file that we wrote.
+    seal: Option<Seal>,
     /// The columns that are read, as they are spelled in the file.
     fields: Arc<ArrowSchema>,
     schema: SchemaRef,
@@ -36,13 +42,18 @@ impl StoredTable {
     /// Reads the footer of `path`. Columns of types that Polars does not read here are left out, see [`StoredTable::skipped`].
     ///
     /// # Errors
-    /// If the file cannot be opened or is no Parquet file.
+    /// If the file cannot be opened, is no Parquet file, or announces what it cannot hold.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let mut file = File::open(&path).map_err(|error| Error::io(&path, error))?;
         let stamp = file.metadata().map_err(|error| Error::io(&path, error))?;
+        let wrong = |what: &str| damaged(&path, what);
+        let (bytes, start) = tail(&mut file, stamp.len()).map_err(|error| Error::io(&path, error))?.map_err(wrong)?;
+        let seal = Seal::of(&bytes, start).map_err(wrong)?;
+        footer::check(&bytes).map_err(|what| wrong(&what))?;
+        let footer = guarded(&path, || Ok(deserialize_metadata(bytes.into())?))?;
+        footer::check_groups(&footer, stamp.len()).map_err(|what| wrong(&what))?;
         guarded(&path, || {
-            let footer = read_metadata(&mut file)?;
             let arrow = infer_schema(&footer)?;
             let (kept, skipped): (Vec<_>, Vec<_>) = arrow.iter_values().partition(|field| is_readable(&field.dtype));
             let skipped = skipped.iter().map(|f| format!("column {}: type {:?} is not supported", f.name, f.dtype));
@@ -50,7 +61,7 @@ impl StoredTable {
             let kept: ArrowSchema = kept.into_iter().map(|field| (field.name.clone(), field.clone())).collect();
             let schema = Arc::new(Schema::from_arrow_schema(&kept));
             let (file, footer, fields) = (Arc::new(file), Arc::new(footer), Arc::new(kept));
-            Ok(StoredTable { path: path.clone(), file, stamp, footer, fields, schema, skipped })
+            Ok(StoredTable { path: path.clone(), file, stamp, footer, seal, fields, schema, skipped })
         })
     }
 
@@ -135,14 +146,26 @@ impl StoredTable {
     /// As [`StoredTable::read`], and if the predicate fails.
     pub fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
         // Two layers: what is wrong with the file, and what is wrong with the predicate.
-        let picks = self.with_bytes(|bytes| {
-            groups::matching(&Groups { footer: &self.footer, fields: &self.fields, bytes }, predicate)
-        })?;
+        let picks = self.with_bytes(|bytes| groups::matching(&self.groups(bytes), predicate))?;
         self.read_picked(columns, &picks?)
     }
 
     fn read_picked(&self, columns: &[&str], picks: &[Pick]) -> Result<DataFrame> {
-        self.with_bytes(|bytes| Groups { footer: &self.footer, fields: &self.fields, bytes }.read(columns, picks))
+        self.with_bytes(|bytes| self.groups(bytes).read(columns, picks))
+    }
+
+    fn groups<'a>(&'a self, bytes: &'a ReaderBytes<'a>) -> Groups<'a> {
+        Groups { footer: &self.footer, fields: &self.fields, seal: self.seal.as_ref(), bytes }
+    }
+
+    /// Checks all of the file before its footer, if it is one that we wrote.
+    ///
+    /// # Errors
+    /// If it is damaged, or cannot be read.
+    #[cfg(feature = "api")]
+    pub fn check_all(&self) -> Result<()> {
+        let Some(seal) = &self.seal else { return Ok(()) };
+        self.with_bytes(|bytes| groups::sound(Some(seal), bytes, 0..seal.end()))
     }
 
     /// Maps the file into memory; only what is then looked at is read.
@@ -176,9 +199,35 @@ fn is_readable(dtype: &ArrowDataType) -> bool {
     }
 }
 
+/// The footer of a file of this length, without what tells its own length, and where it begins.
+fn tail(file: &mut File, length: u64) -> io::Result<std::result::Result<(Vec<u8>, u64), &'static str>> {
+    let mut end = [0; END];
+    if length < END as u64 + 4 {
+        return Ok(Err("it is too short"));
+    }
+    file.seek(SeekFrom::End(-(END as i64)))?;
+    file.read_exact(&mut end)?;
+    let [a, b, c, d, b'P', b'A', b'R', b'1'] = end else { return Ok(Err("it does not end as a Parquet file")) };
+    let size = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let Some(start) = length.checked_sub(size + END as u64) else {
+        return Ok(Err("its footer is said to be longer than the file"));
+    };
+    if size > footer::FOOTER {
+        return Ok(Err("its footer is longer than 512 MiB, which is the limit"));
+    }
+    let mut footer = vec![0; size as usize];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut footer)?;
+    Ok(Ok((footer, start)))
+}
+
+fn damaged(path: &Path, text: &str) -> Error {
+    Error::new(ErrorKind::Format, format!("cannot be read as Parquet: {text}")).file(path)
+}
+
 /// Runs Polars on foreign bytes: what it says, and what it panics over, is an error that names the file.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
-    let damaged = |text: &str| Error::new(ErrorKind::Format, format!("cannot be read as Parquet: {text}")).file(path);
+    let damaged = |text: &str| damaged(path, text);
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(damaged(&error.to_string()).source(error)),

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use polars::prelude::Schema;
 use sqlparser::ast::{
     ExcludeSelectItem, Expr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
-    TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -168,6 +168,35 @@ impl Visitor for Check<'_> {
 /// Sorts nulls last where the statement does not say, and keeps what was computed for it out of `*`.
 pub(super) fn nulls_last(tree: &mut Statement, computed: &[&str]) {
     let _: ControlFlow<()> = tree.visit(&mut Change { computed });
+}
+
+/// Doubles the quotes in texts and names, so that they are printed as they are: the printer takes two in a row, or one behind a
+/// backslash, for one that is doubled already.
+pub(super) fn double_quotes(tree: &mut Statement) {
+    let _: ControlFlow<()> = tree.visit(&mut Quotes);
+}
+
+struct Quotes;
+
+impl VisitorMut for Quotes {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::SingleQuotedString(text) = &mut value.value {
+            *text = text.replace('\'', "''");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let names = match expr {
+            Expr::Identifier(name) => std::slice::from_mut(name),
+            Expr::CompoundIdentifier(names) => names.as_mut_slice(),
+            _ => &mut [],
+        };
+        names.iter_mut().for_each(|name| name.value = name.value.replace('"', "\"\""));
+        ControlFlow::Continue(())
+    }
 }
 
 struct Change<'a> {

@@ -199,3 +199,22 @@ fn faults_are_pointed_at() {
         assert_eq!(error.place().offset, Some(at), "{text}: {error}");
     }
 }
+
+#[test]
+fn quotes_in_texts_stay_as_many_as_they_are() {
+    for text in ["it's", "''", "a''b", "'''", r"a\'b", r"\", "a'", r"\''", "''x'"] {
+        let quoted = text.replace('\'', "''");
+        let table = df!("name" => [text, "other"]).unwrap();
+        let statement = Statement::parse(&format!("select name, '{quoted}' as same from runs where name = '{quoted}'"));
+        let answer = statement.unwrap().collect(table.lazy(), Timestamp::from_micros(0)).unwrap();
+        assert_eq!(answer.height(), 1, "{text}");
+        assert_eq!(answer.column("same").unwrap().str().unwrap().get(0), Some(text));
+    }
+    for name in ["say \"hi\"", "two\"\"quotes", "\"", "back\\\"slash"] {
+        let table = df!(name => [1i64, 2], "name" => ["r1", "r2"]).unwrap();
+        let quoted = name.replace('"', "\"\"");
+        let statement = Statement::parse(&format!("select name from runs where \"{quoted}\" = 2")).unwrap();
+        let answer = statement.collect(table.lazy(), Timestamp::from_micros(0)).unwrap();
+        assert_eq!(answer.column("name").unwrap().str().unwrap().get(0), Some("r2"), "{name}");
+    }
+}

@@ -69,6 +69,13 @@ pub(super) fn complaints_of(body: &[u8]) -> Vec<Complaint> {
     }
 }
 
+/// The complaints in an answer that has errors; one at least, also where they say nothing that can be read.
+pub(super) fn refusal(body: &[u8]) -> Fault {
+    let found = complaints_of(body);
+    let unsaid = || vec![Complaint { message: "errors without a message".to_owned(), ..Complaint::default() }];
+    Fault::Refused(if found.is_empty() { unsaid() } else { found })
+}
+
 /// `errors: [{message, extensions: {code}}]`, `errors: ["text"]`, `error: "text"` or `error: {message}`.
 fn complaints(answer: &Value) -> Vec<Complaint> {
     let one = |error: &Value| {

@@ -51,7 +51,10 @@ impl BaseUrl {
         if wandb && (host == "wandb.ai" || host == "app.wandb.ai" || host == "www.wandb.ai") {
             return Err(bad(&format!("names {host}, which is the web page")).hint("write https://api.wandb.ai"));
         }
-        let base = BaseUrl { text: url.as_str().trim_end_matches('/').to_owned(), url };
+        // Read again, so that two spellings of one server are equal.
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        let url = Url::parse(&text).unwrap_or(url);
+        let base = BaseUrl { text, url };
         let named = plain_http.iter().any(|name| *name == host || *name == base.netloc());
         if base.url.scheme() == "http" && !base.is_loopback() && (wandb || !named) {
             let hint = format!("write https://, or name the host: RUNFRAME_INSECURE_HTTP={}", base.netloc());
@@ -122,6 +125,7 @@ mod tests {
     fn urls_are_normalised() {
         let parse = |text| BaseUrl::parse(text, &[]).unwrap();
         assert_eq!(parse(" https://api.wandb.ai// ").as_str(), "https://api.wandb.ai");
+        assert_eq!(parse("http://127.0.0.1/a/\u{15}"), parse("http://127.0.0.1/a"));
         assert_eq!(parse("https://corp.example/wandb/").graphql(), "https://corp.example/wandb/graphql");
         assert_eq!(parse("https://forge.coreweave.com/api/wandb").as_str(), "https://api.forge.coreweave.com");
         assert_eq!(parse("https://forge.coreweave.com/api/wandb").counterpart(), Some("api.wandb.ai"));

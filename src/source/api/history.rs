@@ -19,6 +19,9 @@ mod parquet;
 mod rows;
 mod storage;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use pages::fuzz;
+
 use super::ApiSource;
 use super::on_own_runtime;
 use crate::columns::Sparse;

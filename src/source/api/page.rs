@@ -1,6 +1,10 @@
 //! One page of the run listing: bytes to records, in one pass.
 
-use super::answer::{self, Complaint, Fault};
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/pages.rs"]
+pub(crate) mod fuzz;
+
+use super::answer::{self, Fault};
 use super::artifacts::List;
 use super::walk::Walk;
 use crate::json::{Event, JsonError};
@@ -70,9 +74,7 @@ impl Page {
         page.bad_times += walk.bad_times;
         page.repaired += walk.repaired;
         if refused {
-            let found = answer::complaints_of(body);
-            let unsaid = || vec![Complaint { message: "errors without a message".to_owned(), ..Complaint::default() }];
-            return Err(Fault::Refused(if found.is_empty() { unsaid() } else { found }));
+            return Err(answer::refusal(body));
         }
         if data { Ok(page) } else { Err(Fault::Malformed("no data in it".to_owned())) }
     }

@@ -1,5 +1,9 @@
 //! Which server, which key, which defaults: from the environment, netrc and W&B's settings files, and where each came from.
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/settings.rs"]
+pub(crate) mod fuzz;
+
 use super::base_url::{self, BaseUrl};
 use super::key::ApiKey;
 use super::netrc::{self, Found};

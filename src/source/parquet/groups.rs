@@ -1,6 +1,7 @@
 //! Reading chosen rows of a Parquet file, group by group of rows, on all threads.
 
-use super::skip;
+use super::{footer, skip};
+use crate::record::seal::Seal;
 use polars::prelude::*;
 use polars_arrow::bitmap::Bitmap;
 use polars_io::mmap::ReaderBytes;
@@ -8,6 +9,7 @@ use polars_io::parquet::read::_internal::to_deserializer;
 use polars_parquet::read::{FileMetadata, Filter, RowGroupMetadata};
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// Of a list or struct, rows are left out while reading only if fewer than one in this many are wanted: leaving out costs too.
 const SPARSE_NESTED: usize = 8;
@@ -82,10 +84,17 @@ pub(super) fn ordered(table: &DataFrame, rows: &[IdxSize]) -> PolarsResult<DataF
     table.take(&IdxCa::from_vec("row".into(), place.collect()))
 }
 
+/// Checks a part of the file against its seal, if it has one.
+pub(super) fn sound(seal: Option<&Seal>, bytes: &ReaderBytes<'_>, range: Range<u64>) -> PolarsResult<()> {
+    let Err(at) = seal.map_or(Ok(()), |seal| seal.check(bytes, range)) else { return Ok(()) };
+    polars_bail!(ComputeError: "the bytes from {at} on do not have the checksum that they were written with")
+}
+
 /// The groups of rows of an open file.
 pub(super) struct Groups<'a> {
     pub(super) footer: &'a FileMetadata,
     pub(super) fields: &'a ArrowSchema,
+    pub(super) seal: Option<&'a Seal>,
     pub(super) bytes: &'a ReaderBytes<'a>,
 }
 
@@ -135,7 +144,11 @@ impl Groups<'_> {
             let range = leaf.byte_range();
             let (start, end) = (range.start as usize, range.end as usize);
             polars_ensure!(start <= end && end <= bytes.len(), ComputeError: "column {} lies behind the end", field.name);
-            parts.push((leaf, bytes.clone().sliced(start..end)));
+            sound(self.seal, self.bytes, range)?;
+            let chunk = bytes.clone().sliced(start..end);
+            footer::check_pages(leaf, &chunk)
+                .map_err(|what| polars_err!(ComputeError: "column {}: {what}", field.name))?;
+            parts.push((leaf, chunk));
         }
         let sparse = if field.dtype.is_nested() { SPARSE_NESTED } else { SPARSE };
         let (filter, later) = match pick {

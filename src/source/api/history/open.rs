@@ -70,7 +70,7 @@ impl Described {
         Some(names)
     }
 
-    fn read(run: &str, text: &str) -> std::result::Result<Described, JsonError> {
+    pub(super) fn read(run: &str, text: &str) -> std::result::Result<Described, JsonError> {
         let mut found = Described { run: run.to_owned(), ..Described::default() };
         let mut inner = Ok(());
         found.found = json::members(text, |key, value| {
@@ -204,13 +204,17 @@ async fn describe_at_once(remote: &Remote<'_>, runs: &[String]) -> Result<Option
     found.map(|found| found.ok_or_else(|| remote.missing(true))).transpose()
 }
 
+fn is_empty_list(text: &str) -> bool {
+    text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| inner.trim().is_empty())
+}
+
 /// The texts of the answer's `r_0`, `r_1`, …, as the server wrote them; `None` if there is no such project.
 pub(super) fn each_run(body: &[u8], count: usize) -> std::result::Result<Option<Vec<Option<String>>>, Fault> {
     let text = String::from_utf8_lossy(body);
     let (mut refused, mut project) = (false, None);
     let mut inner = Ok(true);
     json::members(&text, |key, value| match key.raw {
-        "errors" => refused = value != "null" && value != "[]",
+        "errors" => refused = value != "null" && !is_empty_list(value),
         "data" => {
             inner = json::members(value, |key, value| {
                 if key.raw == "project" {
@@ -221,7 +225,7 @@ pub(super) fn each_run(body: &[u8], count: usize) -> std::result::Result<Option<
         _ => {}
     })?;
     if refused {
-        return Err(Fault::Refused(answer::complaints_of(body)));
+        return Err(answer::refusal(body));
     }
     inner?;
     let project = project.ok_or_else(|| Fault::Malformed("no data in it".to_owned()))?;
@@ -238,6 +242,23 @@ pub(super) fn each_run(body: &[u8], count: usize) -> std::result::Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_a_refusal_with_a_reason() {
+        for (errors, reason) in [
+            (r#"[{"message":"no"}]"#, "no"),
+            (r#"[{"mess\ud800age":"no"}]"#, "errors without a message"),
+            ("\"x\"", "errors without a message"),
+        ] {
+            let body = format!(r#"{{"errors":{errors},"data":{{"project":null}}}}"#);
+            let Err(Fault::Refused(told)) = each_run(body.as_bytes(), 1) else { panic!("{body}") };
+            assert_eq!(answer::joined(&told), reason);
+        }
+        for errors in ["null", "[]", "[ ]"] {
+            let body = format!(r#"{{"errors":{errors},"data":{{"project":null}}}}"#);
+            assert!(matches!(each_run(body.as_bytes(), 1), Ok(None)), "{body}");
+        }
+    }
 
     #[test]
     fn descriptions_are_read_whatever_is_missing() {

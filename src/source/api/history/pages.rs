@@ -1,5 +1,9 @@
 //! Rows from the server itself: windows of steps, one after the other, of several runs in one request.
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../../fuzz/history.rs"]
+pub(crate) mod fuzz;
+
 use super::super::answer::Fault;
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;

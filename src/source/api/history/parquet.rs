@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
+use crate::source::parquet::footer;
 use polars_arrow::array::{
     Array, BinaryArray, BinaryViewArray, BooleanArray, ListArray, PrimitiveArray, StructArray, Utf8Array, Utf8ViewArray,
 };
@@ -60,6 +61,7 @@ impl Footer {
     /// # Errors
     /// If it is damaged.
     pub(super) fn read(bytes: Vec<u8>, end: u64) -> Result<Footer> {
+        footer::check(&bytes).map_err(|what| damaged(&what))?;
         let footer = guarded(|| {
             let metadata = deserialize_metadata(bytes.into())?;
             let schema = infer_schema(&metadata)?;
@@ -119,7 +121,9 @@ impl Footer {
         let mut parts = Vec::new();
         for at in of.columns_idxs_under_root_iter(name).unwrap_or_default() {
             let chunk = of.parquet_columns().get(*at).zip(chunks.remove(at));
-            parts.push(chunk.ok_or_else(|| damaged("a column chunk is missing"))?);
+            let chunk = chunk.ok_or_else(|| damaged("a column chunk is missing"))?;
+            footer::check_pages(chunk.0, &chunk.1).map_err(|what| damaged(&format!("column {name}: {what}")))?;
+            parts.push(chunk);
         }
         let arrays = guarded(|| {
             let (pages, types) = parts

@@ -1,0 +1,54 @@
+//! GraphQL's answers about histories, against the same answers read from a tree.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::super::super::answer::Fault;
+use super::super::open::{Described, each_run};
+use super::rows;
+use crate::fuzz::tree::{Parsed, Tree, parse};
+use crate::json::validate;
+
+/// The first byte chooses the question, the others are the body of its answer.
+pub(crate) fn target(data: &[u8]) {
+    let Some((rules, body)) = data.split_first() else { return };
+    let (by_key, count) = (rules & 1 == 1, usize::from(rules >> 1 & 3));
+    let read = rows(body, count, by_key);
+    let runs = each_run(body, count);
+    for text in runs.iter().flatten().flatten().flatten() {
+        assert_eq!(validate(text), Ok(()));
+        if let Ok(described) = Described::read("r", text) {
+            assert!(described.live.is_none_or(|(first, last)| first <= last));
+            assert!(described.last.is_none_or(|last| last >= 0));
+        }
+    }
+    let Ok(text) = std::str::from_utf8(body) else { return };
+    let tree = match parse(text) {
+        Parsed::Json(tree) if !tree.repeats() => tree,
+        Parsed::Json(_) | Parsed::Deep => return,
+        Parsed::Not => return assert!(matches!((read, runs), (Err(Fault::Malformed(_)), Err(Fault::Malformed(_))))),
+    };
+    let refused =
+        !matches!(tree.get("errors"), None | Some(Tree::Null)) && tree.get("errors") != Some(&Tree::List(Vec::new()));
+    match &runs {
+        Err(Fault::Refused(told)) => assert!(refused && !told.is_empty(), "{text}"),
+        Err(Fault::Malformed(_)) => {
+            assert!(!refused && tree.get("data").and_then(|data| data.get("project")).is_none(), "{text}");
+        }
+        Ok(runs) => {
+            assert!(!refused, "{text}");
+            let project = tree.get("data").and_then(|data| data.get("project"));
+            assert_eq!(runs.is_some(), matches!(project, Some(Tree::Object(_))));
+            for (at, run) in runs.iter().flatten().enumerate() {
+                // `r_00` is `r_0` to nobody who asked.
+                let there =
+                    project.and_then(|project| project.get(&format!("r_{at}"))).filter(|run| **run != Tree::Null);
+                assert!(there.is_none() || run.is_some(), "{text}");
+            }
+        }
+    }
+    let Ok(Some(pages)) = read else { return };
+    assert_eq!(pages.len(), count);
+    for (page, fullest) in pages {
+        assert!(fullest <= page.len());
+        assert!(!by_key || page.iter().all(|row| validate(row).is_ok()));
+    }
+}

@@ -1,0 +1,4 @@
+//! Feeds the target `settings`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| runframe::fuzz::check("settings", data));
