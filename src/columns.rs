@@ -82,7 +82,7 @@ impl Columns {
             if self.wanted.raw
                 && let Some(texts) = self.raw.get_mut(root as usize)
             {
-                texts.push(document.as_ref().map(|d| d.text.as_str()));
+                texts.push(document.as_ref().map(Document::text).as_deref());
             }
             let asked = if root == Root::Config { self.wanted.config } else { self.wanted.summary };
             if let (true, Some(document)) = (asked, document) {

@@ -2,15 +2,17 @@
 //!
 //! Numbers and strings stay slices of the text; nothing is allocated but the stack of open containers.
 
-#[cfg(feature = "frame")]
 mod number;
+mod scan;
 mod text;
 
 #[cfg(feature = "frame")]
-pub use number::{Plain, plain_number};
+pub use number::plain_number;
+pub use number::{Plain, number_at, past_number};
+pub use scan::find;
 #[cfg(all(feature = "frame", feature = "api"))]
 pub use text::items;
-pub use text::{compact, members, quote, validate};
+pub use text::{compact, members, push_unquoted, quote, validate};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -93,6 +95,8 @@ pub struct Text<'a> {
     pub raw: &'a str,
     /// True if a backslash is in it.
     pub escaped: bool,
+    /// True if there are no escapes in it but those of quotes and backslashes: JSON inside a string.
+    pub simple: bool,
 }
 
 impl<'a> Text<'a> {
@@ -331,25 +335,23 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
         let mut at = start;
-        let mut escaped = false;
+        let (mut escaped, mut simple) = (false, true);
         loop {
-            // Short strings are the rule, so a byte loop beats setting up a vector search.
-            match bytes.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    at = self.escape(at)?;
-                }
-                Some(_) => at += 1,
-                None => {
-                    self.at = bytes.len();
-                    return Err(self.error("the text ends inside a string"));
-                }
+            let Some(found) = scan::find::<true>(bytes, at) else {
+                self.at = bytes.len();
+                return Err(self.error("the text ends inside a string"));
+            };
+            at = found;
+            if bytes.get(at) == Some(&b'"') {
+                break;
             }
+            escaped = true;
+            simple &= matches!(bytes.get(at + 1), Some(b'"' | b'\\'));
+            at = scan::past_quoted_json(bytes, self.escape(at)?);
         }
         self.at = at + 1;
         // Raw control characters are let through: W&B's servers hand them out, and its SDK reads them.
-        Ok(Text { raw: &self.text[start..at], escaped })
+        Ok(Text { raw: &self.text[start..at], escaped, simple })
     }
 
     /// Checks the escape whose backslash is at `at` and returns the offset behind it.

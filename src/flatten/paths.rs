@@ -66,6 +66,8 @@ pub(super) struct Paths {
     by_name: HashTable<u32>,
     hasher: hashbrown::DefaultHashBuilder,
     document: u64,
+    /// Values that the last document had.
+    leaves: usize,
 }
 
 impl Default for Paths {
@@ -87,6 +89,7 @@ impl Default for Paths {
             by_name: HashTable::new(),
             hasher: hashbrown::DefaultHashBuilder::default(),
             document: 0,
+            leaves: 0,
         }
     }
 }
@@ -99,6 +102,11 @@ impl Paths {
             Root::Config => 0,
             Root::Summary => 1,
         })
+    }
+
+    /// About how many values a document has.
+    pub(super) fn usual_leaves(&self) -> usize {
+        (self.leaves + 8).min(4_096)
     }
 
     /// The node of `key` below `parent`, and whether this document had it before.
@@ -171,6 +179,7 @@ impl Paths {
     /// A path whose keys contain dots has the plain name (`a.b`) unless this very document has another path of that
     /// name; then its own dots are escaped (`a\.b`).
     pub(super) fn hand_out<'a>(&mut self, leaves: Leaves<'a>, each: &mut impl FnMut(NameId, Leaf<'a>)) {
+        self.leaves = leaves.len();
         let dotted = leaves.iter().any(|(id, _)| self.node(*id).is_some_and(|n| n.dotted));
         if dotted {
             for (id, _) in &leaves {

@@ -152,7 +152,7 @@ impl Client {
     pub(super) async fn ask<T, D>(&self, call: Call<'_>, decode: D) -> Result<T, Failure>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         let mut failures = 0;
         loop {
@@ -185,7 +185,7 @@ impl Client {
         query: &str,
         variables: &(dyn Fn() -> Value + Sync),
     ) -> Result<Value, Failure> {
-        self.ask(Call { name, query, variables, lighten: &|_| false }, answer::data).await
+        self.ask(Call { name, query, variables, lighten: &|_| false }, |body: Vec<u8>| answer::data(&body)).await
     }
 
     async fn wait(&self, wait: Duration) {
@@ -198,7 +198,7 @@ impl Client {
     async fn attempt<T, D>(&self, call: &Call<'_>, decode: D) -> Result<T, Failure>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         // Closed only when dropped; then there is nobody left to ask.
         let _permit = self.permits.acquire().await;
@@ -224,9 +224,9 @@ impl Client {
             return Err(self.refusal(status, limits, location.as_deref(), &body));
         }
         let read = if body.len() <= SMALL {
-            decode(&body)
+            decode(body)
         } else {
-            let work = tokio::task::spawn_blocking(move || decode(&body));
+            let work = tokio::task::spawn_blocking(move || decode(body));
             work.await.unwrap_or_else(|_| Err(Fault::Malformed("reading it failed".to_owned())))
         };
         read.map_err(|fault| self.fault(fault))
