@@ -113,6 +113,16 @@ impl Flattener {
         document: &Document,
         mut each: impl FnMut(NameId, Leaf<'_>),
     ) -> Result<Notes, JsonError> {
+        self.document_in_place(root, document, |id, leaf| each(id, std::mem::replace(leaf, Leaf::Null)))
+    }
+
+    /// The same, with values that need not be taken.
+    pub(crate) fn document_in_place(
+        &mut self,
+        root: Root,
+        document: &Document,
+        mut each: impl FnMut(NameId, &mut Leaf<'_>),
+    ) -> Result<Notes, JsonError> {
         let top = self.paths.begin(root);
         let swiftly = match document.form() {
             Form::Plain(text) => Swift::<false>::read(root, text, document.wrapped, top, &mut self.paths),

@@ -3,6 +3,7 @@
 pub mod bridge;
 mod import;
 mod scan;
+mod scatter;
 pub(crate) mod series;
 mod table;
 mod top;

@@ -86,7 +86,7 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
     }
 
     /// The string whose quote is next.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Option<Cow<'a, str>> {
         let quote = if QUOTED { "\\\"" } else { "\"" };
         let bytes = self.text.as_bytes();
@@ -233,18 +233,18 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
 
     /// A value that is a word. What follows it is looked at by whoever asks for a comma or an end.
     fn word(&mut self) -> Option<Leaf<'a>> {
-        let words = [
-            ("null", Leaf::Null),
-            ("true", Leaf::Bool(true)),
-            ("false", Leaf::Bool(false)),
-            ("NaN", Leaf::Float(f64::NAN)),
-            ("Infinity", Leaf::Float(f64::INFINITY)),
-            ("-Infinity", Leaf::Float(f64::NEG_INFINITY)),
-        ];
         let rest = self.text.as_bytes().get(self.at..)?;
-        let (word, leaf) = words.into_iter().find(|(word, _)| rest.starts_with(word.as_bytes()))?;
-        self.at += word.len();
-        // Compact JSON writes the others as texts.
+        let (length, leaf) = match rest.first()? {
+            b'n' if rest.starts_with(b"null") => (4, Leaf::Null),
+            b't' if rest.starts_with(b"true") => (4, Leaf::Bool(true)),
+            b'f' if rest.starts_with(b"false") => (5, Leaf::Bool(false)),
+            b'N' if rest.starts_with(b"NaN") => (3, Leaf::Float(f64::NAN)),
+            b'I' if rest.starts_with(b"Infinity") => (8, Leaf::Float(f64::INFINITY)),
+            b'-' if rest.starts_with(b"-Infinity") => (9, Leaf::Float(f64::NEG_INFINITY)),
+            _ => return None,
+        };
+        self.at += length;
+        // Compact JSON writes these as texts.
         self.loose |= matches!(leaf, Leaf::Float(_));
         Some(leaf)
     }

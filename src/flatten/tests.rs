@@ -261,7 +261,17 @@ fn the_usual_sort_is_flattened_swiftly() {
     }
     let page = (0..300).map(|at| format!("\"key{at}\":{at}.25")).collect::<Vec<_>>().join(",");
     assert!(same(Root::Summary, false, &format!("{{{page}}}")));
-    for odd in [r#"{"a":1,"a":2}"#, r#"{"a":1"#, "[1]", "null", "", r#"{"a":tru}"#, r#"{"a":1}x"#, r#"{"a":01}"#, r#"{"a":1,}"#] {
+    for odd in [
+        r#"{"a":1,"a":2}"#,
+        r#"{"a":1"#,
+        "[1]",
+        "null",
+        "",
+        r#"{"a":tru}"#,
+        r#"{"a":1}x"#,
+        r#"{"a":01}"#,
+        r#"{"a":1,}"#,
+    ] {
         assert!(!same(Root::Summary, false, odd), "{odd}");
     }
 }
@@ -273,7 +283,17 @@ fn json() -> impl Strategy<Value = String> {
             quote(&text, &mut out);
             out
         }),
-        prop::sample::select(vec![r#""\ud83d\ude00""#, r#""\ud800""#, r#""\/\u0041""#, r#""NaN""#, r#""-Inf""#, r#""_type""#, r#""value""#, "\"\u{1}\""]).prop_map(str::to_owned),
+        prop::sample::select(vec![
+            r#""\ud83d\ude00""#,
+            r#""\ud800""#,
+            r#""\/\u0041""#,
+            r#""NaN""#,
+            r#""-Inf""#,
+            r#""_type""#,
+            r#""value""#,
+            "\"\u{1}\""
+        ])
+        .prop_map(str::to_owned),
     ];
     let number = "-?(0|[1-9][0-9]{0,19})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?";
     let word = prop::sample::select(vec!["null", "true", "false", "NaN", "Infinity", "-Infinity", "-0", "{}", "[]"]);
@@ -282,7 +302,8 @@ fn json() -> impl Strategy<Value = String> {
         let space = || prop::sample::select(vec!["", "", "", " ", "\n"]);
         let member = (text.clone(), space(), inner.clone(), space());
         let object = prop::collection::vec(member, 0..6).prop_map(|members| {
-            let members: Vec<String> = members.iter().map(|(key, a, value, b)| format!("{key}{a}:{b}{value}{a}")).collect();
+            let members: Vec<String> =
+                members.iter().map(|(key, a, value, b)| format!("{key}{a}:{b}{value}{a}")).collect();
             format!("{{{}}}", members.join(","))
         });
         let list = prop::collection::vec(inner, 0..5).prop_map(|items| format!("[{}]", items.join(",")));

@@ -149,7 +149,9 @@ fn wrapped(config: &Document) -> String {
     if config.wrapped {
         return config.text().into_owned();
     }
-    object(members(&config.text()).into_iter().map(|(key, value)| (key, format!("{{\"desc\":null,\"value\":{value}}}"))))
+    object(
+        members(&config.text()).into_iter().map(|(key, value)| (key, format!("{{\"desc\":null,\"value\":{value}}}"))),
+    )
 }
 
 struct Place<'a> {

@@ -36,8 +36,9 @@ fn sonic(pages: &[Vec<u8>]) -> usize {
 
 fn columns(pages: Vec<Vec<u8>>) -> Columns {
     let mut whole = Columns::new(Wanted::default());
+    let mut part = Columns::new(Wanted::default());
     for page in pages {
-        let mut part = Columns::new(Wanted::default());
+        part.clear();
         for run in ApiSource::runs_in(page).expect("runs") {
             part.push(&run);
         }
