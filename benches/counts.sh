@@ -23,7 +23,7 @@ awk '
     NR == FNR { recorded[$1] = $2; next }
     {
         change = recorded[$1] ? 100 * ($2 / recorded[$1] - 1) : 0
-        printf "%-20s %14d instructions, %+6.2f %%%s\n", $1, $2, change, change > 5 ? "  TOO MANY" : ""
+        printf "%-20s %14d instructions, %+6.2f %%%s\n", $1, $2, change, (change > 5 ? "  TOO MANY" : "")
         if (!($1 in recorded) || change > 5) wrong = 1
     }
     END { exit wrong }

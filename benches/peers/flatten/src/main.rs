@@ -2,6 +2,9 @@
 
 #[path = "../../../data/pages.rs"]
 mod pages;
+#[cfg(feature = "frame")]
+#[path = "../../../data/source.rs"]
+mod source;
 
 use pages::{PAGE, Pages};
 use runframe::{ApiSource, Columns, Wanted};
@@ -65,9 +68,52 @@ fn told(name: &str, values: &mut [f64], unit: &str) {
     println!("{name:<44} {least:8.3} {median:8.3} {most:8.3} {unit}");
 }
 
+/// Writes pages into a folder.
+fn write(folder: &str, runs: usize, clean: bool) {
+    let made = Pages::new(clean);
+    for at in 0..runs.div_ceil(PAGE) {
+        std::fs::write(format!("{folder}/page-{at:05}.json"), made.page(at, PAGE)).expect("a file");
+    }
+}
+
+/// Reads pages, tells the seconds from their bytes to the frame, and writes row count and sums if told where.
+#[cfg(feature = "frame")]
+fn once(folder: &str, threads: usize, sums: Option<String>) {
+    use runframe::polars::prelude::*;
+    let mut names: Vec<_> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    names.sort();
+    let pages: Vec<Vec<u8>> = names.iter().map(|path| std::fs::read(path).expect("a page")).collect();
+    let began = std::time::Instant::now();
+    let table = frame(source::loaded(pages, threads));
+    println!("{}", began.elapsed().as_secs_f64());
+    if let Some(path) = sums {
+        let numbers = table.columns().iter().filter(|column| column.dtype().is_primitive_numeric());
+        let finite = |column: &Column| -> f64 {
+            let values = column.as_materialized_series().cast(&DataType::Float64).expect("floats");
+            values.f64().expect("floats").into_iter().flatten().filter(|value| value.is_finite()).sum()
+        };
+        let sums: serde_json::Map<String, serde_json::Value> =
+            numbers.map(|column| (column.name().to_string(), finite(column).into())).collect();
+        let told = serde_json::json!({"rows": table.height(), "sums": sums});
+        std::fs::write(path, told.to_string()).expect("a file");
+    }
+}
+
 fn main() {
-    let number = |at: usize, usual: usize| std::env::args().nth(at).and_then(|n| n.parse().ok()).unwrap_or(usual);
-    let (runs, rounds) = (number(1, 10_000), number(2, 7));
+    let argument = |at: usize| std::env::args().nth(at);
+    let number = |at: usize, usual: usize| argument(at).and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let folder = || argument(2).expect("a folder");
+    match argument(1).as_deref() {
+        Some("write") => write(&folder(), number(3, 10_000), argument(4).as_deref() == Some("clean")),
+        #[cfg(feature = "frame")]
+        Some("once") => once(&folder(), number(3, 1), argument(4)),
+        _ => beside_sonic(number(2, 10_000), number(3, 7)),
+    }
+}
+
+/// Ours and sonic-rs in turns.
+fn beside_sonic(runs: usize, rounds: usize) {
     let made = Pages::new(false);
     let pages: Vec<Vec<u8>> = (0..runs.div_ceil(PAGE)).map(|at| made.page(at, PAGE)).collect();
     let bytes: usize = pages.iter().map(Vec::len).sum();
