@@ -8,6 +8,7 @@ mod pages;
 mod source;
 
 use pages::{PAGE, Pages};
+use runframe::polars::prelude::DataFrame;
 use source::loaded;
 use std::hint::black_box;
 use std::time::Instant;

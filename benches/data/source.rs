@@ -13,7 +13,7 @@ struct Kept {
 impl Source for Kept {
     fn load(&self, _: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), _: &Progress) -> Result<Receipt> {
         let next = AtomicUsize::new(0);
-        let work = || {
+        let work = || -> Result<()> {
             loop {
                 let order = next.fetch_add(1, Ordering::Relaxed);
                 let Some(page) = self.pages.get(order) else { return Ok(()) };
