@@ -8,7 +8,6 @@ mod pages;
 mod source;
 
 use pages::{PAGE, Pages};
-use runframe::polars::prelude::DataFrame;
 use source::loaded;
 use std::hint::black_box;
 use std::time::Instant;
