@@ -46,7 +46,7 @@ fn generated(count: usize) -> Vec<Run> {
 }
 
 fn bytes(runs: &[Run]) -> u64 {
-    runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text.len() as u64).sum()
+    runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text().len() as u64).sum()
 }
 
 fn flattened(runs: &[Run]) -> Columns {
