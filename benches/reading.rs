@@ -9,7 +9,7 @@ use std::path::PathBuf;
 mod runs;
 
 fn bytes(runs: &[Run]) -> u64 {
-    runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text.len() as u64).sum()
+    runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text().len() as u64).sum()
 }
 
 fn flattened(runs: &[Run]) -> Columns {

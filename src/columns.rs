@@ -59,6 +59,21 @@ impl Columns {
         }
     }
 
+    /// Forgets the runs, but not the paths: runs like them are flattened faster than by new columns.
+    pub fn clear(&mut self) {
+        self.rows = 0;
+        self.fixed = FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect();
+        self.sparse.iter_mut().for_each(Sparse::clear);
+        self.raw = Default::default();
+        self.receipt = Receipt::default();
+    }
+
+    /// How many paths are known, with or without values.
+    #[cfg(feature = "frame")]
+    pub(crate) fn known_paths(&self) -> usize {
+        self.sparse.len()
+    }
+
     /// How many runs there are.
     pub fn height(&self) -> usize {
         self.rows as usize
@@ -86,7 +101,7 @@ impl Columns {
             if self.wanted.raw
                 && let Some(texts) = self.raw.get_mut(root as usize)
             {
-                texts.push(document.as_ref().map(|d| d.text.as_str()));
+                texts.push(document.as_ref().map(Document::text).as_deref());
             }
             let asked = if root == Root::Config { self.wanted.config } else { self.wanted.summary };
             if let (true, Some(document)) = (asked, document) {
@@ -97,7 +112,7 @@ impl Columns {
 
     fn flatten(&mut self, row: u32, root: Root, document: &Document, run: &Run) {
         let sparse = &mut self.sparse;
-        let result = self.flattener.document(root, document, |id, leaf| at(sparse, id).push(row, leaf));
+        let result = self.flattener.document_in_place(root, document, |id, leaf| at(sparse, id).take(row, leaf));
         match result {
             Ok(notes) => {
                 self.receipt.repeated_keys += notes.repeated_keys;
@@ -156,7 +171,7 @@ impl Columns {
             column.pad(mine + theirs);
         }
         self.wanted = self.wanted.or(other.wanted);
-        for (index, values) in other.sparse.iter().enumerate() {
+        for (index, values) in other.sparse.iter().enumerate().filter(|(_, values)| !values.is_unused()) {
             let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
             at(&mut self.sparse, id).append(values, self.rows);
         }
@@ -228,6 +243,7 @@ impl Columns {
             .iter()
             .enumerate()
             .map(|(index, values)| (NameId::from_index(index), values))
+            .filter(|(_, values)| !values.is_unused())
             .map(|(id, values)| (self.flattener.name(id), id, values))
             .collect();
         paths.sort_unstable_by_key(|(name, ..)| *name);

@@ -2,6 +2,7 @@
 
 mod list;
 mod paths;
+mod swift;
 
 pub(crate) use list::EXACT;
 pub use list::List;
@@ -10,10 +11,11 @@ pub(crate) use list::float_text;
 pub use paths::NameId;
 
 use crate::json::{Event, JsonError, NonFinite, Reader, Text, compact};
-use crate::record::Document;
-use paths::{NodeId, Paths};
+use crate::record::{Document, Form};
+use paths::{Leaves, NodeId, Paths};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use swift::Swift;
 
 /// Which of a run's two documents is flattened; it decides the prefix and a few rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,18 +113,48 @@ impl Flattener {
         document: &Document,
         mut each: impl FnMut(NameId, Leaf<'_>),
     ) -> Result<Notes, JsonError> {
+        self.document_in_place(root, document, |id, leaf| each(id, std::mem::replace(leaf, Leaf::Null)))
+    }
+
+    /// The same, with values that need not be taken.
+    pub(crate) fn document_in_place(
+        &mut self,
+        root: Root,
+        document: &Document,
+        mut each: impl FnMut(NameId, &mut Leaf<'_>),
+    ) -> Result<Notes, JsonError> {
+        let top = self.paths.begin(root);
+        let swiftly = match document.form() {
+            Form::Plain(text) => Swift::<false>::read(root, text, document.wrapped, top, &mut self.paths),
+            #[cfg(feature = "api")]
+            Form::Quoted(text) => Swift::<true>::read(root, text, document.wrapped, top, &mut self.paths),
+        };
+        let text;
+        let (leaves, notes) = match swiftly {
+            Some(read) => read,
+            None => {
+                text = document.text();
+                self.carefully(root, &text, document.wrapped)?
+            }
+        };
+        self.paths.hand_out(leaves, &mut each);
+        Ok(notes)
+    }
+
+    /// The values of a text of any sort.
+    fn carefully<'a>(&mut self, root: Root, text: &'a str, wrapped: bool) -> Result<(Leaves<'a>, Notes), JsonError> {
         let top = self.paths.begin(root);
         let mut walk = Walk {
             root,
-            text: &document.text,
-            reader: Reader::new(&document.text),
+            text,
+            reader: Reader::new(text),
             paths: &mut self.paths,
             leaves: Vec::new(),
             open: Vec::new(),
             dead: HashMap::new(),
             notes: Notes::default(),
         };
-        walk.document(top, document.wrapped)?;
+        walk.document(top, wrapped)?;
         let Walk { leaves, dead, notes, .. } = walk;
         let mut leaves = self.paths.without_dead(leaves, &dead);
         for (_, leaf) in &mut leaves {
@@ -130,8 +162,7 @@ impl Flattener {
                 compact_json(text)?;
             }
         }
-        self.paths.hand_out(leaves, &mut each);
-        Ok(notes)
+        Ok((leaves, notes))
     }
 }
 
@@ -272,11 +303,7 @@ impl<'a> Walk<'a, '_> {
     fn string(&mut self, text: Text<'a>) -> Leaf<'a> {
         let (text, repaired) = text.decode();
         self.notes.repaired_texts += u64::from(repaired);
-        match (NonFinite::from_spelling(&text), self.root) {
-            (Some(value), Root::Summary) => Leaf::Float(value.value()),
-            (Some(value), Root::Config) => Leaf::Spelled(value, text),
-            (None, _) => Leaf::Str(text),
-        }
+        swift::spelled(text, self.root)
     }
 
     fn array(&mut self) -> Result<Leaf<'a>, JsonError> {

@@ -4,6 +4,7 @@ pub mod bridge;
 mod import;
 pub mod redact;
 mod scan;
+mod scatter;
 pub(crate) mod series;
 mod table;
 mod top;

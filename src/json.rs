@@ -5,8 +5,8 @@
 mod depth;
 #[cfg(feature = "api")]
 mod keys;
-#[cfg(feature = "frame")]
 mod number;
+mod scan;
 mod text;
 
 #[cfg(test)]
@@ -18,10 +18,12 @@ pub use depth::{TOO_DEEP, max_depth};
 pub use keys::more_keys_than;
 
 #[cfg(feature = "frame")]
-pub use number::{Plain, plain_number};
+pub use number::plain_number;
+pub use number::{Plain, number_at, past_number};
+pub use scan::find;
 #[cfg(all(feature = "frame", feature = "api"))]
 pub use text::items;
-pub use text::{compact, members, quote, validate};
+pub use text::{compact, members, push_unquoted, quote, validate};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -101,6 +103,8 @@ pub struct Text<'a> {
     pub raw: &'a str,
     /// True if a backslash is in it.
     pub escaped: bool,
+    /// True if there are no escapes in it but those of quotes and backslashes: JSON inside a string.
+    pub simple: bool,
 }
 
 impl<'a> Text<'a> {
@@ -339,25 +343,23 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
         let mut at = start;
-        let mut escaped = false;
+        let (mut escaped, mut simple) = (false, true);
         loop {
-            // Short strings are the rule, so a byte loop beats setting up a vector search.
-            match bytes.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    at = self.escape(at)?;
-                }
-                Some(_) => at += 1,
-                None => {
-                    self.at = bytes.len();
-                    return Err(self.error("the text ends inside a string"));
-                }
+            let Some(found) = scan::find::<true>(bytes, at) else {
+                self.at = bytes.len();
+                return Err(self.error("the text ends inside a string"));
+            };
+            at = found;
+            if bytes.get(at) == Some(&b'"') {
+                break;
             }
+            escaped = true;
+            simple &= matches!(bytes.get(at + 1), Some(b'"' | b'\\'));
+            at = scan::past_quoted_json(bytes, self.escape(at)?);
         }
         self.at = at + 1;
         // Raw control characters are let through: W&B's servers hand them out, and its SDK reads them.
-        Ok(Text { raw: &self.text[start..at], escaped })
+        Ok(Text { raw: &self.text[start..at], escaped, simple })
     }
 
     /// Checks the escape whose backslash is at `at` and returns the offset behind it.

@@ -237,9 +237,11 @@ pub(crate) fn read_and(
     redaction: Option<&Redaction>,
     keep: &(dyn Fn(&Columns) -> Result<()> + Sync),
 ) -> Result<(Columns, Receipt)> {
-    let assembly = Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new() });
+    let assembly =
+        Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new(), spare: Vec::new() });
     let each = |batch: Batch| {
-        let mut columns = Columns::new(wanted);
+        let spare = assembly.lock().unwrap_or_else(PoisonError::into_inner).spare.pop();
+        let mut columns = spare.unwrap_or_else(|| Columns::new(wanted));
         batch.runs.iter().for_each(|run| columns.push(run));
         redact::look(&mut columns, redaction);
         keep(&columns)?;
@@ -281,14 +283,23 @@ struct Assembly {
     whole: Columns,
     next: usize,
     waiting: BTreeMap<usize, Columns>,
+    /// Parts that were merged, to be filled again: they know the paths.
+    spare: Vec<Columns>,
 }
+
+/// Paths that a part may know and still be worth keeping.
+const PATHS: usize = 20_000;
 
 impl Assembly {
     fn add(&mut self, order: usize, part: Columns) {
         self.waiting.insert(order, part);
-        while let Some(part) = self.waiting.remove(&self.next) {
+        while let Some(mut part) = self.waiting.remove(&self.next) {
             self.whole.merge(&part);
             self.next += 1;
+            if part.known_paths() <= PATHS {
+                part.clear();
+                self.spare.push(part);
+            }
         }
     }
 }

@@ -12,6 +12,10 @@ pub use limits::{Limits, OverLimit};
 pub use receipt::{Damage, JsonFault, Receipt, Redacted, Refused, SecretColumn, Served, Shard};
 pub use time::Timestamp;
 
+use std::borrow::Cow;
+#[cfg(feature = "api")]
+use std::{ops::Range, sync::Arc};
+
 /// One W&B run before flattening: one row of the run table.
 ///
 /// What a source does not know is `None`; it is never made up.
@@ -104,25 +108,90 @@ impl RunKey {
 }
 
 /// A JSON text that holds one object, and how its top-level values are wrapped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Bare `NaN`, `Infinity` and `-Infinity` are allowed in it, as W&B's clients write them.
+#[derive(Debug, Clone)]
 pub struct Document {
-    /// The JSON text. Bare `NaN`, `Infinity` and `-Infinity` are allowed, as W&B's clients write them.
-    pub text: String,
+    written: Written,
     /// True for config from the API, where each top-level value is `{"value": …, "desc": …}`.
     pub wrapped: bool,
+}
+
+/// Where a document's text is.
+#[derive(Debug, Clone)]
+enum Written {
+    Plain(String),
+    /// In a string of a larger text, which all its documents share; see [`Form::Quoted`].
+    #[cfg(feature = "api")]
+    Quoted(Arc<String>, Range<usize>),
+}
+
+/// How a document's text is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form<'a> {
+    /// As it is.
+    Plain(&'a str),
+    /// As the inside of a JSON string, in which quotes and backslashes are escaped and nothing else.
+    #[cfg(feature = "api")]
+    Quoted(&'a str),
 }
 
 impl Document {
     /// A document whose values are plain, as in logs.
     pub fn plain(text: impl Into<String>) -> Self {
-        Document { text: text.into(), wrapped: false }
+        Document { written: Written::Plain(text.into()), wrapped: false }
     }
 
     /// A config as the API gives it, each top-level value wrapped in `{"value": …}`.
     pub fn wrapped(text: impl Into<String>) -> Self {
-        Document { text: text.into(), wrapped: true }
+        Document { written: Written::Plain(text.into()), wrapped: true }
+    }
+
+    /// A document inside a JSON string of a larger text, where quotes and backslashes are escaped and nothing else.
+    #[cfg(feature = "api")]
+    pub(crate) fn quoted(all: &Arc<String>, inside: Range<usize>, wrapped: bool) -> Self {
+        Document { written: Written::Quoted(all.clone(), inside), wrapped }
+    }
+
+    /// The JSON text.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self.form() {
+            Form::Plain(text) => Cow::Borrowed(text),
+            #[cfg(feature = "api")]
+            Form::Quoted(quoted) => {
+                let mut text = String::with_capacity(quoted.len());
+                crate::json::push_unquoted(quoted, &mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
+    /// How many bytes the text is as it is written; it has no more.
+    #[cfg(feature = "api")]
+    pub(crate) fn written_bytes(&self) -> usize {
+        match &self.written {
+            Written::Plain(text) => text.len(),
+            Written::Quoted(_, inside) => inside.len(),
+        }
+    }
+
+    /// The JSON text as it is written.
+    pub(crate) fn form(&self) -> Form<'_> {
+        match &self.written {
+            Written::Plain(text) => Form::Plain(text),
+            #[cfg(feature = "api")]
+            Written::Quoted(all, inside) => Form::Quoted(all.get(inside.clone()).unwrap_or_default()),
+        }
     }
 }
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.wrapped == other.wrapped && self.text() == other.text()
+    }
+}
+
+impl Eq for Document {}
 
 /// Who started a run. All `None` for a deleted user, or where an offline log did not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str], bool)] = &[
     ("error", &[], true),
     ("json", &[], false),
-    ("record", &["error"], false),
+    ("record", &["json", "error"], false),
     ("source", &["record", "json", "error"], false),
     ("flatten", &["record", "json", "error"], false),
     ("columns", &["record", "flatten", "json", "error"], false),

@@ -89,6 +89,11 @@ impl<T: Clone> Pairs<T> {
         }
     }
 
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.values.clear();
+    }
+
     fn shrink(&mut self) {
         self.rows.shrink_to_fit();
         self.values.shrink_to_fit();
@@ -182,6 +187,11 @@ impl Texts {
         *self = kept;
     }
 
+    fn clear(&mut self) {
+        self.ends.clear();
+        self.bytes.clear();
+    }
+
     fn shrink(&mut self) {
         self.ends.shrink();
         self.bytes.shrink_to_fit();
@@ -272,17 +282,23 @@ macro_rules! each_kind {
 
 impl Sparse {
     /// Adds a value; rows must come in ascending order.
-    pub fn push(&mut self, row: u32, leaf: Leaf<'_>) {
+    pub fn push(&mut self, row: u32, mut leaf: Leaf<'_>) {
+        self.take(row, &mut leaf);
+    }
+
+    /// The same; what cannot be copied is taken out of the leaf.
+    #[inline]
+    pub(super) fn take(&mut self, row: u32, leaf: &mut Leaf<'_>) {
         match leaf {
             Leaf::Null => self.nulls.push(row, ()),
-            Leaf::Int(value) => self.ints.push(row, value),
-            Leaf::Float(value) => self.floats.push(row, value),
+            Leaf::Int(value) => self.ints.push(row, *value),
+            Leaf::Float(value) => self.floats.push(row, *value),
             Leaf::Big(digits) => self.bigs.push(row, digits),
-            Leaf::Spelled(value, text) => self.spelled.push(row, (value, text.into())),
-            Leaf::Str(text) => self.strs.push(row, &text),
-            Leaf::Bool(value) => self.bools.push(row, value),
-            Leaf::List(list) => self.lists.push(row, list),
-            Leaf::Json(text) => self.jsons.push(row, &text),
+            Leaf::Spelled(value, text) => self.spelled.push(row, (*value, Box::from(&**text))),
+            Leaf::Str(text) => self.strs.push(row, text),
+            Leaf::Bool(value) => self.bools.push(row, *value),
+            Leaf::List(list) => self.lists.push(row, std::mem::replace(list, List::Nulls(0))),
+            Leaf::Json(text) => self.jsons.push(row, text),
         }
     }
 
@@ -318,6 +334,18 @@ impl Sparse {
         each_kind!(self, kind => kind.renumber(new_rows));
     }
 
+    /// Forgets everything but the memory.
+    pub fn clear(&mut self) {
+        each_kind!(self, kind => kind.clear());
+        self.declared.clear();
+        self.declared_empty = false;
+    }
+
+    /// True if there is nothing in it that makes a column.
+    pub fn is_unused(&self) -> bool {
+        self.is_empty() && self.nulls.is_empty() && self.declared.is_empty() && !self.declared_empty
+    }
+
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         each_kind!(self, kind => kind.shrink());
@@ -337,7 +365,8 @@ impl Sparse {
 
     /// True if there is no value; nulls are none.
     pub fn is_empty(&self) -> bool {
-        self.rows().next().is_none()
+        let numbers = self.ints.is_empty() && self.floats.is_empty() && self.bigs.is_empty() && self.spelled.is_empty();
+        numbers && self.strs.is_empty() && self.bools.is_empty() && self.lists.is_empty() && self.jsons.is_empty()
     }
 
     /// Bytes of memory in use.

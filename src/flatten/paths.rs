@@ -42,12 +42,51 @@ struct Node {
     level: usize,
     /// Bytes of the keys from the root to here, with their dots.
     length: usize,
-    /// True if this key or one above it contains a dot, so that another path may have the same name.
-    dotted: bool,
+    escaped: u32,
+}
+
+/// What every value asks of its node, close together.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
     /// The document that had it last.
     stamp: u64,
     name: u32,
-    escaped: u32,
+    /// True if this key or one above it contains a dot, so that another path may have the same name.
+    dotted: bool,
+}
+
+/// Where a key below a node leads. Most keys are told apart without looking at the node.
+#[derive(Debug, Clone, Copy)]
+struct Child {
+    sign: Sign,
+    node: u32,
+}
+
+/// A parent, and a key's length, beginning and end: all of it, up to 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sign {
+    parent: u32,
+    length: u32,
+    begin: u64,
+    end: u64,
+}
+
+impl Sign {
+    #[inline]
+    fn new(parent: u32, key: &str) -> Self {
+        let bytes = key.as_bytes();
+        let (begin, end) = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(begin), Some(end)) => (u64::from_le_bytes(*begin), u64::from_le_bytes(*end)),
+            _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+        };
+        // A longer key is compared as a whole.
+        Sign { parent, length: bytes.len() as u32, begin, end }
+    }
+
+    #[inline]
+    fn is_all(&self) -> bool {
+        self.length <= 16
+    }
 }
 
 #[derive(Debug)]
@@ -61,32 +100,32 @@ struct Name {
 #[derive(Debug)]
 pub(super) struct Paths {
     nodes: Vec<Node>,
-    children: HashTable<u32>,
+    /// One for each node.
+    marks: Vec<Mark>,
+    children: HashTable<Child>,
     names: Vec<Name>,
     by_name: HashTable<u32>,
     hasher: hashbrown::DefaultHashBuilder,
     document: u64,
+    /// True if a path of this document has a dot in a key.
+    dotted: bool,
+    /// Values that the last document had.
+    leaves: usize,
 }
 
 impl Default for Paths {
     fn default() -> Self {
-        let root = |key: &str| Node {
-            parent: NONE,
-            key: key.into(),
-            level: 0,
-            length: key.len(),
-            dotted: false,
-            stamp: 0,
-            name: NONE,
-            escaped: NONE,
-        };
+        let root = |key: &str| Node { parent: NONE, key: key.into(), level: 0, length: key.len(), escaped: NONE };
         Paths {
             nodes: ROOTS.iter().map(|key| root(key)).collect(),
+            marks: vec![Mark { stamp: 0, name: NONE, dotted: false }; ROOTS.len()],
             children: HashTable::new(),
             names: Vec::new(),
             by_name: HashTable::new(),
             hasher: hashbrown::DefaultHashBuilder::default(),
             document: 0,
+            dotted: false,
+            leaves: 0,
         }
     }
 }
@@ -95,40 +134,59 @@ impl Paths {
     /// Starts a document; the node of its top.
     pub(super) fn begin(&mut self, root: Root) -> NodeId {
         self.document += 1;
+        self.dotted = false;
         NodeId(match root {
             Root::Config => 0,
             Root::Summary => 1,
         })
     }
 
+    /// About how many values a document has.
+    pub(super) fn usual_leaves(&self) -> usize {
+        (self.leaves + 8).min(4_096)
+    }
+
     /// The node of `key` below `parent`, and whether this document had it before.
     pub(super) fn child(&mut self, parent: NodeId, key: &str) -> (NodeId, bool) {
-        let hash = hash_child(&self.hasher, parent.0, key);
+        let sign = Sign::new(parent.0, key);
+        let hash = hash_child(&self.hasher, &sign, key);
         let nodes = &self.nodes;
-        let same = |at: &u32| nodes.get(*at as usize).is_some_and(|n| n.parent == parent.0 && *n.key == *key);
-        if let Some(&at) = self.children.find(hash, same) {
-            let document = self.document;
-            let seen =
-                self.nodes.get_mut(at as usize).is_some_and(|n| std::mem::replace(&mut n.stamp, document) == document);
+        let same = |child: &Child| {
+            child.sign == sign && (sign.is_all() || nodes.get(child.node as usize).is_some_and(|n| *n.key == *key))
+        };
+        if let Some(&Child { node: at, .. }) = self.children.find(hash, same) {
+            let Some(mark) = self.marks.get_mut(at as usize) else { return (NodeId(at), false) };
+            let seen = mark.stamp == self.document;
+            mark.stamp = self.document;
+            self.dotted |= mark.dotted;
             return (NodeId(at), seen);
         }
+        (self.new_child(parent, key, sign, hash), false)
+    }
+
+    #[cold]
+    fn new_child(&mut self, parent: NodeId, key: &str, sign: Sign, hash: u64) -> NodeId {
         let at = self.nodes.len() as u32;
-        let (level, length, above) = self.node(parent).map_or((0, 0, false), |n| (n.level, n.length, n.dotted));
-        let dotted = above || key.contains('.');
+        let (level, length) = self.node(parent).map_or((0, 0), |n| (n.level, n.length));
+        let dotted = self.is_dotted(parent) || key.contains('.');
+        self.dotted |= dotted;
+        self.marks.push(Mark { stamp: self.document, name: NONE, dotted });
         self.nodes.push(Node {
             parent: parent.0,
             key: key.into(),
             level: level + 1,
             length: length + 1 + key.len(),
-            dotted,
-            stamp: self.document,
-            name: NONE,
             escaped: NONE,
         });
         let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.children
-            .insert_unique(hash, at, |at| nodes.get(*at as usize).map_or(0, |n| hash_child(hasher, n.parent, &n.key)));
-        (NodeId(at), false)
+        self.children.insert_unique(hash, Child { sign, node: at }, |child| {
+            nodes.get(child.node as usize).map_or(0, |n| hash_child(hasher, &child.sign, &n.key))
+        });
+        NodeId(at)
+    }
+
+    fn is_dotted(&self, id: NodeId) -> bool {
+        self.marks.get(id.0 as usize).is_some_and(|mark| mark.dotted)
     }
 
     fn node(&self, id: NodeId) -> Option<&Node> {
@@ -170,9 +228,9 @@ impl Paths {
     ///
     /// A path whose keys contain dots has the plain name (`a.b`) unless this very document has another path of that
     /// name; then its own dots are escaped (`a\.b`).
-    pub(super) fn hand_out<'a>(&mut self, leaves: Leaves<'a>, each: &mut impl FnMut(NameId, Leaf<'a>)) {
-        let dotted = leaves.iter().any(|(id, _)| self.node(*id).is_some_and(|n| n.dotted));
-        if dotted {
+    pub(super) fn hand_out<'a>(&mut self, mut leaves: Leaves<'a>, each: &mut impl FnMut(NameId, &mut Leaf<'a>)) {
+        self.leaves = leaves.len();
+        if self.dotted {
             for (id, _) in &leaves {
                 let name = self.plain_name(*id);
                 let document = self.document;
@@ -182,28 +240,33 @@ impl Paths {
                 }
             }
         }
-        for (id, leaf) in leaves {
-            let mut name = self.plain_name(id);
-            let shared = dotted && self.names.get(name as usize).is_some_and(|n| n.uses > 1);
-            if shared && self.node(id).is_some_and(|n| n.dotted) {
-                name = self.escaped_name(id);
+        // By reference: moving each leaf out costs more than all the rest.
+        for (id, leaf) in &mut leaves {
+            let mut name = self.plain_name(*id);
+            let shared = self.dotted && self.names.get(name as usize).is_some_and(|n| n.uses > 1);
+            if shared && self.is_dotted(*id) {
+                name = self.escaped_name(*id);
             }
             each(NameId(name), leaf);
         }
     }
 
+    #[inline]
     fn plain_name(&mut self, id: NodeId) -> u32 {
-        match self.node(id) {
-            Some(node) if node.name != NONE => node.name,
-            _ => {
-                let text = self.render(id, false);
-                let NameId(name) = self.intern_name(&text);
-                if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-                    node.name = name;
-                }
-                name
-            }
+        match self.marks.get(id.0 as usize) {
+            Some(mark) if mark.name != NONE => mark.name,
+            _ => self.new_name(id),
         }
+    }
+
+    #[cold]
+    fn new_name(&mut self, id: NodeId) -> u32 {
+        let text = self.render(id, false);
+        let NameId(name) = self.intern_name(&text);
+        if let Some(mark) = self.marks.get_mut(id.0 as usize) {
+            mark.name = name;
+        }
+        name
     }
 
     fn escaped_name(&mut self, id: NodeId) -> u32 {
@@ -270,9 +333,14 @@ impl Paths {
     }
 }
 
-fn hash_child(hasher: &hashbrown::DefaultHashBuilder, parent: u32, key: &str) -> u64 {
+#[inline]
+fn hash_child(hasher: &hashbrown::DefaultHashBuilder, sign: &Sign, key: &str) -> u64 {
     let mut state = hasher.build_hasher();
-    state.write_u32(parent);
-    state.write(key.as_bytes());
+    state.write_u64(sign.begin);
+    state.write_u64(sign.end);
+    state.write_u64(u64::from(sign.parent) << 32 | u64::from(sign.length));
+    if !sign.is_all() {
+        state.write(key.as_bytes());
+    }
     state.finish()
 }

@@ -1,6 +1,8 @@
 //! What the flattening rules give, one by one.
 
 use super::*;
+use crate::json::quote;
+use proptest::prelude::*;
 
 fn flat(root: Root, document: Document) -> Vec<(String, String)> {
     let mut flattener = Flattener::default();
@@ -222,4 +224,115 @@ fn nested_types_are_compacted_once() {
     // At the top `_type` is a key like any other.
     assert_eq!(names(&leaves), ["config.a", "config._type"]);
     assert!(leaves[0].1.starts_with("Json("));
+}
+
+/// What each of the two walks makes of a text; `None` for the swift one where it gives up.
+type Found = (Vec<(String, String)>, u64, u64);
+
+fn told((leaves, notes): (Leaves<'_>, Notes)) -> Found {
+    let leaves = leaves.into_iter().map(|(node, leaf)| (format!("{node:?}"), format!("{leaf:?}"))).collect();
+    (leaves, notes.repeated_keys, notes.repaired_texts)
+}
+
+/// Checks the swift walk over `text`, as it is and inside a string, against the careful one; true if it did not give up.
+fn same(root: Root, wrapped: bool, text: &str) -> bool {
+    let mut flattener = Flattener::default();
+    let slow = flattener.carefully(root, text, wrapped).ok().map(told);
+    let top = flattener.paths.begin(root);
+    let plain = Swift::<false>::read(root, text, wrapped, top, &mut flattener.paths);
+    let plain = plain.map(told);
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    let top = flattener.paths.begin(root);
+    let quoted = Swift::<true>::read(root, &escaped, wrapped, top, &mut flattener.paths);
+    let quoted = quoted.map(told);
+    assert_eq!(plain, quoted, "{text}");
+    if plain.is_some() {
+        assert_eq!(plain, slow, "{text}");
+    }
+    plain.is_some()
+}
+
+#[test]
+fn the_usual_sort_is_flattened_swiftly() {
+    for text in [
+        r#"{}"#,
+        r#" { "a" : { "b" : [ 1 , null ] , "c" : -1.5e-7 } , "d\u00e9\n" : "\"x\\" } "#,
+        r#"{"h":{"_type":"histogram","bins":[0.5,1],"values":[1,2]},"i":{"a":"\u00e9\"\\","_type":"t"},"j":{"a":NaN,"_type":"t"}}"#,
+        r#"{"_wandb":{"a":"\ud800"},"a":true,"b":false,"c":null,"d":NaN,"e":-Infinity,"f":Infinity,"g":"NaN","h":-0,"i":1e400}"#,
+        r#"{"a":9223372036854775807,"b":9223372036854775808,"c":[1,"x"],"d":[[1]],"e":["\ud800"],"f":"\ud800","g":[]}"#,
+        r#"{"a":{"value":1},"b":{"desc":"\ud800","value":{"x":{"value":"\t"}}},"c":5,"d":{"value":{}}}"#,
+    ] {
+        for (root, wrapped) in [(Root::Config, false), (Root::Config, true), (Root::Summary, false)] {
+            let given_up = wrapped && (text.contains("_type") || text.contains(r#""a" : {"#));
+            assert_eq!(same(root, wrapped, text), !given_up, "{root:?} {wrapped} {text}");
+        }
+    }
+    let page = (0..300).map(|at| format!("\"key{at}\":{at}.25")).collect::<Vec<_>>().join(",");
+    assert!(same(Root::Summary, false, &format!("{{{page}}}")));
+    for odd in [
+        r#"{"a":1,"a":2}"#,
+        r#"{"a":1"#,
+        "[1]",
+        "null",
+        "",
+        r#"{"a":tru}"#,
+        r#"{"a":1}x"#,
+        r#"{"a":01}"#,
+        r#"{"a":1,}"#,
+    ] {
+        assert!(!same(Root::Summary, false, odd), "{odd}");
+    }
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let text = prop_oneof![
+        "[a-c._:/é\\\\\"\n ]{0,20}".prop_map(|text| {
+            let mut out = String::new();
+            quote(&text, &mut out);
+            out
+        }),
+        prop::sample::select(vec![
+            r#""\ud83d\ude00""#,
+            r#""\ud800""#,
+            r#""\/\u0041""#,
+            r#""NaN""#,
+            r#""-Inf""#,
+            r#""_type""#,
+            r#""value""#,
+            "\"\u{1}\""
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let number = "-?(0|[1-9][0-9]{0,19})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?";
+    let word = prop::sample::select(vec!["null", "true", "false", "NaN", "Infinity", "-Infinity", "-0", "{}", "[]"]);
+    let leaf = prop_oneof![text.clone(), number, word.prop_map(str::to_owned)];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        let space = || prop::sample::select(vec!["", "", "", " ", "\n"]);
+        let member = (text.clone(), space(), inner.clone(), space());
+        let object = prop::collection::vec(member, 0..6).prop_map(|members| {
+            let members: Vec<String> =
+                members.iter().map(|(key, a, value, b)| format!("{key}{a}:{b}{value}{a}")).collect();
+            format!("{{{}}}", members.join(","))
+        });
+        let list = prop::collection::vec(inner, 0..5).prop_map(|items| format!("[{}]", items.join(",")));
+        prop_oneof![object, list]
+    })
+}
+
+proptest! {
+    #[test]
+    fn swiftly_is_carefully(members in prop::collection::vec(json(), 0..6), wrapped: bool, summary: bool) {
+        let root = if summary { Root::Summary } else { Root::Config };
+        let members = members.iter().enumerate().map(|(at, value)| format!("\"k{at}\":{value}"));
+        same(root, wrapped, &format!("{{{}}}", members.collect::<Vec<_>>().join(",")));
+    }
+
+    #[test]
+    fn swiftly_is_carefully_with_a_flaw(value in json(), at: prop::sample::Index, flaw in ".{0,2}", cut in 0usize..3) {
+        let text = format!("{{\"k\":{value}}}");
+        let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        let start = places[at.index(places.len())];
+        let end = text.char_indices().map(|(at, _)| at).find(|end| *end >= start + cut).unwrap_or(text.len());
+        same(Root::Config, true, &format!("{}{flaw}{}", &text[..start], &text[end..]));
+    }
 }

@@ -1,11 +1,12 @@
 //! The table that was just loaded: columns are made dense when a frame asks for them.
 
-use super::{Table, series, unknown_column};
-use crate::columns::{Columns, Dense, FIELDS, Facts, Kind, LeafType, shapes};
+use super::{Table, scatter, series, unknown_column};
+use crate::columns::{Columns, FIELDS, Facts, Kind, LeafType, shapes};
 use crate::error::Result;
 use crate::flatten::{NameId, Root};
 use crate::record::Wanted;
 use polars::prelude::{Column, DataFrame, DataType, PlSmallStr, Schema, SchemaRef};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl Loaded {
             }
             Origin::Leaf(id, kind, dtype, facts) => {
                 let values = self.columns.values(*id).ok_or_else(unknown)?;
-                series::leaf(name, &Dense::part(values, *facts, *kind, rows), *dtype)?
+                scatter::column(name, values, *facts, (*kind, *dtype), rows)?
             }
             Origin::Raw(root) => series::texts(name, self.columns.raw(*root).part(rows.clone())),
         };
@@ -109,7 +110,7 @@ impl Table for Loaded {
     }
 
     fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
-        let columns = columns.iter().map(|name| self.column(name, &rows)).collect::<Result<Vec<_>>>()?;
+        let columns = columns.par_iter().map(|name| self.column(name, &rows)).collect::<Result<Vec<_>>>()?;
         Ok(DataFrame::new(rows.len(), columns)?)
     }
 

@@ -1,5 +1,7 @@
 //! Numbers of the common sort, read in one pass over their bytes.
 
+use super::scan::{digits, past_digits};
+
 /// What a JSON number is, as far as one look tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Plain {
@@ -7,7 +9,7 @@ pub enum Plain {
     Int(i64),
     /// A number with a fraction or an exponent.
     Float(f64),
-    /// The same, but with too many digits for the quick way: the text is to be parsed.
+    /// The same, but one that the quick way does not find, or larger than all floats: the text is to be parsed.
     Decimal,
 }
 
@@ -19,68 +21,127 @@ const POWERS: [f64; 23] = [
     1e21, 1e22,
 ];
 
+/// Powers of five that 64 bits hold.
+const FIVES: [u64; 28] = {
+    let mut powers = [1; 28];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = 5 * powers[at - 1];
+        at += 1;
+    }
+    powers
+};
+
 /// The number that all of the text is; `None` if it is none, or a rare one, and the [`Reader`](super::Reader) should look.
+#[cfg(feature = "frame")]
 #[inline]
 pub fn plain_number(text: &[u8]) -> Option<Plain> {
-    let (negative, text) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
-    let (whole, rest) = digits(text, 0);
-    let count = text.len() - rest.len();
-    // A zero in front is no JSON; and 19 digits may be too many for the sum.
-    if count == 0 || count > 18 || (count > 1 && text.first() == Some(&b'0')) {
+    match number_at(text, 0) {
+        Some((number, end)) if end == text.len() => number,
+        _ => None,
+    }
+}
+
+/// The number that begins at `at`, and where it ends. `None` if none does; no number but an end if it is a rare one, such as an
+/// integer of 19 digits, or `-0`, so that the [`Reader`](super::Reader) should look. What follows the number is not looked at.
+#[inline]
+pub fn number_at(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
+    let negative = bytes.get(at) == Some(&b'-');
+    let start = at + usize::from(negative);
+    let (whole, mut end) = digits(bytes, start, 0);
+    let count = end - start;
+    // A zero in front is no JSON.
+    if count == 0 || (count > 1 && bytes.get(start) == Some(&b'0')) {
         return None;
     }
-    if rest.is_empty() {
-        // `-0` is a float.
-        let int = i64::try_from(whole).ok().filter(|int| !(negative && *int == 0))?;
-        return Some(Plain::Int(if negative { -int } else { int }));
+    let mut next = bytes.get(end);
+    if !matches!(next, Some(b'.' | b'e' | b'E')) {
+        // 19 digits may be too many for the sum, and `-0` is a float.
+        let plain = count <= 18 && !(negative && whole == 0);
+        let int = if negative { (whole as i64).wrapping_neg() } else { whole as i64 };
+        return Some((plain.then_some(Plain::Int(int)), end));
     }
-    let (mut sum, mut rest, mut scale) = (whole, rest, 0);
-    if let [b'.', fraction @ ..] = rest {
-        (sum, rest) = digits(fraction, whole);
-        scale = fraction.len() - rest.len();
-        if scale == 0 {
+    let (mut sum, mut places) = (whole, 0);
+    if next == Some(&b'.') {
+        let fraction = end + 1;
+        (sum, end) = digits(bytes, fraction, whole);
+        places = end - fraction;
+        if places == 0 {
+            return None;
+        }
+        next = bytes.get(end);
+    }
+    let mut power = 0;
+    if matches!(next, Some(b'e' | b'E')) {
+        (power, end) = exponent(bytes, end + 1)?;
+    }
+    let used = count + places;
+    // Zeros in front do not count: `0.000…`.
+    let fits = used <= 19 || (whole == 0 && places <= 19);
+    let float = if fits && used < 1_000 { scaled(sum, power - places as i32) } else { None };
+    let plain = float.map_or(Plain::Decimal, |float| Plain::Float(if negative { -float } else { float }));
+    Some((Some(plain), end))
+}
+
+/// `sum` times this power of ten, to the nearest float; `None` if that takes longer thought.
+#[inline]
+fn scaled(sum: u64, power: i32) -> Option<f64> {
+    let size = power.unsigned_abs() as usize;
+    if sum == 0 {
+        return Some(0.0);
+    }
+    if sum <= EXACT && size < POWERS.len() {
+        // Both sides are exact, so that one rounding gives the nearest float.
+        let scale = POWERS.get(size)?;
+        return Some(if power < 0 { sum as f64 / scale } else { sum as f64 * scale });
+    }
+    let five = FIVES.get(size).filter(|_| power < 0)?;
+    // sum / 10^size is (sum / 5^size) / 2^size. With the highest bits of both set, the quotient has 62 or 63 bits; a last bit
+    // stands for the remainder, and making it a float is the only rounding.
+    let (up, down) = (sum.leading_zeros(), five.leading_zeros());
+    let (above, below) = (u128::from(sum << up) << 62, u128::from(five << down));
+    let quotient = above / below;
+    let rest = u64::from(quotient * below != above);
+    let float = (quotient as u64 | rest) as i64 as f64;
+    let exponent = i64::from(down) - i64::from(up) - 62 - size as i64;
+    Some(float * f64::from_bits(((1_023 + exponent) as u64) << 52))
+}
+
+/// The exponent from `at` on, and where it ends; one of many digits counts as one that no float has.
+fn exponent(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
+    let negative = bytes.get(at) == Some(&b'-');
+    let start = at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+    let (value, end) = digits(bytes, start, 0);
+    if end == start {
+        return None;
+    }
+    let value = if end - start <= 4 { value as i32 } else { 9_999 };
+    Some((if negative { -value } else { value }, end))
+}
+
+/// Where the number that begins at `at` ends; `None` if none does.
+#[inline]
+pub fn past_number(bytes: &[u8], at: usize) -> Option<usize> {
+    let start = at + usize::from(bytes.get(at) == Some(&b'-'));
+    let mut end = past_digits(bytes, start);
+    if end == start || (end > start + 1 && bytes.get(start) == Some(&b'0')) {
+        return None;
+    }
+    if bytes.get(end) == Some(&b'.') {
+        let fraction = end + 1;
+        end = past_digits(bytes, fraction);
+        if end == fraction {
             return None;
         }
     }
-    let exponent = match rest {
-        [] => 0,
-        [b'e' | b'E', rest @ ..] => exponent(rest)?,
-        _ => return None,
-    };
-    let power = exponent - scale as i32;
-    if count + scale > 19 || sum > EXACT || power.unsigned_abs() as usize >= POWERS.len() {
-        return Some(Plain::Decimal);
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        end = past_digits(bytes, exponent);
+        if end == exponent {
+            return None;
+        }
     }
-    // Both sides are exact, so that one rounding gives the nearest float.
-    let scale = POWERS.get(power.unsigned_abs() as usize)?;
-    let float = if power < 0 { sum as f64 / scale } else { sum as f64 * scale };
-    Some(Plain::Float(if negative { -float } else { float }))
-}
-
-/// The digits at the front, behind those of `sum`, and what follows them. Too many of them make a sum that means nothing.
-#[inline]
-fn digits(mut text: &[u8], mut sum: u64) -> (u64, &[u8]) {
-    while let [digit @ b'0'..=b'9', rest @ ..] = text {
-        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-        text = rest;
-    }
-    (sum, text)
-}
-
-fn exponent(text: &[u8]) -> Option<i32> {
-    let (negative, text) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        _ => (false, text),
-    };
-    let (value, rest) = digits(text, 0);
-    // Longer ones are rare, and may be beyond all floats.
-    let few = (1..=4).contains(&text.len()) && rest.is_empty();
-    let value = i32::try_from(value).ok().filter(|_| few)?;
-    Some(if negative { -value } else { value })
+    Some(end)
 }
 
 #[cfg(test)]
@@ -104,7 +165,11 @@ mod tests {
 
     fn check(text: &str) {
         let slow = slowly(text);
-        match plain_number(text.as_bytes()) {
+        let found = number_at(text.as_bytes(), 0);
+        assert_eq!(past_number(text.as_bytes(), 0), found.map(|(_, end)| end), "{text}");
+        let fast = found.filter(|(_, end)| *end == text.len());
+        assert!(slow.is_none() || fast.is_some(), "{text}");
+        match fast.and_then(|(number, _)| number) {
             // Look closer.
             None => {}
             Some(Plain::Decimal) => assert!(matches!(slow, Some(Plain::Float(_))), "{text}: {slow:?}"),
@@ -154,7 +219,10 @@ mod tests {
         }
         assert_eq!(plain_number(b"0.5"), Some(Plain::Float(0.5)));
         assert_eq!(plain_number(b"-12"), Some(Plain::Int(-12)));
-        assert_eq!(plain_number(b"1.7954335180617766e+09"), Some(Plain::Decimal));
+        assert_eq!(number_at(b"1.7954335180617766e+09", 0), Some((Some(Plain::Float(1_795_433_518.061_776_6)), 22)));
+        assert_eq!(number_at(b"1.5777777777770001,", 0), Some((Some(Plain::Float(1.577_777_777_777_000_1)), 18)));
+        assert_eq!(number_at(b"1e400", 0), Some((Some(Plain::Decimal), 5)));
+        assert_eq!(number_at(b"[12345]", 1), Some((Some(Plain::Int(12_345)), 6)));
     }
 
     proptest! {
@@ -167,6 +235,29 @@ mod tests {
         fn floats_come_back(value in any::<f64>()) {
             check(&format!("{value:?}"));
             check(&format!("{value:e}"));
+        }
+
+        #[test]
+        fn halves_between_floats_are_rounded_to_even(bits in 0u64..1 << 52, power in -20i32..20, more in "0{0,3}1?") {
+            // A float and a half of its last place, in full; and a little more.
+            let below = f64::from_bits(bits | ((1_023 + power) as u64) << 52);
+            let above = f64::from_bits(below.to_bits() + 1);
+            let text = format!("{:.60}", below / 2.0 + above / 2.0);
+            let half = text.trim_end_matches('0');
+            check(&format!("{half}{more}"));
+            check(&format!("{:.18}", below));
+        }
+
+        #[test]
+        fn any_digits_are_rounded_to_the_nearest(sum in any::<u64>(), places in 0usize..30) {
+            let digits = format!("{sum:030}");
+            let (whole, fraction) = digits.split_at(30 - places);
+            let whole = match whole.trim_start_matches('0') {
+                "" => "0",
+                whole => whole,
+            };
+            check(&format!("{whole}.{fraction}0"));
+            check(&format!("{sum}e-{places}"));
         }
 
         #[test]

@@ -129,6 +129,17 @@ fn push_raw(raw: &str, out: &mut String) {
     }
 }
 
+/// Appends `raw`, in which quotes and backslashes are escaped and nothing else, without the escapes.
+pub fn push_unquoted(raw: &str, out: &mut String) {
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        out.push_str(rest.get(at + 1..at + 2).unwrap_or_default());
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    out.push_str(rest);
+}
+
 /// Appends `raw` with its escapes resolved; true if a lone surrogate was replaced by U+FFFD.
 pub(super) fn unescape(raw: &str, out: &mut String) -> bool {
     let mut repaired = false;

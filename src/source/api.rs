@@ -35,7 +35,7 @@ pub use light::{LightListing, LightRun};
 pub use settings::{Settings, Surroundings};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Limits, Receipt, Wanted};
+use crate::record::{Limits, Receipt, Run, Wanted};
 use crate::source::{Batch, Progress, Source};
 use client::Client;
 use filter::Filter;
@@ -121,6 +121,19 @@ impl ApiSource {
             projection: Projection::default(),
             names: None,
             backoff: Backoff::default(),
+        }
+    }
+
+    /// The runs in one answer of a server to a query for a project's runs, `{"data": {"project": {"runs": {"edges": …}}}}`, for
+    /// answers that were kept. They are in the server's order, and without entity and project.
+    ///
+    /// # Errors
+    /// If it is no JSON, holds no data, or holds errors.
+    pub fn runs_in(answer: Vec<u8>) -> Result<Vec<Run>> {
+        match page::Page::read(answer) {
+            Ok(page) => Ok(page.runs.into_iter().map(|listed| listed.run).collect()),
+            Err(fault) => Err(Error::new(ErrorKind::Format, format!("no answer with runs: {}", fault.reason()))
+                .hint("it should be a server's whole answer to a GraphQL query for a project's runs")),
         }
     }
 

@@ -232,7 +232,7 @@ impl Load<'_> {
 
 /// Bytes in a run's documents.
 fn size(run: &Run) -> usize {
-    [&run.config, &run.summary].into_iter().flatten().map(|document| document.text.len()).sum()
+    [&run.config, &run.summary].into_iter().flatten().map(|document| document.text().len()).sum()
 }
 
 #[cfg(all(test, feature = "frame"))]

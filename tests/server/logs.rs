@@ -126,7 +126,7 @@ impl World {
             commit: run.commit.clone(),
             user,
             config: run.config.as_ref().map(wrapped),
-            summary: run.summary.as_ref().map(|summary| quote_non_finite(&summary.text)),
+            summary: run.summary.as_ref().map(|summary| quote_non_finite(&summary.text())),
             history_rows: run.history_rows,
             compute_seconds: run.compute_seconds.unwrap_or(0.0),
             ..Run::default()
@@ -173,9 +173,11 @@ impl World {
 /// Every top value in `{"value": …}`, as the server keeps a config.
 fn wrapped(config: &Document) -> String {
     if config.wrapped {
-        return config.text.clone();
+        return config.text().into_owned();
     }
-    object(members(&config.text).into_iter().map(|(key, value)| (key, format!("{{\"desc\":null,\"value\":{value}}}"))))
+    object(
+        members(&config.text()).into_iter().map(|(key, value)| (key, format!("{{\"desc\":null,\"value\":{value}}}"))),
+    )
 }
 
 struct Place<'a> {

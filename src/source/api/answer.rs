@@ -12,6 +12,16 @@ pub(super) enum Fault {
     Refused(Vec<Complaint>),
 }
 
+impl Fault {
+    /// What is wrong, in words.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Fault::Malformed(what) => what.clone(),
+            Fault::Refused(complaints) => joined(complaints),
+        }
+    }
+}
+
 impl From<JsonError> for Fault {
     fn from(error: JsonError) -> Self {
         Fault::Malformed(error.to_string())

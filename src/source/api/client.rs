@@ -193,7 +193,7 @@ impl Client {
     pub(super) async fn ask<T, D>(&self, call: Call<'_>, decode: D) -> Result<T, Failure>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         let mut failures = 0;
         loop {
@@ -231,7 +231,8 @@ impl Client {
         query: &str,
         variables: &(dyn Fn() -> Value + Sync),
     ) -> Result<Value, Failure> {
-        self.ask(Call { name, query, variables, lighten: &|_| false, patience: None }, answer::data).await
+        let call = Call { name, query, variables, lighten: &|_| false, patience: None };
+        self.ask(call, |body: Vec<u8>| answer::data(&body)).await
     }
 
     async fn wait(&self, wait: Duration) {
@@ -244,7 +245,7 @@ impl Client {
     async fn attempt<T, D>(&self, call: &Call<'_>, decode: D) -> Result<T, Failure>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         // Closed only when dropped; then there is nobody left to ask.
         let _permit = self.permits.acquire().await;
@@ -270,9 +271,9 @@ impl Client {
             return Err(self.refusal(status, limits, location.as_deref(), &body));
         }
         let read = if body.len() <= SMALL {
-            decode(&body)
+            decode(body)
         } else {
-            let work = tokio::task::spawn_blocking(move || decode(&body));
+            let work = tokio::task::spawn_blocking(move || decode(body));
             work.await.unwrap_or_else(|_| Err(Fault::Malformed("reading it failed".to_owned())))
         };
         read.map_err(|fault| self.fault(fault))

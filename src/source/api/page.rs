@@ -8,7 +8,8 @@ use super::answer::{self, Fault};
 use super::artifacts::List;
 use super::walk::Walk;
 use crate::json::{Event, JsonError};
-use crate::record::{Document, Run, Timestamp};
+use crate::record::{Run, Timestamp};
+use std::sync::Arc;
 
 /// What a page holds.
 #[derive(Debug, Default)]
@@ -54,12 +55,14 @@ pub(super) struct Listed {
 
 impl Page {
     /// Reads an answer to `Open`, `Runs` or `Names`.
-    pub(super) fn read(body: &[u8]) -> Result<Page, Fault> {
-        let text = String::from_utf8_lossy(body);
+    pub(super) fn read(body: Vec<u8>) -> Result<Page, Fault> {
         let mut page = Page { bytes: body.len(), ..Page::default() };
-        page.repaired += u64::from(matches!(text, std::borrow::Cow::Owned(_)));
+        let text = Arc::new(String::from_utf8(body).unwrap_or_else(|error| {
+            page.repaired += 1;
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        }));
         let (mut refused, mut data) = (false, false);
-        let (mut walk, first) = Walk::new(&text)?;
+        let (mut walk, first) = Walk::with_documents(&text)?;
         walk.members(first, &mut |walk, key, value| match key {
             "errors" => walk
                 .items(value, &mut |walk, item| {
@@ -74,7 +77,7 @@ impl Page {
         page.bad_times += walk.bad_times;
         page.repaired += walk.repaired;
         if refused {
-            return Err(answer::refusal(body));
+            return Err(answer::refusal(text.as_bytes()));
         }
         if data { Ok(page) } else { Err(Fault::Malformed("no data in it".to_owned())) }
     }
@@ -163,8 +166,8 @@ fn run<'a>(walk: &mut Walk<'a>, first: Event<'a>) -> Result<Option<Listed>, Json
             "tags" => run.tags = tags(walk, value)?,
             "historyLineCount" => run.history_rows = walk.integer(value)?,
             "user" => user(run, walk, value)?,
-            "config" => run.config = document(walk, value)?.map(Document::wrapped),
-            "summaryMetrics" => run.summary = document(walk, value)?.map(Document::plain),
+            "config" => run.config = walk.document(value, true)?,
+            "summaryMetrics" => run.summary = walk.document(value, false)?,
             "logged" => listed.logged = List::read(walk, value)?,
             "used" => listed.used = List::read(walk, value)?,
             _ => walk.skip(value)?,
@@ -200,14 +203,10 @@ fn user<'a>(run: &mut Run, walk: &mut Walk<'a>, first: Event<'a>) -> Result<(), 
     .map(drop)
 }
 
-/// A JSON text in a string; null and the empty string mean no keys.
-fn document<'a>(walk: &mut Walk<'a>, first: Event<'a>) -> Result<Option<String>, JsonError> {
-    Ok(walk.text(first)?.filter(|text| !text.trim().is_empty()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Document;
 
     const PAGE: &str = r#"{"data":{"viewer":{"username":"u","entity":"e"},"project":{"runCount":3,
         "newest":{"edges":[{"node":{"createdAt":"2024-02-01T00:00:00Z","id":"x"}}]},
@@ -221,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_page_with_nulls() {
-        let page = Page::read(PAGE.as_bytes()).unwrap();
+        let page = Page::read(PAGE.into()).unwrap();
         assert_eq!((page.found, page.account.as_deref(), page.count), (true, Some("u"), Some(3)));
         assert_eq!((page.next.as_deref(), page.null_runs, page.bad_times), (Some("c3"), 1, 1));
         assert_eq!(page.newest, Timestamp::parse("2024-02-01T00:00:00Z"));
@@ -236,11 +235,11 @@ mod tests {
     #[test]
     fn a_cut_page_is_malformed_and_errors_are_failures() {
         for end in (0..PAGE.len()).filter(|end| PAGE.is_char_boundary(*end)) {
-            assert!(matches!(Page::read(&PAGE.as_bytes()[..end]), Err(Fault::Malformed(_))), "{end}");
+            assert!(matches!(Page::read(PAGE[..end].into()), Err(Fault::Malformed(_))), "{end}");
         }
         let errors = PAGE.replacen("{\"data\"", "{\"errors\":[{\"message\":\"no\"}],\"data\"", 1);
-        assert!(matches!(Page::read(errors.as_bytes()), Err(Fault::Refused(_))));
-        let page = Page::read(br#"{"data":{"project":null}}"#).unwrap();
+        assert!(matches!(Page::read(errors.into()), Err(Fault::Refused(_))));
+        let page = Page::read(br#"{"data":{"project":null}}"#.to_vec()).unwrap();
         assert!(!page.found);
     }
 }

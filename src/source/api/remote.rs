@@ -106,7 +106,7 @@ impl Remote<'_> {
     ) -> Result<Option<T>>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         let patience = (runs > 1).then_some(PATIENCE);
         match self.ask_patiently(query, text, variables, &|_| false, patience, decode).await {
@@ -127,7 +127,7 @@ impl Remote<'_> {
     ) -> Result<T>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         Ok(self.ask_patiently(query, text, variables, lighten, None, decode).await?)
     }
@@ -143,7 +143,7 @@ impl Remote<'_> {
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
-        D: Fn(&[u8]) -> Result<T, Fault> + Clone + Send + 'static,
+        D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         loop {
             let sent = text(self.queries);
@@ -169,7 +169,7 @@ impl Remote<'_> {
 
     async fn value(&self, query: Query, times: usize, variables: &(dyn Fn() -> Value + Sync)) -> Result<Value> {
         let text = |queries: &Queries| queries.repeated(query, times);
-        let mut data = self.ask(query, text, variables, &|_| false, answer::data).await?;
+        let mut data = self.ask(query, text, variables, &|_| false, |body| answer::data(&body)).await?;
         match data.get_mut("project").map(Value::take) {
             Some(project @ Value::Object(_)) => Ok(project),
             _ => Err(self.missing(true)),
@@ -253,7 +253,7 @@ impl Listing for Remote<'_> {
             out
         };
         let count = wanted.len();
-        self.ask(Query::MoreArtifacts, text, &variables, &|_| false, move |body: &[u8]| lists(body, count)).await
+        self.ask(Query::MoreArtifacts, text, &variables, &|_| false, move |body| lists(&body, count)).await
     }
 }
 

@@ -67,8 +67,8 @@ fn a_project_arrives_whole_in_order_and_proved() {
             let truth = project.run(&run.name).unwrap();
             assert_eq!(run.created_at.unwrap().micros(), truth.created_at);
             assert_eq!(run.config.as_ref().map(|c| c.wrapped), truth.config.as_ref().map(|_| true));
-            assert_eq!(run.config.as_ref().map(|c| &c.text), truth.config.as_ref());
-            assert_eq!(run.summary.as_ref().map(|c| &c.text), truth.summary.as_ref());
+            assert_eq!(run.config.as_ref().map(|c| c.text().into_owned()), truth.config);
+            assert_eq!(run.summary.as_ref().map(|c| c.text().into_owned()), truth.summary);
         }
     });
     let again = load(&source(&server), Wanted::default()).unwrap().0;
@@ -106,7 +106,7 @@ fn only_what_is_wanted_is_asked_for() {
     let (runs, receipt) = load(&source(&server).projection(projection), wanted).unwrap();
     assert!(runs.iter().all(|run| run.summary.is_none() && run.logged_artifacts.is_none()));
     let keys = |text: &str| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(text).unwrap();
-    let one = |run: &Run| run.config.as_ref().is_none_or(|c| keys(&c.text).keys().all(|key| key == "lr"));
+    let one = |run: &Run| run.config.as_ref().is_none_or(|c| keys(&c.text()).keys().all(|key| key == "lr"));
     assert!(runs.iter().all(one) && receipt.bytes < 20_000, "{receipt}");
     assert!(!server.requests()[0].query.contains("summaryMetrics"));
 }

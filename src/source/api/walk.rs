@@ -1,11 +1,14 @@
 //! Walking a JSON answer by its members, with W&B's lenient reader.
 
 use crate::json::{Event, JsonError, Reader};
-use crate::record::Timestamp;
+use crate::record::{Document, Timestamp};
+use std::sync::Arc;
 
 /// A reader that hands out members and items. Each value that is handed out must be read or skipped.
 pub(super) struct Walk<'a> {
     reader: Reader<'a>,
+    /// The whole text, where documents are left in it.
+    whole: Option<&'a Arc<String>>,
     /// Texts in which a lone surrogate was replaced.
     pub repaired: u64,
     /// Times that do not parse.
@@ -15,9 +18,15 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// A walk through `text`, and its first event.
     pub(super) fn new(text: &'a str) -> Result<(Self, Event<'a>), JsonError> {
-        let mut walk = Walk { reader: Reader::new(text), repaired: 0, bad_times: 0 };
+        let mut walk = Walk { reader: Reader::new(text), whole: None, repaired: 0, bad_times: 0 };
         let first = walk.reader.next()?;
         Ok((walk, first))
+    }
+
+    /// The same, through a text that its documents share.
+    pub(super) fn with_documents(text: &'a Arc<String>) -> Result<(Self, Event<'a>), JsonError> {
+        let (walk, first) = Walk::new(text)?;
+        Ok((Walk { whole: Some(text), ..walk }, first))
     }
 
     /// Hands out key and first event of each member; false, and the value skipped, if it is no object.
@@ -67,6 +76,21 @@ impl<'a> Walk<'a> {
             Event::Number(digits) => Ok(Some(digits.to_owned())),
             other => self.reader.skip(other).map(|()| None),
         }
+    }
+
+    /// A JSON text in a string; null and the empty string mean no keys.
+    pub(super) fn document(&mut self, first: Event<'a>, wrapped: bool) -> Result<Option<Document>, JsonError> {
+        if let (Event::Str(text), Some(whole)) = (first, self.whole)
+            && text.simple
+        {
+            // The closing quote was read with it.
+            let end = self.reader.offset() - 1;
+            let inside = end - text.raw.len()..end;
+            let empty = text.raw.trim().is_empty();
+            return Ok((!empty).then(|| Document::quoted(whole, inside, wrapped)));
+        }
+        let text = self.text(first)?.filter(|text| !text.trim().is_empty());
+        Ok(text.map(if wrapped { Document::wrapped } else { Document::plain }))
     }
 
     /// A whole number, also one written as a string or with a fraction of zeros.

@@ -31,11 +31,11 @@ fn run_of(records: &[Vec<u8>]) -> Run {
 }
 
 fn summary_of(records: &[Vec<u8>]) -> String {
-    run_of(records).summary.unwrap().text
+    run_of(records).summary.unwrap().text().into_owned()
 }
 
 fn config_of(records: &[Vec<u8>]) -> String {
-    run_of(records).config.unwrap().text
+    run_of(records).config.unwrap().text().into_owned()
 }
 
 fn started() -> Vec<u8> {
@@ -113,7 +113,7 @@ fn later_run_records_set_what_is_not_empty_and_never_config() {
     let first = [text(9, "note"), text(10, "a"), text(10, "b"), message(4, &[text(1, item("lr", "1"))])];
     let later = [text(8, "renamed"), text(10, "c"), message(4, &[text(1, item("lr", "2"))])];
     let run = run_of(&[run("r1", 1_000, &first), run("r1", 2_000, &later), run("r1", 0, &[])]);
-    assert_eq!(run.config.unwrap().text, r#"{"lr":1}"#);
+    assert_eq!(run.config.unwrap().text(), r#"{"lr":1}"#);
     assert_eq!((run.notes.as_deref(), run.display_name.as_deref()), (Some("note"), Some("renamed")));
     assert_eq!((run.tags, run.created_at), (Some(vec!["c".into()]), at(1_000)));
 }
@@ -166,10 +166,10 @@ fn own_keys_stay_but_for_wandbs() {
         [started(), summary(&[nested(&["_wandb", "runtime"], "7"), item("_step", "3"), item("_runtime", "7.5")], &[])];
     assert_eq!(summary_of(&records), r#"{"_step":3,"_runtime":7.5}"#);
     let raw = fold(&[records.to_vec()], Wanted { raw: true, summary: false, ..ALL }, LATE).0.unwrap();
-    assert_eq!(raw.summary.unwrap().text, r#"{"_wandb":{"runtime":7},"_step":3,"_runtime":7.5}"#);
+    assert_eq!(raw.summary.unwrap().text(), r#"{"_wandb":{"runtime":7},"_step":3,"_runtime":7.5}"#);
     let records = vec![started(), config(&[item("_wandb", r#"{"t":1}"#), item("a", "1")], &[])];
     let raw = fold(&[records], Wanted { raw: true, config: false, ..ALL }, LATE).0.unwrap();
-    assert_eq!(raw.config.unwrap().text, r#"{"_wandb":{"t":1},"a":1}"#);
+    assert_eq!(raw.config.unwrap().text(), r#"{"_wandb":{"t":1},"a":1}"#);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn records_behind_the_exit_count() {
     ];
     let run = run_of(&records);
     assert_eq!((run.history_rows, run.state.as_deref()), (Some(2), Some("finished")));
-    assert_eq!(run.summary.unwrap().text, r#"{"loss":0.25,"_step":1}"#);
+    assert_eq!(run.summary.unwrap().text(), r#"{"loss":0.25,"_step":1}"#);
 }
 
 #[test]
@@ -289,8 +289,8 @@ fn folders_are_joined_by_the_fold_rules() {
     let (run, receipt) = fold(&[first, second], ALL, LATE);
     let run = run.unwrap();
     assert_eq!(receipt.joined, 1);
-    assert_eq!(run.config.unwrap().text, r#"{"m":{"x":1,"y":2}}"#);
-    assert_eq!(run.summary.unwrap().text, r#"{"acc":0.9,"old":1}"#);
+    assert_eq!(run.config.unwrap().text(), r#"{"m":{"x":1,"y":2}}"#);
+    assert_eq!(run.summary.unwrap().text(), r#"{"acc":0.9,"old":1}"#);
     assert_eq!((run.created_at, run.heartbeat_at), (at(1_000), at(5_030)));
     assert_eq!((run.notes.as_deref(), run.job_type.as_deref()), (Some("new"), Some("train")));
     assert_eq!((run.tags, run.history_rows), (Some(vec!["a".into()]), Some(3)));
@@ -318,9 +318,9 @@ fn one_bad_value_is_one_fault() {
     ];
     let (run, receipt) = fold(&[records], ALL, LATE);
     let run = run.unwrap();
-    assert_eq!(run.config.unwrap().text, r#"{"good":1}"#);
+    assert_eq!(run.config.unwrap().text(), r#"{"good":1}"#);
     // What was overwritten does no harm.
-    assert_eq!(run.summary.unwrap().text, r#"{"early":1}"#);
+    assert_eq!(run.summary.unwrap().text(), r#"{"early":1}"#);
     let faults: Vec<_> = receipt.json_faults.iter().map(|f| (f.run.as_str(), f.place.as_str(), f.offset)).collect();
     assert_eq!(faults, [("e/p/r1", "config.bad", 3), ("e/p/r1", "config.deep.er", 0), ("e/p/r1", "summary.x", 0)]);
 }
@@ -333,7 +333,7 @@ fn invalid_utf8_is_repaired_and_counted() {
     let (run, receipt) = fold(&[vec![run("r1", 1_000, &[bad(9), bad(10)]), config(&[item], &[])]], ALL, LATE);
     let run = run.unwrap();
     assert_eq!((run.notes.as_deref(), run.tags), (Some("a\u{fffd}b"), Some(vec!["a\u{fffd}b".into()])));
-    assert_eq!(run.config.unwrap().text, "{\"k\u{fffd}\":\"v\u{fffd}\"}");
+    assert_eq!(run.config.unwrap().text(), "{\"k\u{fffd}\":\"v\u{fffd}\"}");
     assert_eq!(receipt.repaired_texts, 4);
 }
 

@@ -82,7 +82,7 @@ fn a_folder_of_runs_is_loaded_in_order() {
     let (runs, receipt) = load(root.path()).unwrap();
     let names: Vec<_> = runs.iter().map(|run| run.name.clone()).collect();
     assert_eq!(names, (0..600).map(|n| format!("id{n:03}")).collect::<Vec<_>>());
-    assert!(runs.iter().enumerate().all(|(n, run)| run.summary.as_ref().unwrap().text == format!("{{\"n\":{n}}}")));
+    assert!(runs.iter().enumerate().all(|(n, run)| run.summary.as_ref().unwrap().text() == format!("{{\"n\":{n}}}")));
     assert_eq!((receipt.files, receipt.has_losses()), (600, false));
     assert_eq!(receipt.sources, [root.path().display().to_string()]);
 }
@@ -121,7 +121,7 @@ fn folders_of_one_id_are_one_run() {
     folder(root.path(), "r1", 1_000_002, &[summary(&[item("a", "1"), item("b", "1")], &[]), exit(1, 7)]);
     let (runs, receipt) = load(root.path()).unwrap();
     assert_eq!((runs.len(), receipt.joined, receipt.files), (1, 1, 2));
-    assert_eq!(runs[0].summary.as_ref().unwrap().text, r#"{"a":2,"b":1}"#);
+    assert_eq!(runs[0].summary.as_ref().unwrap().text(), r#"{"a":2,"b":1}"#);
     assert_eq!((runs[0].state.as_deref(), runs[0].compute_seconds), (Some("finished"), Some(12.0)));
     assert_eq!(runs[0].created_at, Timestamp::from_seconds(1_000_002, 0));
 }
@@ -310,7 +310,7 @@ fn a_legacy_crash_gets_its_summary_from_the_history() {
     );
     folder(root.path(), "r2", 1_001, &[rows("0.25"), summary(&[item("only", "1")], &[])]);
     let (runs, _) = load(root.path()).unwrap();
-    let texts: Vec<_> = runs.iter().map(|run| run.summary.as_ref().unwrap().text.as_str()).collect();
+    let texts: Vec<_> = runs.iter().map(|run| run.summary.as_ref().unwrap().text()).collect();
     assert_eq!(texts, [r#"{"loss":{"min":0.25},"_step":1,"_timestamp":1001}"#, r#"{"only":1}"#]);
 }
 
@@ -323,7 +323,7 @@ fn damage_is_counted_by_file_and_offset() {
     bytes[before + 20] ^= 1;
     let file = put(root.path(), "run-r1.wandb", &bytes);
     let (runs, receipt) = load(&file).unwrap();
-    assert_eq!(runs[0].config.as_ref().unwrap().text, r#"{"lr":0.1}"#);
+    assert_eq!(runs[0].config.as_ref().unwrap().text(), r#"{"lr":0.1}"#);
     let lost = LogWriter::numbered(&records[..4]).len() - before;
     assert_eq!((receipt.lost_records, receipt.lost_bytes), (1, lost as u64));
     assert_eq!((&receipt.damages[0].file, receipt.damages[0].offset), (&file, before as u64));
@@ -401,7 +401,7 @@ proptest! {
         let file = put(root.path(), "run-r1.wandb", &LogWriter::of(&records));
         let (runs, _) = load_with(&[file], Wanted { raw: true, ..ALL }).unwrap();
         for document in runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten() {
-            prop_assert_eq!(crate::json::validate(&document.text), Ok(()), "{}", document.text);
+            prop_assert_eq!(crate::json::validate(&document.text()), Ok(()), "{}", document.text());
         }
     }
 }

@@ -23,7 +23,8 @@ fn compare(logs: &str, truth: &str) {
         assert_eq!(run.compute_seconds, seconds(&expected["exit_runtimes"]), "{}", run.path());
         for (name, document) in [("config", &run.config), ("summary", &run.summary)] {
             let mut text = String::new();
-            crate::json::compact(document.as_ref().map_or("{}", |document| &document.text), &mut text).unwrap();
+            let written = document.as_ref().map_or("{}".into(), |document| document.text());
+            crate::json::compact(&written, &mut text).unwrap();
             let found: Value = serde_json::from_str(&text).unwrap();
             assert!(same(&found, &expected[name]), "{}: {name}\n{found}\n{}", run.path(), expected[name]);
         }

@@ -118,8 +118,8 @@ async fn ask(remote: &Remote<'_>, runs: &[(String, usize)]) -> Result<Option<Vec
     };
     let text = |queries: &Queries| queries.repeated(Query::HistoryEvents, runs.len());
     let asked = runs.to_vec();
-    let decode = move |body: &[u8]| {
-        let Some(answers) = each_run(body, asked.len())? else { return Ok(None) };
+    let decode = move |body: Vec<u8>| {
+        let Some(answers) = each_run(&body, asked.len())? else { return Ok(None) };
         let mut all = Vec::with_capacity(asked.len());
         for ((run, asked), answer) in asked.iter().zip(answers) {
             let mut events = Events { run: run.clone(), asked: *asked, found: answer.is_some(), ..Events::default() };

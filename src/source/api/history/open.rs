@@ -192,8 +192,8 @@ async fn describe_at_once(remote: &Remote<'_>, runs: &[String]) -> Result<Option
     };
     let text = |queries: &Queries| queries.repeated(Query::HistoryOpen, runs.len());
     let names = runs.to_vec();
-    let decode = move |body: &[u8]| {
-        let Some(answers) = each_run(body, names.len())? else { return Ok(None) };
+    let decode = move |body: Vec<u8>| {
+        let Some(answers) = each_run(&body, names.len())? else { return Ok(None) };
         let described = names.iter().zip(answers).map(|(run, text)| match text {
             Some(text) => Described::read(run, &text),
             None => Ok(Described { run: run.clone(), ..Described::default() }),

@@ -257,7 +257,7 @@ impl Pages {
         };
         let text = |queries: &Queries| queries.repeated(query, windows.len());
         let count = windows.len();
-        let decode = move |body: &[u8]| Ok((rows(body, count, by_key)?, body.len()));
+        let decode = move |body: Vec<u8>| Ok((rows(&body, count, by_key)?, body.len()));
         let lighten = |_| {
             let less = halved.load(Ordering::Relaxed) < HALVES && windows.iter().any(|window| window.divisible);
             halved.fetch_add(u32::from(less), Ordering::Relaxed);

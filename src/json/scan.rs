@@ -1,0 +1,153 @@
+//! Finding quotes, backslashes and the ends of digits, eight bytes and more at a time.
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+/// Eight bytes, the first one lowest; `None` if there are fewer.
+#[inline]
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+/// A mask whose lowest bit is in the first byte of `word` that is `byte`; higher ones mean nothing.
+#[inline]
+fn first_of(word: u64, byte: u8) -> u64 {
+    let zeros = word ^ (ONES * u64::from(byte));
+    zeros.wrapping_sub(ONES) & !zeros & HIGH
+}
+
+/// Where the next backslash is or, if `QUOTES`, the next quote or backslash.
+#[inline]
+pub fn find<const QUOTES: bool>(bytes: &[u8], mut at: usize) -> Option<usize> {
+    // Keys and most texts are short; setting up a vector search costs more than they do.
+    for _ in 0..4 {
+        let Some(word) = word(bytes, at) else { break };
+        let quotes = if QUOTES { first_of(word, b'"') } else { 0 };
+        let found = first_of(word, b'\\') | quotes;
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    let found = if QUOTES { memchr::memchr2(b'"', b'\\', rest) } else { memchr::memchr(b'\\', rest) };
+    found.map(|found| at + found)
+}
+
+/// Passes over bytes of which every backslash stands before a quote and every quote behind a backslash: JSON inside a string.
+/// `at` is behind a whole character or escape, and so is the result.
+pub(super) fn past_quoted_json(bytes: &[u8], mut at: usize) -> usize {
+    const STEP: usize = 32;
+    // The last byte of an escape is not the first of another.
+    if at.checked_sub(1).is_some_and(|last| bytes.get(last) == Some(&b'\\')) {
+        return at;
+    }
+    while let Some(window) = bytes.get(at.wrapping_sub(1)..).and_then(|rest| rest.first_chunk::<{ STEP + 1 }>()) {
+        let mut odd = 0;
+        for (before, byte) in window.iter().zip(&window[1..]) {
+            odd |= u8::from(*before == b'\\') ^ u8::from(*byte == b'"');
+        }
+        if odd != 0 {
+            break;
+        }
+        at += STEP;
+    }
+    // The backslash of an escape that was cut in two.
+    let cut = at.checked_sub(1).is_some_and(|last| bytes.get(last) == Some(&b'\\'));
+    at - usize::from(cut)
+}
+
+/// The value of the digits from `at` on, behind those of `sum`, and where they end. Too many of them make a sum that means
+/// nothing.
+#[inline]
+pub(super) fn digits(bytes: &[u8], mut at: usize, mut sum: u64) -> (u64, usize) {
+    while let Some(word) = word(bytes, at) {
+        let values = word ^ (ONES * u64::from(b'0'));
+        // The high bit of each byte beyond 9; one that carries changes only what comes behind it.
+        let others = (values.wrapping_add(ONES * 0x76) | values) & HIGH;
+        if others == 0 {
+            sum = sum.wrapping_mul(100_000_000).wrapping_add(eight(values));
+            at += 8;
+            continue;
+        }
+        let count = others.trailing_zeros() / 8;
+        if count > 0 {
+            // What is moved in at the low end are zeros in front.
+            sum = sum.wrapping_mul(10u64.pow(count)).wrapping_add(eight(values << (64 - 8 * count)));
+        }
+        return (sum, at + count as usize);
+    }
+    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        at += 1;
+    }
+    (sum, at)
+}
+
+/// The number of eight digits, the lowest byte the first.
+#[inline]
+fn eight(values: u64) -> u64 {
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+}
+
+/// Where the digits from `at` on end.
+#[inline]
+pub(super) fn past_digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word(bytes, at) {
+        let values = word ^ (ONES * u64::from(b'0'));
+        let others = (values.wrapping_add(ONES * 0x76) | values) & HIGH;
+        if others != 0 {
+            return at + (others.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn finds_what_a_byte_loop_finds(text in "[a\\\\\"é]{0,60}", at in 0usize..70) {
+            let bytes = text.as_bytes();
+            let slow = |wanted: &[u8]| (at..bytes.len()).find(|at| wanted.contains(&bytes[*at]));
+            prop_assert_eq!(find::<true>(bytes, at), slow(b"\"\\"));
+            prop_assert_eq!(find::<false>(bytes, at), slow(b"\\"));
+        }
+
+        #[test]
+        fn digits_are_read_in_steps(text in "[0-9]{0,19}[^0-9]?.{0,9}", sum in 0u64..10) {
+            let end = text.bytes().take_while(u8::is_ascii_digit).count();
+            let value = format!("{sum}{}", &text[..end]).parse::<u128>().unwrap() as u64;
+            prop_assert_eq!(digits(text.as_bytes(), 0, sum), (value, end));
+            prop_assert_eq!(past_digits(text.as_bytes(), 0), end);
+        }
+
+        #[test]
+        fn bytes_after_digits_do_not_matter(digits_before in "[0-9]{0,8}", after in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let bytes = [digits_before.as_bytes(), &after].concat();
+            let end = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+            prop_assert_eq!(digits(&bytes, 0, 0).1, end);
+            prop_assert_eq!(past_digits(&bytes, 0), end);
+        }
+
+        #[test]
+        fn json_in_a_string_is_passed_over(inner in "([a-z:,{}]|\\\\\"){0,90}", rest in "[a\\\\\"]{0,50}") {
+            prop_assert_eq!(past_quoted_json(b"\\\\\"..................................................", 2), 2);
+            let text = format!("\"{inner}{rest}");
+            let at = past_quoted_json(text.as_bytes(), 1);
+            // Never beyond what is as it should be, nor between a backslash and its quote.
+            let passed = &text[1..at];
+            prop_assert!(!passed.replace("\\\"", "").contains(['"', '\\']), "{passed}");
+            prop_assert!(at + 33 > inner.len(), "{at} of {}", inner.len());
+        }
+    }
+}
