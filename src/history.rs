@@ -16,18 +16,24 @@ mod batch;
 mod chunk;
 mod forms;
 mod keys;
+mod layout;
 mod log;
 mod query;
 mod rows;
 #[cfg(feature = "api")]
 mod servers;
 mod store;
+mod stored;
 mod table;
 mod value;
 
 pub use crate::ops::history::{HistoryVerbs, RUN, at_best, first_reaching, last, rolling_mean};
 pub use forms::tidy;
 pub use query::{HistoryQuery, run_keys};
+#[cfg(feature = "api")]
+pub use stored::HistoryPulled;
+#[cfg(feature = "api")]
+pub(crate) use stored::{Dataset, Mark, TableRun, Wish, check, replace, update};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table};
@@ -42,6 +48,7 @@ use polars::prelude::{DataFrame, LazyFrame, SchemaRef};
 use std::path::Path;
 use std::sync::Arc;
 use store::Store;
+use stored::StoredHistory;
 use table::HistoryTable;
 
 /// Somewhere that history comes from.
@@ -92,19 +99,24 @@ impl Loader {
     /// If a source has no history, if nothing in it can be read, or if no run has a metric that is asked for: with the nearest ones.
     pub fn history(&self, query: &HistoryQuery) -> Result<HistoryFrame> {
         query.check()?;
+        HistoryFrame::load(self.history_source()?.as_ref(), query, self.what_progress())
+    }
+
+    /// The sources as one source of histories.
+    pub(crate) fn history_source(&self) -> Result<Box<dyn HistorySource>> {
         let mut logs = Vec::new();
         let mut servers = false;
+        let mut sources: Vec<Box<dyn HistorySource>> = Vec::new();
         for location in self.locations() {
             match location {
-                Location::Logs(path) => logs.push(path.clone()),
-                Location::Parquet(path) => {
-                    let error = Error::new(ErrorKind::Unsupported, "a stored run table holds no history").file(path);
-                    return Err(error.hint("name the logs that it was made from, or entity/project"));
-                }
+                Location::Logs(path) => match StoredHistory::at(path)? {
+                    Some(stored) => sources.push(Box::new(stored)),
+                    None => logs.push(path.clone()),
+                },
+                Location::Parquet(path) => sources.push(Box::new(StoredHistory::beside(path)?)),
                 Location::Project { .. } => servers = true,
             }
         }
-        let mut sources: Vec<Box<dyn HistorySource>> = Vec::new();
         if servers {
             sources.push(self.histories_of_servers()?);
         }
@@ -113,8 +125,8 @@ impl Loader {
         }
         match sources.len() {
             0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
-            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self.what_progress()),
-            _ => HistoryFrame::load(&Several(sources), query, self.what_progress()),
+            1 => Ok(sources.remove(0)),
+            _ => Ok(Box::new(Several(sources))),
         }
     }
 

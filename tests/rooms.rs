@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
     ("load", &["source", "record", "columns", "frame", "expr", "error"], true),
     ("history", &["load", "source", "record", "flatten", "json", "columns", "frame", "ops", "sink", "error"], true),
-    ("pull", &["load", "source", "record", "columns", "frame", "expr", "sink", "error"], true),
+    ("pull", &["history", "load", "source", "record", "columns", "frame", "expr", "sink", "error"], true),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

@@ -51,9 +51,9 @@ impl HistorySource for Projects {
         let (runs, mut receipt) = self.runs(query)?;
         let (min, max) = query.limits();
         let asked = Asked(query);
-        let ask = HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled() };
+        let ask = HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled(), had: None };
         for ((entity, project), names) in &runs {
-            let taker = Taker { sink, entity, project, runs: Mutex::default() };
+            let taker = Taker::new(sink, (entity, project));
             receipt.merge(self.0.history((entity, project), names, ask, &taker, progress)?);
         }
         Ok(receipt)
@@ -61,7 +61,7 @@ impl HistorySource for Projects {
 }
 
 /// What the query says of metrics.
-struct Asked<'a>(&'a HistoryQuery);
+pub(super) struct Asked<'a>(pub(super) &'a HistoryQuery);
 
 impl Keys for Asked<'_> {
     fn all(&self) -> bool {
@@ -84,14 +84,18 @@ impl Keys for Asked<'_> {
 }
 
 /// Gives the chunks of one project their runs.
-struct Taker<'a> {
+pub(super) struct Taker<'a> {
     sink: &'a dyn HistorySink,
     entity: &'a str,
     project: &'a str,
     runs: Mutex<HashMap<String, Arc<OnceLock<RunKey>>>>,
 }
 
-impl Taker<'_> {
+impl<'a> Taker<'a> {
+    pub(super) fn new(sink: &'a dyn HistorySink, (entity, project): (&'a str, &'a str)) -> Self {
+        Taker { sink, entity, project, runs: Mutex::default() }
+    }
+
     fn run(&self, name: String) -> Arc<OnceLock<RunKey>> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let run = runs.entry(name.clone()).or_default();

@@ -239,6 +239,15 @@ impl ApiSource {
         })
     }
 
+    /// The same source, of which the deadline began to run so long ago.
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
+    pub(crate) fn after(&self, spent: Duration) -> Self {
+        let mut source = self.clone();
+        source.options.timeout =
+            self.options.timeout.map(|time| time.saturating_sub(spent).max(Duration::from_millis(1)));
+        source
+    }
+
     fn client(&self) -> Result<Client> {
         Client::new(self.settings.clone(), self.options.concurrency.max(1), self.options.retries, self.backoff)
     }

@@ -141,6 +141,25 @@ impl StoredTable {
         self.read_picked(columns, &picks?)
     }
 
+    /// How many rows each group has.
+    pub fn groups(&self) -> impl Iterator<Item = usize> {
+        self.footer.row_groups.iter().map(|group| group.num_rows())
+    }
+
+    /// Reads these columns of one group of rows.
+    ///
+    /// # Errors
+    /// As [`StoredTable::read`].
+    pub fn read_group(&self, columns: &[&str], group: usize) -> Result<DataFrame> {
+        let pick = |at: usize| if at == group { Pick::All } else { Pick::None };
+        self.read_picked(columns, &(0..self.footer.row_groups.len()).map(pick).collect::<Vec<_>>())
+    }
+
+    /// The least and the greatest value of a column of integers in a group, if the file tells them and that there are no nulls.
+    pub fn range_in_group(&self, column: &str, group: usize) -> Option<(i64, i64)> {
+        skip::range(self.footer.row_groups.get(group)?, column, &self.footer.footer_buf)
+    }
+
     fn read_picked(&self, columns: &[&str], picks: &[Pick]) -> Result<DataFrame> {
         self.with_bytes(|bytes| Groups { footer: &self.footer, fields: &self.fields, bytes }.read(columns, picks))
     }

@@ -4,8 +4,29 @@ use crate::chat::Chat;
 use crate::load;
 use crate::plan::{Load, Pull};
 use crate::query::point;
-use runframe::{ErrorKind, Progress, Receipt, Result, RunFrame};
+use runframe::{ErrorKind, HistoryPulled, Progress, Receipt, Result, RunFrame};
 use std::sync::Arc;
+
+/// What became of the histories.
+fn told(history: &HistoryPulled) -> String {
+    let folder = history.folder.display();
+    if !history.written {
+        return format!("{folder} is up to date: {} rows", history.rows);
+    }
+    let mut text = format!("{folder}: {} rows of {} runs loaded", history.added, history.asked);
+    for (count, what) in [(history.anew, "runs anew"), (history.removed, "runs removed")] {
+        if count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    text += &format!(", {} rows in all", history.rows);
+    match history.columns.len() {
+        0 => text,
+        _ => {
+            text + &format!("; columns changed ({}): {} files rewritten", history.columns.join(", "), history.rewritten)
+        }
+    }
+}
 
 /// Pulls, tells what was done, and returns the receipt.
 pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
@@ -23,7 +44,12 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
     }
     let done = {
         let _bar = chat.follow(&progress);
-        let start = runframe::Pull::new(loader, &pull.output).full(pull.full);
+        let mut start = runframe::Pull::new(loader, &pull.output).full(pull.full);
+        if let Some(keys) = &pull.history {
+            start = start.history(keys);
+        } else if pull.no_history {
+            start = start.without_history();
+        }
         let work = plan.rows.filters.iter().fold(start, runframe::Pull::condition);
         work.run().map_err(|error| match (&plan.rows.filters[..], error.kind()) {
             // Other errors have places in other texts.
@@ -38,6 +64,11 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
         (true, 0) => format!("{file}: {} loaded, {} in all", done.loaded, done.receipt.runs),
         (true, removed) => format!("{file}: {} loaded, {removed} removed, {} in all", done.loaded, done.receipt.runs),
     });
+    match &done.history {
+        Some(history) => chat.tell(&told(history)),
+        None if pull.no_history => chat.tell("histories beside it are not brought up to date"),
+        None => {}
+    }
     if let Some(path) = &plan.receipt {
         load::save(&done.receipt, path)?;
     }

@@ -26,7 +26,7 @@ use crate::record::{Receipt, Served};
 use crate::source::Progress;
 use load::Load;
 use rows::{Assembler, Job};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Chunks that wait for a thread.
@@ -77,6 +77,31 @@ pub(crate) struct HistoryAsk<'a> {
     pub(crate) steps: Steps,
     /// About so many rows of each run, chosen by the server, with metrics one by one of each metric; `None` for all.
     pub(crate) samples: Option<u32>,
+    /// What is there already of some runs, by name: of these only later rows are asked for.
+    pub(crate) had: Option<&'a HashMap<String, Had>>,
+}
+
+/// What is there already of a run's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Had {
+    /// The last step.
+    pub(crate) last: i64,
+    /// Rows, as the server counts them.
+    pub(crate) lines: i64,
+}
+
+/// How the load of one run's history went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "frame"), allow(dead_code))]
+pub(crate) struct Told {
+    /// Rows that the server counts.
+    pub(crate) counted: Option<i64>,
+    /// Rows that were read and are no copies of others.
+    pub(crate) read: i64,
+    /// The server has fewer rows, or lower steps, than were there already: the whole history was read.
+    pub(crate) anew: bool,
+    /// Something could not be read.
+    pub(crate) lacking: bool,
 }
 
 /// Rows of one run, by their steps; rows without a step come first.
@@ -119,6 +144,10 @@ struct Totals {
     rows: HashMap<String, i64>,
     /// Rows that the server says each run has.
     expected: HashMap<String, i64>,
+    /// Runs of which not only later rows were asked for, although some rows were there.
+    anew: HashSet<String>,
+    /// Runs of which something could not be read.
+    lacking: HashSet<String>,
     incomplete: Vec<String>,
     remarks: Vec<String>,
     found: u64,
@@ -134,17 +163,32 @@ impl ApiSource {
     /// If the server cannot be reached, denies access, or does not have the project; if the sink fails.
     pub(crate) fn history(
         &self,
-        (entity, project): (&str, &str),
+        place: (&str, &str),
         runs: &[String],
         ask: HistoryAsk<'_>,
         sink: &dyn HistorySink,
         progress: &Progress,
     ) -> Result<Receipt> {
+        self.history_of_each(place, runs, ask, sink, progress).map(|(receipt, _)| receipt)
+    }
+
+    /// [`ApiSource::history`], and how it went with each run.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn history_of_each(
+        &self,
+        (entity, project): (&str, &str),
+        runs: &[String],
+        ask: HistoryAsk<'_>,
+        sink: &dyn HistorySink,
+        progress: &Progress,
+    ) -> Result<(Receipt, HashMap<String, Told>)> {
         let workers = std::thread::available_parallelism().map_or(2, |n| n.get()).clamp(1, 16);
         let (sender, receiver) = tokio::sync::mpsc::channel::<Job>(WAITING);
         let (receiver, totals) = (Mutex::new(receiver), Mutex::new(Totals::default()));
         let work = || {
-            let mut assembler = Assembler::new(ask.keys, ask.steps);
+            let mut assembler = Assembler::new(ask.keys);
             loop {
                 let next = lock(&receiver).blocking_recv();
                 let Some(job) = next else { return };
@@ -163,9 +207,12 @@ impl ApiSource {
                 self.within_deadline(load.run(runs)).await
             })
         });
-        let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let whole = ask.keys.all() && ask.steps == Steps::default() && ask.samples.is_none();
-        totals.receipt(read, ask.samples, whole, &format!("{entity}/{project}"))
+        let mut totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if ask.keys.all() && ask.steps == Steps::default() && ask.samples.is_none() {
+            totals.prove(ask.had, &format!("{entity}/{project}"));
+        }
+        let told = runs.iter().map(|run| (run.clone(), totals.told(run))).collect();
+        totals.receipt(read, ask.samples).map(|receipt| (receipt, told))
     }
 }
 
@@ -179,7 +226,9 @@ fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals:
     let made = match assembler.make(job) {
         Ok(made) => made,
         Err(error) => {
-            lock(totals).incomplete.push(format!("{path}: {}", error.message()));
+            let mut totals = lock(totals);
+            totals.incomplete.push(format!("{path}: {}", error.message()));
+            totals.lacking.insert(run);
             return Ok(());
         }
     };
@@ -199,26 +248,33 @@ fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals:
 }
 
 impl Totals {
-    fn receipt(
-        mut self,
-        read: Result<(Served, u64)>,
-        samples: Option<u32>,
-        whole: bool,
-        project: &str,
-    ) -> Result<Receipt> {
+    /// Counts each run's rows against the server's count.
+    fn prove(&mut self, had: Option<&HashMap<String, Had>>, project: &str) {
+        for (run, expected) in &self.expected {
+            let before =
+                had.and_then(|had| had.get(run)).filter(|_| !self.anew.contains(run)).map_or(0, |had| had.lines);
+            let rows = before + self.rows.get(run).copied().unwrap_or_default();
+            if rows < *expected {
+                self.incomplete.push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
+                self.lacking.insert(run.clone());
+            }
+        }
+    }
+
+    fn told(&self, run: &String) -> Told {
+        Told {
+            counted: self.expected.get(run).copied(),
+            read: self.rows.get(run).copied().unwrap_or_default(),
+            anew: self.anew.contains(run),
+            lacking: self.lacking.contains(run),
+        }
+    }
+
+    fn receipt(mut self, read: Result<(Served, u64)>, samples: Option<u32>) -> Result<Receipt> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         let (mut served, bytes) = read?;
-        if whole {
-            for (run, expected) in &self.expected {
-                let rows = self.rows.get(run).copied().unwrap_or_default();
-                if rows < *expected {
-                    self.incomplete
-                        .push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
-                }
-            }
-        }
         self.incomplete.sort();
         self.remarks.sort();
         served.notes.extend(self.remarks);

@@ -9,7 +9,7 @@ use super::open::{Described, describe, integer};
 use super::pages::{Need, Page, Pages};
 use super::rows::Job;
 use super::storage::Storage;
-use super::{HistoryAsk, HistorySink, Totals, lock};
+use super::{HistoryAsk, HistorySink, Steps, Totals, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::record::Served;
@@ -51,6 +51,8 @@ struct Underway<'a> {
     order: Cell<u32>,
     /// Keys to ask for, one by one; `None` for whole rows.
     names: Option<Vec<String>>,
+    /// Which steps.
+    steps: Steps,
 }
 
 /// Rows with their steps.
@@ -96,7 +98,10 @@ impl Reader<'_> {
             for of in &described {
                 match of.found {
                     true => totals.found += 1,
-                    false => totals.incomplete.push(format!("{}: there is no such run", self.path(of))),
+                    false => {
+                        totals.incomplete.push(format!("{}: there is no such run", self.path(of)));
+                        totals.lacking.insert(of.run.clone());
+                    }
                 }
                 totals.expected.extend(of.lines.map(|lines| (of.run.clone(), lines)));
             }
@@ -107,9 +112,15 @@ impl Reader<'_> {
             }
         }
         let found = described.iter().filter(|of| of.found);
-        let underway = found.map(|of| Underway { of, order: Cell::new(0), names: of.names(self.load.ask.keys) });
-        // Of a run without any of the keys there is nothing to ask.
-        let wanted = |run: &Underway<'_>| run.names.as_ref().is_none_or(|names| !names.is_empty());
+        let underway = found.map(|of| Underway {
+            of,
+            order: Cell::new(0),
+            names: of.names(self.load.ask.keys),
+            steps: self.steps(of),
+        });
+        // Of a run without any of the keys, or without later steps, there is nothing to ask.
+        let later = |run: &Underway<'_>| run.steps.min.zip(end(run.of)).is_none_or(|(min, end)| min < end);
+        let wanted = |run: &Underway<'_>| run.names.as_ref().is_none_or(|names| !names.is_empty()) && later(run);
         let underway: Vec<Underway<'_>> = underway.filter(wanted).collect();
         match self.load.ask.samples {
             Some(samples) => self.sample(&underway, samples).await?,
@@ -117,6 +128,19 @@ impl Reader<'_> {
         }
         self.load.progress.advance(runs.len() as u64);
         Ok(())
+    }
+
+    /// Which steps of a run are asked for: what is there already is not, unless the server has less than that.
+    fn steps(&self, of: &Described) -> Steps {
+        let steps = self.load.ask.steps;
+        let Some(had) = self.load.ask.had.and_then(|had| had.get(&of.run)) else { return steps };
+        let fewer = of.lines.is_some_and(|lines| lines < had.lines);
+        if fewer || end(of).is_some_and(|end| end <= had.last) {
+            lock(self.load.totals).anew.insert(of.run.clone());
+            return steps;
+        }
+        let after = had.last.saturating_add(1);
+        Steps { min: Some(steps.min.map_or(after, |min| min.max(after))), ..steps }
     }
 
     fn path(&self, of: &Described) -> String {
@@ -196,7 +220,7 @@ impl Reader<'_> {
 
     /// What of a run's steps is to be read, within those that are asked for.
     fn need(&self, at: usize, run: &Underway<'_>, from: i64, end: Option<i64>) -> Option<Need> {
-        let steps = self.load.ask.steps;
+        let steps = run.steps;
         let from = steps.min.map_or(from, |min| from.max(min));
         let last = steps.max.map(|max| max.saturating_add(1));
         let end = match (end, last) {
@@ -233,10 +257,9 @@ impl Reader<'_> {
         signed: &mut Signed<'_>,
         from: &mut Option<i64>,
     ) -> std::result::Result<Result<()>, Error> {
-        let ask = &self.load.ask;
-        let mut files = signed.open(run.of.urls.clone(), ask.keys, ask.steps).await?;
+        let mut files = signed.open(run.of.urls.clone(), self.load.ask.keys, run.steps).await?;
         let mut live = live.into_iter().peekable();
-        for cluster in clusters(&files, ask.steps) {
+        for cluster in clusters(&files, run.steps) {
             let exported = signed.fetch(&mut files, &cluster).await?;
             let mut among = Page::new();
             let belongs =
@@ -258,7 +281,8 @@ impl Reader<'_> {
 
     async fn send(&self, run: &Underway<'_>, groups: Vec<Exported>, rows: Page, by_key: bool) -> Result<()> {
         let order = run.order.replace(run.order.get() + 1);
-        let job = Job { run: run.of.run.clone(), path: self.path(run.of), order, groups, rows, by_key };
+        let (name, path) = (run.of.run.clone(), self.path(run.of));
+        let job = Job { run: name, path, order, groups, rows, by_key, steps: run.steps };
         let gone = |_| Error::new(ErrorKind::Compute, "nobody takes the rows any more");
         self.load.jobs.send(job).await.map_err(gone)
     }

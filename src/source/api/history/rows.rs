@@ -26,6 +26,8 @@ pub(super) struct Job {
     pub rows: Vec<String>,
     /// There is a row for each key, rather than for each step.
     pub by_key: bool,
+    /// Rows of other steps are left out.
+    pub steps: Steps,
 }
 
 /// What was put together.
@@ -57,9 +59,9 @@ pub(super) struct Assembler<'k> {
 }
 
 impl<'k> Assembler<'k> {
-    pub(super) fn new(keys: &'k dyn Keys, steps: Steps) -> Self {
+    pub(super) fn new(keys: &'k dyn Keys) -> Self {
         let (asked, columns, others) = (Vec::new(), Vec::new(), Vec::new());
-        Assembler { keys, steps, flattener: Flattener::default(), asked, columns, others }
+        Assembler { keys, steps: Steps::default(), flattener: Flattener::default(), asked, columns, others }
     }
 
     /// Puts a chunk together. Of values for the same step and key, those of JSON rows win over exported ones: the server has them
@@ -70,6 +72,7 @@ impl<'k> Assembler<'k> {
     pub(super) fn make(&mut self, mut job: Job) -> Result<Made> {
         let mut made = Made::default();
         self.columns.clear();
+        self.steps = job.steps;
         made.chunk.run = std::mem::take(&mut job.run);
         made.chunk.order = job.order;
         let simple = match (&mut job.groups[..], job.rows.is_empty()) {

@@ -147,7 +147,7 @@ fn names(server: &Server) -> Vec<String> {
 
 fn load(server: &Server, wanted: &Wanted, steps: Steps, samples: Option<u32>) -> (BTreeMap<String, Table>, Receipt) {
     let sink = Collected::default();
-    let ask = HistoryAsk { keys: wanted, steps, samples };
+    let ask = HistoryAsk { keys: wanted, steps, samples, had: None };
     let source = source(server);
     let receipt = source.history(("acme", "fleet"), &names(server), ask, &sink, &Progress::default()).unwrap();
     (sink.tables(), receipt)
@@ -481,7 +481,7 @@ fn missing_runs_and_refusals_are_told() {
     let mut runs = names(&server);
     runs.push("nobody".to_owned());
     let (sink, wanted) = (Collected::default(), keys(&["wide_3"]));
-    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None };
+    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, had: None };
     let source = source(&server).options(ApiOptions { retries: 2, ..ApiOptions::default() });
     let receipt = source.history(("acme", "fleet"), &runs, ask, &sink, &Progress::default()).unwrap();
     assert_eq!((receipt.runs, receipt.complete), (2, Some(false)));
@@ -506,7 +506,7 @@ fn columns_get_the_types_of_a_summary() {
     let history = HistoryRecipe { live: 30, ..HistoryRecipe::rows(120) };
     let server = Server::start(world(1, history), Switches::default());
     let sink = Collected::default();
-    let ask = HistoryAsk { keys: &Wanted(None), steps: Steps::default(), samples: None };
+    let ask = HistoryAsk { keys: &Wanted(None), steps: Steps::default(), samples: None, had: None };
     source(&server).history(("acme", "fleet"), &names(&server), ask, &sink, &Progress::default()).unwrap();
     let mut all: BTreeMap<String, Sparse> = BTreeMap::new();
     for chunk in lock(&sink.chunks).iter() {
