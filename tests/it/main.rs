@@ -18,6 +18,7 @@ mod push;
 mod server;
 mod sql;
 mod stored;
+mod stored_history;
 mod stored_rows;
 #[path = "../server/mod.rs"]
 mod wandb;

@@ -21,8 +21,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Runs, and rows as far as they are known, that are loaded before they are written.
-const RUNS: usize = 512;
+/// Runs, and rows as far as they are known, that are loaded before they are kept. The first batches have fewer, so that a pull that
+/// is cut off early has kept something, too.
+const RUNS: (usize, usize) = (64, 512);
 const ROWS: i64 = 2_000_000;
 /// Rows of a run of which the server does not tell how many it has.
 const USUAL: i64 = 1_000;
@@ -359,7 +360,8 @@ fn batches<'a, 'r>(runs: &'a [&'r TableRun]) -> Vec<&'a [&'r TableRun]> {
             rows += run.rows.unwrap_or(USUAL);
             place(run) == place(first) && rows <= ROWS
         };
-        let count = rest.iter().take(RUNS).take_while(fits).count().max(1);
+        let most = (RUNS.0 << all.len().min(8)).min(RUNS.1);
+        let count = rest.iter().take(most).take_while(fits).count().max(1);
         let (batch, behind) = rest.split_at(count);
         all.push(batch);
         rest = behind;
