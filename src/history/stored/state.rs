@@ -270,7 +270,9 @@ mod tests {
         RunKey { entity: Some("e".into()), project: None, name: name.into() }
     }
 
-    fn part(file: &str, runs: &[(&str, usize, Option<(i64, i64)>)]) -> Part {
+    type Rows<'a> = (&'a str, usize, Option<(i64, i64)>);
+
+    fn part(file: &str, runs: &[Rows<'_>]) -> Part {
         let segment =
             |(name, rows, steps): &(&str, usize, _)| Segment { run: key(name), rows: *rows, steps: *steps, keep: true };
         Part { folder: "f".into(), file: file.into(), segments: runs.iter().map(segment).collect() }

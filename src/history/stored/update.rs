@@ -126,14 +126,12 @@ pub(crate) fn update(
     let query = HistoryQuery::new().keys(manifest.keys.iter().cloned());
     let update = Update { source, query: &query, wish, progress };
     let mut receipt = Receipt::default();
-    let asked = update.load(runs, &mut view, stage, &mut done, &mut receipt).map_err(|error| {
-        if error.kind() == ErrorKind::Column {
-            // With a key that no run has it is another pull.
-            let _ = dataset.clean();
-        }
-        error
-    })?;
-    let changed = if asked { Changed::Runs } else { Changed::Nothing };
+    let asked = update.load(runs, &mut view, stage, &mut done, &mut receipt);
+    if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::Column) {
+        // With a key that some run has it is another pull.
+        dataset.clean()?;
+    }
+    let changed = if asked? { Changed::Runs } else { Changed::Nothing };
     finish(dataset, before, view, changed, done).map(|done| (done, receipt))
 }
 
