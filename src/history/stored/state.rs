@@ -1,7 +1,8 @@
 //! What a stored data set says of itself: its keys, its runs and how far their histories are there, its part files.
 
-use crate::columns::Sparse;
+use crate::columns::{Kind, LeafType, Sparse};
 use crate::error::{Error, ErrorKind, Result};
+use crate::flatten::{Leaf, List};
 use crate::history::store::Digests;
 use crate::record::RunKey;
 use crate::sink;
@@ -244,9 +245,32 @@ impl State {
     }
 }
 
+/// The digest, in which values stand for what was declared: those are kept.
+fn valued(digest: &Sparse) -> Sparse {
+    let mut valued = digest.clone();
+    for (kind, dtype) in &digest.declared {
+        let leaf = match (kind, dtype) {
+            (Kind::Json, _) => Leaf::Json("{}".into()),
+            (_, LeafType::Int64) => Leaf::Int(0),
+            (_, LeafType::Float64) => Leaf::Float(0.0),
+            (_, LeafType::Boolean) => Leaf::Bool(false),
+            (_, LeafType::String) => Leaf::Str("".into()),
+            (_, LeafType::ListInt64) => Leaf::List(List::Ints(vec![Some(0)])),
+            (_, LeafType::ListFloat64) => Leaf::List(List::Floats(vec![Some(0.0)])),
+            (_, LeafType::ListBoolean) => Leaf::List(List::Bools(vec![Some(false)])),
+            (_, LeafType::ListString) => Leaf::List(List::Strs(vec![Some("x".to_owned())])),
+        };
+        valued.push(0, leaf);
+    }
+    if digest.declared_empty {
+        valued.push(0, Leaf::Null);
+    }
+    valued.digest()
+}
+
 fn hex(digest: &Sparse) -> Value {
     let mut bytes = Vec::new();
-    digest.write_bytes(&mut bytes);
+    valued(digest).write_bytes(&mut bytes);
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         let _ = write!(text, "{byte:02x}");
@@ -263,8 +287,7 @@ fn unhex(text: &str) -> Option<Sparse> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::columns::{Kind, LeafType};
-    use crate::flatten::Leaf;
+    use crate::columns::shapes;
 
     fn key(name: &str) -> RunKey {
         RunKey { entity: Some("e".into()), project: None, name: name.into() }
@@ -313,7 +336,9 @@ mod tests {
         assert_eq!((back.rows(), back.parts[0].segments.len(), &back.parts[0].folder), (7, 1, &dir.path().to_owned()));
         assert_eq!(back.last_steps()[&key("b")], Some(9));
         let digest = &back.digests["val/a"];
-        assert!(digest.ints.iter().eq([(0, &(1 << 60))]) && digest.is_declared(Kind::Number, LeafType::Float64));
+        let kinds = |values: &Sparse| shapes(values).iter().map(|shape| (shape.kind, shape.dtype)).collect::<Vec<_>>();
+        assert_eq!(kinds(digest), kinds(&state.digests["val/a"]));
+        assert_eq!(kinds(digest).len(), 3, "numbers, a text, and an integer that no float holds");
         fs::write(dir.path().join(FILE), "{\"format\": 99}").unwrap();
         assert!(State::read(dir.path()).unwrap_err().to_string().contains("pull --history again"));
     }
