@@ -9,6 +9,8 @@
 mod commit;
 mod cursor;
 mod leaves;
+#[cfg(feature = "api")]
+mod replace;
 mod source;
 #[cfg(feature = "api")]
 mod stage;
@@ -17,13 +19,15 @@ mod state;
 mod update;
 mod write;
 
+#[cfg(feature = "api")]
+pub(crate) use replace::replace;
 pub(super) use source::StoredHistory;
 #[cfg(feature = "api")]
 pub(crate) use state::Mark;
 #[cfg(feature = "api")]
 pub use update::HistoryPulled;
 #[cfg(feature = "api")]
-pub(crate) use update::{TableRun, Wish, check, replace, update};
+pub(crate) use update::{TableRun, Wish, check, update};
 
 use crate::error::{Error, ErrorKind, Result};
 use state::State;

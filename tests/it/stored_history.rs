@@ -1,14 +1,14 @@
 //! Histories stored beside the run table: one schema whatever comes, brought up to date by step, whole after every accident.
 
-use crate::wandb::{Fault, History, HistoryRecipe, KEY, Recipe, Run, Server, Switches, World};
+mod crash;
+mod model;
+
+use crate::wandb::{History, HistoryRecipe, KEY, Recipe, Run, Server, Switches, World};
 use assert_cmd::Command;
 use polars::prelude::*;
-use proptest::prelude::*;
 use runframe::{ErrorKind, HistoryPulled, HistoryQuery, Loader, Pull, Pulled, Settings, Surroundings};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 const PROJECT: &str = "wandb://acme/fleet";
 
@@ -357,159 +357,4 @@ fn many_updates_leave_few_parts() {
     }
     assert!(files(&case.folder()).len() <= 2, "{:?}", files(&case.folder()));
     case.check(&[]);
-}
-
-/// All parts together are right for some moment of the server: each run has all its rows up to a step.
-fn is_right(folder: &Path, rows_of_each: &[usize]) {
-    let table = glob(folder);
-    let counts =
-        table.lazy().group_by([col("name")]).agg([len().alias("rows"), col("_step").n_unique().alias("steps")]);
-    let counts = counts.collect().unwrap();
-    for row in 0..counts.height() {
-        let number = |name: &str| counts.column(name).unwrap().get(row).unwrap().try_extract::<usize>().unwrap();
-        assert_eq!(number("rows"), number("steps"), "rows came twice");
-        assert!(rows_of_each.contains(&number("rows")), "{} rows", number("rows"));
-    }
-}
-
-#[test]
-fn a_pull_that_is_killed_goes_on_and_leaves_whole_histories() {
-    let case = case(1_200, Some(HistoryRecipe { live: 30, ..HistoryRecipe::rows(30) }));
-    case.server.set(|switches| switches.latency = Duration::from_millis(4));
-    let binary = assert_cmd::cargo::cargo_bin("runframe");
-    let spawn = || {
-        let mut command = std::process::Command::new(&binary);
-        command.env_clear().env("WANDB_BASE_URL", case.server.url()).env("WANDB_API_KEY", KEY);
-        command.args(["pull", "acme/fleet", "-q", "--history", "loss,epoch", "-o"]).arg(&case.file).spawn().unwrap()
-    };
-    let staged = || {
-        let found = std::fs::read_dir(case.folder().with_extension("history.partial"));
-        found.map_or(0, |all| {
-            all.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("batch")).count()
-        })
-    };
-    // The run table is there, and the histories are on their way.
-    case.plain().run().unwrap();
-    let (mut kept, mut finished) = (BTreeSet::new(), false);
-    for moment in 0..25u64 {
-        let mut child = spawn();
-        std::thread::sleep(Duration::from_millis(60 + moment * 23));
-        finished |= child.try_wait().unwrap().is_some();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kept.insert(staged());
-        if case.folder().exists() {
-            is_right(&case.folder(), &[30]);
-        }
-        if finished {
-            break;
-        }
-    }
-    assert!(kept.len() > 2, "what was kept did not grow: {kept:?}");
-    case.server.set(|switches| switches.latency = Duration::ZERO);
-    let (pulled, history) = case.pull(&["loss", "epoch"]);
-    assert_eq!((pulled.receipt.complete, history.rows), (Some(true), 36_000));
-    assert!(history.asked < 1_200, "what had arrived was asked for again");
-    case.check(&["loss", "epoch"]);
-    assert!(!case.folder().with_extension("history.partial").exists());
-}
-
-#[test]
-fn an_update_that_fails_keeps_the_old_histories_and_what_came() {
-    let case = case(1_100, Some(HistoryRecipe { live: 3, ..HistoryRecipe::rows(3) }));
-    case.server.set(|switches| {
-        // The run table, and the first of three batches.
-        switches.pass(44);
-        switches.fail(Fault::Status(403), 1_000);
-    });
-    let error = case.plain().history(["loss"]).run().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
-    assert!(case.file.exists() && !case.folder().exists());
-    case.server.set(|switches| switches.next.clear());
-    let (_, history) = case.pull(&["loss"]);
-    assert!(history.asked < 1_100, "{history:?}");
-    case.check(&["loss"]);
-}
-
-/// What happens to a project between two pulls.
-#[derive(Debug, Clone)]
-enum Event {
-    Rows(usize, Vec<usize>),
-    Rewritten(usize, usize),
-    Deleted(usize),
-    New(usize),
-    Touched(usize),
-    Pulled,
-}
-
-/// Rows of many sorts.
-const SORTS: [&str; 9] = [
-    "",
-    "\"a\":1",
-    "\"a\":0.5,\"b\":\"x\"",
-    "\"a\":\"text\"",
-    "\"b\":{\"c\":1}",
-    "\"l\":[1,2]",
-    "\"l\":[0.5]",
-    "\"a\":null",
-    "\"a\":\"NaN\",\"l\":[\"s\"]",
-];
-
-fn event() -> impl Strategy<Value = Event> {
-    let sorts = || proptest::collection::vec(0..SORTS.len(), 1..4);
-    prop_oneof![
-        4 => (0..6usize, sorts()).prop_map(|(run, sorts)| Event::Rows(run, sorts)),
-        1 => (0..6usize, 0..6usize).prop_map(|(run, rows)| Event::Rewritten(run, rows)),
-        1 => (0..6usize).prop_map(Event::Deleted),
-        1 => (0..SORTS.len()).prop_map(Event::New),
-        1 => (0..6usize).prop_map(Event::Touched),
-        4 => Just(Event::Pulled),
-    ]
-}
-
-impl Case {
-    fn happens(&self, event: &Event, number: usize) {
-        let count = self.server.look(|world| world.project("acme", "fleet").unwrap().runs.len());
-        match event {
-            Event::Rows(at, sorts) if count > 0 => self.edit(at % count, |run| {
-                let mut all = run.history.as_ref().map_or_else(Vec::new, |history| history.rows.clone());
-                let next = all.last().map_or(0, |(step, _)| step + 1);
-                all.extend(rows(next, &sorts.iter().map(|sort| SORTS[*sort]).collect::<Vec<_>>()));
-                put(run, all);
-            }),
-            Event::Rewritten(at, count_of_rows) if count > 0 => {
-                self.edit(at % count, |run| put(run, rows(1, &vec!["\"a\":3"; *count_of_rows])));
-            }
-            Event::Deleted(at) if count > 1 => self.server.change(|world| {
-                let name = world.project("acme", "fleet").unwrap().runs[at % count].name.clone();
-                world.delete("acme", "fleet", &name);
-            }),
-            Event::New(sort) => self.server.change(|world| {
-                let mut run = Recipe { nulls: false, ..Recipe::small(1) }.run(900 + number, world.now, &world.users);
-                run.updated_at = None;
-                put(&mut run, rows(0, &[SORTS[*sort], "\"new\":1"]));
-                world.insert("acme", "fleet", run);
-            }),
-            Event::Touched(at) if count > 0 => self.edit(at % count, |run| run.notes = Some("seen".into())),
-            _ => {}
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-    #[test]
-    fn whatever_happens_the_next_pull_has_what_a_first_one_would(events in proptest::collection::vec(event(), 1..14)) {
-        let case = case(4, None);
-        case.server.change(|world| world.project_mut("acme", "fleet").unwrap().runs.iter_mut().for_each(|run| put(run, rows(0, &["\"a\":1"]))));
-        case.pull(&[]);
-        for (number, event) in events.iter().chain([&Event::Pulled]).enumerate() {
-            case.happens(event, number);
-            if matches!(event, Event::Pulled) {
-                let (pulled, _) = case.pull(&[]);
-                prop_assert_eq!(pulled.receipt.complete, Some(true));
-                case.check(&[]);
-            }
-        }
-    }
 }

@@ -4,9 +4,7 @@ use super::Dataset;
 use super::commit::commit;
 use super::stage::{Manifest, Stage};
 use super::state::{FILE, Known, Mark, State};
-use super::write::{Names, write_table};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::HistorySource;
 use crate::history::layout::Layout;
 use crate::history::query::{Axis, HistoryQuery, means};
 use crate::history::servers::{Asked, Taker};
@@ -17,7 +15,6 @@ use crate::source::Progress;
 use crate::source::api::ApiSource;
 use crate::source::api::history::{Had, HistoryAsk, Steps, Told};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -65,7 +62,7 @@ pub(crate) struct Wish {
 
 impl Wish {
     /// The keys in one order.
-    fn keys(&self, stored: Option<&State>) -> Vec<String> {
+    pub(super) fn keys(&self, stored: Option<&State>) -> Vec<String> {
         let mut keys = self.keys.clone().or_else(|| stored.map(|stored| stored.keys.clone())).unwrap_or_default();
         keys.sort();
         keys.dedup();
@@ -149,7 +146,7 @@ fn drop_gone(view: &mut State, runs: &[TableRun]) -> u64 {
 
 /// What is known to have changed, beside the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Changed {
+pub(super) enum Changed {
     Nothing,
     /// What is known of the runs.
     Runs,
@@ -157,7 +154,7 @@ enum Changed {
 }
 
 /// Puts the changed data set in its place, if it changed.
-fn finish(
+pub(super) fn finish(
     dataset: &Dataset,
     before: Option<State>,
     view: State,
@@ -198,7 +195,7 @@ pub(crate) fn check(dataset: &Dataset, wish: &Wish) -> Result<()> {
 }
 
 /// What is stored, if that is what is asked for.
-fn find(dataset: &Dataset, wish: &Wish) -> Result<Option<State>> {
+pub(super) fn find(dataset: &Dataset, wish: &Wish) -> Result<Option<State>> {
     let Some(stored) = dataset.find()? else {
         if dataset.folder().exists() {
             let error = Error::new(ErrorKind::Usage, "this is no history that runframe wrote").file(dataset.folder());
@@ -377,56 +374,10 @@ fn forget(receipt: &mut Receipt, (entity, project): (&str, &str), names: &[Strin
 }
 
 /// The table of what arrived, in the columns of all that is there.
-fn table(parts: Parts, before: &Digests, now: &Digests) -> HistoryTable {
+pub(super) fn table(parts: Parts, before: &Digests, now: &Digests) -> HistoryTable {
     let mut digests = before.clone();
     for (path, digest) in now {
         digests.entry(path.clone()).or_default().add_digest(digest);
     }
     HistoryTable::new(parts, Layout::new(Axis::Step, &digests))
-}
-
-/// Loads the histories of a source that is read anew each time, and stores them in place of what is there.
-///
-/// # Errors
-/// If the source cannot be read, or a file cannot be written.
-pub(crate) fn replace(
-    dataset: &Dataset,
-    source: &dyn HistorySource,
-    query: HistoryQuery,
-    runs: &[TableRun],
-    wish: &Wish,
-    progress: &Progress,
-) -> Result<(HistoryPulled, Receipt)> {
-    dataset.mend()?;
-    let stored = find(dataset, wish)?;
-    let keys = wish.keys(stored.as_ref());
-    let query = query.keys(keys.iter().cloned());
-    let store = Store::new(Axis::Step);
-    let mut receipt = source.history(&query, &store, progress)?;
-    if let (Some(key), None) = (store.unknown(&query).first(), &stored)
-        && receipt.runs > 0
-    {
-        return Err(store.refuse(key));
-    }
-    let (parts, digests, joined) = store.settle(&query)?;
-    receipt.joined_rows += joined;
-    let lacking = receipt.served.as_ref().map(|served| served.incomplete.clone()).unwrap_or_default();
-    let known = |run: &TableRun| {
-        let path = format!("{}: ", run.key.path());
-        let whole = !lacking.iter().any(|line| line.starts_with(&path));
-        (run.key.clone(), Known { whole, mark: run.mark.clone(), alone: true, lines: run.rows.unwrap_or_default() })
-    };
-    dataset.clean()?;
-    let folder = dataset.partial();
-    fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
-    let generation = stored.as_ref().map_or(0, |stored| stored.generation);
-    let mut names = Names::new(generation + 1, std::iter::empty());
-    let mut view = State { generation, keys, digests, runs: runs.iter().map(known).collect(), ..State::default() };
-    view.parts = write_table(&folder, &mut names, &table(parts, &view.digests, &Digests::new()))?;
-    let added = view.rows() as u64;
-    let removed =
-        stored.iter().flat_map(|stored| stored.runs.keys()).filter(|run| !view.runs.contains_key(run)).count();
-    let (asked, removed) = (runs.len() as u64, removed as u64);
-    let done = HistoryPulled { folder: dataset.folder().to_owned(), added, asked, removed, ..HistoryPulled::default() };
-    finish(dataset, stored, view, Changed::All, done).map(|done| (done, receipt))
 }
