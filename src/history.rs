@@ -86,6 +86,9 @@ impl Loader {
     /// Rows of a run with the same `_step`, as a resumed run's folders may have, become one row, metric by metric; the later
     /// folder's values win, and [`Receipt::joined_rows`] counts it.
     ///
+    /// A stored run table has the history that [`Pull::history`](crate::Pull::history) put beside it; types are then those of all rows that
+    /// are stored, and only the asked columns, runs and steps are read.
+    ///
     /// ```
     /// use runframe::{HistoryQuery, Loader};
     ///

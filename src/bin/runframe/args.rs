@@ -98,8 +98,8 @@ Examples:
   runframe pull my-team/mnist -o good.parquet -w \"state = 'finished' and summary.acc > 0.9\"
   runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
   runframe pull ./wandb -o runs.parquet
-  runframe pull my-team/mnist -o runs.parquet --history 'loss,val/*'    the logged steps, too, beside the file
-  runframe pull my-team/mnist -o runs.parquet --history all
+  runframe pull my-team/mnist -o runs.parquet --history 'loss,val/*'
+  runframe pull my-team/mnist -o runs.parquet --history all     … and the logged steps beside it
 
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
 An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.

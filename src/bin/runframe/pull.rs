@@ -11,21 +11,24 @@ use std::sync::Arc;
 fn told(history: &HistoryPulled) -> String {
     let folder = history.folder.display();
     if !history.written {
-        return format!("{folder} is up to date: {} rows", history.rows);
+        return format!("{folder} is up to date");
     }
-    let mut text = format!("{folder}: {} rows of {} runs loaded", history.added, history.asked);
-    for (count, what) in [(history.anew, "runs anew"), (history.removed, "runs removed")] {
-        if count > 0 {
-            text += &format!(", {count} {what}");
+    let mut text = format!("{folder}: {} loaded of {}", count(history.added, "row"), count(history.asked, "run"));
+    for (number, what) in [(history.anew, "anew"), (history.removed, "removed")] {
+        if number > 0 {
+            text += &format!(", {} {what}", count(number, "run"));
         }
     }
-    text += &format!(", {} rows in all", history.rows);
-    match history.columns.len() {
-        0 => text,
-        _ => {
-            text + &format!("; columns changed ({}): {} files rewritten", history.columns.join(", "), history.rewritten)
-        }
+    text += &format!(", {} in all", count(history.rows, "row"));
+    if history.columns.is_empty() {
+        return text;
     }
+    let files = count(history.rewritten, "file");
+    text + &format!("; columns changed ({}): {files} rewritten", history.columns.join(", "))
+}
+
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Pulls, tells what was done, and returns the receipt.

@@ -92,7 +92,6 @@ pub(crate) struct Had {
 
 /// How the load of one run's history went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "frame"), allow(dead_code))]
 pub(crate) struct Told {
     /// Rows that the server counts.
     pub(crate) counted: Option<i64>,
