@@ -6,6 +6,9 @@
 //! runs.history/_state.json            what is in the parts; readers of Parquet pass over it
 //! ```
 
+// Writing is the part of `pull`, which is built with the servers.
+#![cfg_attr(not(feature = "api"), allow(dead_code))]
+
 mod commit;
 mod cursor;
 mod leaves;
