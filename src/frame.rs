@@ -9,6 +9,7 @@ pub(crate) mod series;
 mod table;
 mod top;
 
+pub(crate) use import::scalars;
 pub use import::{declare_all, import};
 pub use top::sorted;
 

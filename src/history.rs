@@ -16,6 +16,7 @@ mod batch;
 mod chunk;
 mod forms;
 mod keys;
+mod layout;
 mod log;
 mod query;
 mod redact;
@@ -24,6 +25,7 @@ mod scan;
 #[cfg(feature = "api")]
 mod servers;
 mod store;
+mod stored;
 mod table;
 mod value;
 
@@ -31,9 +33,13 @@ pub use crate::ops::history::{HistoryVerbs, RUN, at_best, first_reaching, last, 
 pub use forms::tidy;
 pub use query::{HistoryQuery, metric_of, run_keys};
 pub use scan::HistoryScan;
+#[cfg(feature = "api")]
+pub use stored::HistoryPulled;
+#[cfg(feature = "api")]
+pub(crate) use stored::{Dataset, Mark, TableRun, Wish, check, replace, update};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::redact::{check, told};
+use crate::frame::redact::{check as check_columns, told};
 use crate::frame::{RunFrame, Table};
 use crate::load::Loader;
 use crate::record::Receipt;
@@ -47,6 +53,7 @@ use redact::Redacting;
 use std::path::Path;
 use std::sync::Arc;
 use store::Store;
+use stored::StoredHistory;
 use table::HistoryTable;
 
 /// Somewhere that history comes from.
@@ -84,6 +91,9 @@ impl Loader {
     /// Rows of a run with the same `_step`, as a resumed run's folders may have, become one row, metric by metric; the later
     /// folder's values win, and [`Receipt::joined_rows`] counts it.
     ///
+    /// A stored run table has the history that [`Pull::history`](crate::Pull::history) put beside it; types are then those of all rows that
+    /// are stored, and only the asked columns, runs and steps are read.
+    ///
     /// ```
     /// use runframe::{HistoryQuery, Loader};
     ///
@@ -97,31 +107,35 @@ impl Loader {
     /// If a source has no history, if nothing in it can be read, or if no run has a metric that is asked for: with the nearest ones.
     pub fn history(&self, query: &HistoryQuery) -> Result<HistoryFrame> {
         query.check()?;
-        let limits = self.what_limits();
-        crate::json::allow_depth(limits.depth);
+        crate::json::allow_depth(self.what_limits().depth);
+        HistoryFrame::load(self.history_source()?.as_ref(), query, self)
+    }
+
+    /// The sources as one source of histories.
+    pub(crate) fn history_source(&self) -> Result<Box<dyn HistorySource>> {
         let mut logs = Vec::new();
         let mut servers = false;
+        let mut sources: Vec<Box<dyn HistorySource>> = Vec::new();
         for location in self.locations() {
             match location {
-                Location::Logs(path) => logs.push(path.clone()),
-                Location::Parquet(path) => {
-                    let error = Error::new(ErrorKind::Unsupported, "a stored run table holds no history").file(path);
-                    return Err(error.hint("name the logs that it was made from, or entity/project"));
-                }
+                Location::Logs(path) => match StoredHistory::at(path)? {
+                    Some(stored) => sources.push(Box::new(stored)),
+                    None => logs.push(path.clone()),
+                },
+                Location::Parquet(path) => sources.push(Box::new(StoredHistory::beside(path)?)),
                 Location::Project { .. } => servers = true,
             }
         }
-        let mut sources: Vec<Box<dyn HistorySource>> = Vec::new();
         if servers {
             sources.push(self.histories_of_servers()?);
         }
         if !logs.is_empty() {
-            sources.push(Box::new(LogSource::open(&logs)?.limits(limits)));
+            sources.push(Box::new(LogSource::open(&logs)?.limits(self.what_limits())));
         }
         match sources.len() {
             0 => Err(Error::new(ErrorKind::Usage, "no source was given")),
-            1 => HistoryFrame::load(sources.remove(0).as_ref(), query, self),
-            _ => HistoryFrame::load(&Several(sources), query, self),
+            1 => Ok(sources.remove(0)),
+            _ => Ok(Box::new(Several(sources))),
         }
     }
 
@@ -190,7 +204,7 @@ impl HistoryFrame {
         }
         let (table, joined) = store.finish(query)?;
         if let Some(redaction) = loader.what_redaction().filter(|_| receipt.runs > 0) {
-            check(redaction, table.schema())?;
+            check_columns(redaction, table.schema())?;
         }
         receipt.joined_rows += joined;
         receipt.rows = table.height() as u64;

@@ -89,6 +89,8 @@ pub use arrow_array;
 pub use frame::bridge::{reader as record_batch_reader, record_batches};
 #[cfg(feature = "frame")]
 pub use frame::{Conflict, RunFrame, Table, sorted};
+#[cfg(all(feature = "frame", feature = "api"))]
+pub use history::HistoryPulled;
 #[cfg(feature = "frame")]
 pub use history::{HistoryFrame, HistoryQuery, HistoryScan, run_keys};
 #[cfg(feature = "frame")]

@@ -2,6 +2,7 @@
 
 mod changes;
 mod condition;
+mod history;
 mod journal;
 mod order;
 mod splice;
@@ -10,12 +11,14 @@ mod update;
 use crate::columns::Columns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, import};
+use crate::history::HistoryPulled;
 use crate::load::{Key, Loader, last_of_each, open_stored, read_and};
 use crate::record::{Receipt, Served};
 use crate::sink;
 use crate::source::api::{ApiSource, LightListing};
 use crate::source::location::Location;
 use condition::{Condition, Rejected, Seen};
+use history::Histories;
 use journal::Journal;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -40,6 +43,7 @@ pub struct Pull {
     full: bool,
     conditions: Vec<String>,
     journal_after: Duration,
+    history: Histories,
 }
 
 /// What a pull did.
@@ -54,6 +58,8 @@ pub struct Pulled {
     pub removed: u64,
     /// False if the file was up to date and was left as it is.
     pub written: bool,
+    /// What became of the histories beside the file; `None` if there are none, or they were left as they are.
+    pub history: Option<HistoryPulled>,
 }
 
 /// The runs that a file or a journal has already, and what was found out about them.
@@ -69,7 +75,8 @@ struct Known {
 impl Pull {
     /// A pull of the loader's sources into `output`.
     pub fn new(loader: Loader, output: impl Into<PathBuf>) -> Self {
-        Pull { loader, output: output.into(), full: false, conditions: Vec::new(), journal_after: JOURNAL_AFTER }
+        let (full, conditions, history) = (false, Vec::new(), Histories::default());
+        Pull { loader, output: output.into(), full, conditions, journal_after: JOURNAL_AFTER, history }
     }
 
     /// Loads everything anew, whatever the file holds.
@@ -103,6 +110,16 @@ impl Pull {
     /// If a source cannot be read at all, if a condition is malformed or names a column that no run has, if the file holds
     /// something else than an earlier pull of the same, or if it cannot be written.
     pub fn run(&self) -> Result<Pulled> {
+        let wish = self.wish(Instant::now())?;
+        let mut pulled = self.pull_runs()?;
+        if let Some((dataset, wish)) = wish {
+            pulled.history = Some(self.pull_history(&dataset, &wish, &mut pulled.receipt)?);
+        }
+        Ok(pulled)
+    }
+
+    /// Brings the run table up to date.
+    fn pull_runs(&self) -> Result<Pulled> {
         let condition = Condition::new(&self.conditions)?;
         // Before hours of loading, rather than after them.
         sink::check_folder(&self.output)?;
@@ -115,6 +132,7 @@ impl Pull {
                 removed: 0,
                 written: true,
                 receipt: frame.receipt().clone(),
+                history: None,
             });
         }
         let source = condition.narrow(self.loader.api_source()?, self.loader.what_filter())?;
@@ -193,6 +211,7 @@ impl Pull {
             removed: 0,
             written: true,
             receipt: frame.receipt().clone(),
+            history: None,
         };
         if self.conditions.is_empty() {
             return self.write(columns, receipt, manifest).map(|frame| all(&frame));

@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
         true,
     ),
     ("fuzz", &["source", "record", "json", "flatten", "columns", "frame", "expr", "sink", "error"], true),
-    ("pull", &["load", "source", "record", "columns", "secrets", "frame", "expr", "sink", "error"], true),
+    ("pull", &["history", "load", "source", "record", "columns", "secrets", "frame", "expr", "sink", "error"], true),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

@@ -246,7 +246,11 @@ fn is_scalar(dtype: &DataType) -> bool {
     matches!(dtype, DataType::Int64 | DataType::Float64 | DataType::String | DataType::Boolean | DataType::Null)
 }
 
-fn scalars(list: &Series) -> Result<List> {
+/// A list of scalars.
+///
+/// # Errors
+/// If its type is none of a scalar.
+pub(crate) fn scalars(list: &Series) -> Result<List> {
     if list.null_count() == list.len() {
         return Ok(List::Nulls(list.len()));
     }

@@ -73,7 +73,7 @@ pub(super) fn leaf_type_of(dtype: &DataType) -> Option<LeafType> {
 }
 
 /// The kind of a column of this type; JSON text cannot be told from strings.
-pub(super) fn kind_of(dtype: &DataType) -> Kind {
+pub(crate) fn kind_of(dtype: &DataType) -> Kind {
     match dtype {
         DataType::Boolean => Kind::Bool,
         DataType::List(_) => Kind::List,

@@ -171,6 +171,12 @@ impl HistoryQuery {
         !self.limits_steps() || step.is_some_and(inside)
     }
 
+    /// True if some step between these two may be asked for.
+    pub(crate) fn meets_steps(&self, (first, last): (i64, i64)) -> bool {
+        let (min, max) = self.limits();
+        min.is_none_or(|min| last >= min) && max.is_none_or(|max| first <= max)
+    }
+
     /// True if the metric is asked for.
     pub(crate) fn takes(&self, path: &str) -> bool {
         match &self.needs.metrics {

@@ -53,10 +53,10 @@ impl HistorySource for Projects {
         let (runs, mut receipt) = self.runs(query)?;
         let (min, max) = query.limits();
         let asked = Asked(query);
-        let ask =
-            HistoryAsk { keys: &asked, steps: Steps { min, max }, samples: query.sampled(), system: query.is_system() };
+        let (samples, system) = (query.sampled(), query.is_system());
+        let ask = HistoryAsk { keys: &asked, steps: Steps { min, max }, samples, system, had: None };
         for ((entity, project), names) in &runs {
-            let taker = Taker { sink, entity, project, runs: Mutex::default() };
+            let taker = Taker::new(sink, (entity, project));
             receipt.merge(self.0.history((entity, project), names, ask, &taker, progress)?);
         }
         Ok(receipt)
@@ -64,7 +64,7 @@ impl HistorySource for Projects {
 }
 
 /// What the query says of metrics.
-struct Asked<'a>(&'a HistoryQuery);
+pub(super) struct Asked<'a>(pub(super) &'a HistoryQuery);
 
 impl Keys for Asked<'_> {
     fn all(&self) -> bool {
@@ -91,14 +91,18 @@ impl Keys for Asked<'_> {
 }
 
 /// Gives the chunks of one project their runs.
-struct Taker<'a> {
+pub(super) struct Taker<'a> {
     sink: &'a dyn HistorySink,
     entity: &'a str,
     project: &'a str,
     runs: Mutex<HashMap<String, Arc<OnceLock<RunKey>>>>,
 }
 
-impl Taker<'_> {
+impl<'a> Taker<'a> {
+    pub(super) fn new(sink: &'a dyn HistorySink, (entity, project): (&'a str, &'a str)) -> Self {
+        Taker { sink, entity, project, runs: Mutex::default() }
+    }
+
     fn run(&self, name: String) -> Arc<OnceLock<RunKey>> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let run = runs.entry(name.clone()).or_default();

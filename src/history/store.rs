@@ -3,12 +3,15 @@
 
 use super::HistorySink;
 use super::chunk::{HistoryChunk, NONE, follows};
+use super::layout::Layout;
 use super::query::{Axis, HistoryQuery, means};
 use super::rows::ROWS;
 use super::table::HistoryTable;
 use crate::columns::{Kind, LeafType, Sparse};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Limits, RunKey};
+#[cfg(feature = "api")]
+use std::collections::HashSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -36,9 +39,11 @@ struct Inner {
     held: usize,
     spill: Option<File>,
     end: u64,
-    /// What decides each path's columns.
-    digests: BTreeMap<Arc<str>, Sparse>,
+    digests: Digests,
 }
+
+/// What decides each path's columns.
+pub(super) type Digests = BTreeMap<Arc<str>, Sparse>;
 
 /// A chunk, wherever it is.
 pub(super) struct Part {
@@ -115,8 +120,17 @@ impl Store {
     pub(super) fn suppose(&self, query: &HistoryQuery) {
         let mut inner = self.inner();
         for key in query.asked().iter().filter(|key| !key.contains(['*', '?'])) {
-            inner.digests.entry(key.as_str().into()).or_default().declare(Kind::Number, LeafType::Float64);
+            let digest = inner.digests.entry(key.as_str().into()).or_default();
+            if digest.declared.is_empty() {
+                digest.declare(Kind::Number, LeafType::Float64);
+            }
         }
+    }
+
+    /// Forgets the rows of these runs, but not what they told of types.
+    #[cfg(feature = "api")]
+    pub(super) fn forget(&self, runs: &HashSet<RunKey>) {
+        self.inner().parts.retain(|part| part.run.get().is_none_or(|run| !runs.contains(run)));
     }
 
     /// Takes over what another load of the same source found out about types.
@@ -136,6 +150,16 @@ impl Store {
     /// If the temporary file cannot be read.
     pub(super) fn finish(self, query: &HistoryQuery) -> Result<(HistoryTable, u64)> {
         let axis = self.axis;
+        let (parts, digests, joined) = self.settle(query)?;
+        Ok((HistoryTable::new(parts, Layout::new(axis, &digests)), joined))
+    }
+
+    /// The chunks in order, what decides each path's columns, and how many rows were joined with others of the same step.
+    ///
+    /// # Errors
+    /// If the temporary file cannot be read.
+    pub(super) fn settle(self, query: &HistoryQuery) -> Result<(Parts, Digests, u64)> {
+        let axis = self.axis;
         let metrics = self.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Asked for and there, but without a value in these rows.
@@ -148,7 +172,7 @@ impl Store {
         inner.parts.sort_by(|a, b| (a.run.get(), a.order).cmp(&(b.run.get(), b.order)));
         let mut parts = Parts { parts: inner.parts, spill: inner.spill.map(Mutex::new) };
         let joined = parts.settle(axis)?;
-        Ok((HistoryTable::new(axis, parts, inner.digests), joined))
+        Ok((parts, inner.digests, joined))
     }
 }
 
@@ -221,6 +245,11 @@ impl Part {
 
     pub(super) fn run(&self) -> Option<&RunKey> {
         self.run.get()
+    }
+
+    /// Step or time of the first row and of the last one, or [`NONE`].
+    pub(super) fn ends(&self) -> (i64, i64) {
+        self.ends
     }
 }
 

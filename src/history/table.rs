@@ -1,10 +1,10 @@
 //! The history as a table: columns are made dense part by part, when a frame or a file asks for them.
 
 use super::chunk::{HistoryChunk, NONE};
-use super::query::Axis;
+use super::layout::{Layout, Metric};
 use super::rows::ROWS;
-use super::store::{FIXED, Parts};
-use crate::columns::{Columns, Dense, Kind, LeafType, Sparse, fits, shapes};
+use super::store::{Part, Parts};
+use crate::columns::{Columns, Dense, LeafType, Sparse, fits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Table, series, unknown_column};
 use crate::record::RunKey;
@@ -13,7 +13,7 @@ use crate::sink::row_groups::{self, Chunk};
 use polars::prelude::*;
 use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,73 +21,41 @@ use std::sync::Arc;
 pub(super) struct HistoryTable {
     parts: Parts,
     height: usize,
-    schema: SchemaRef,
-    metrics: HashMap<PlSmallStr, Metric>,
-    json_columns: Vec<String>,
-}
-
-/// What a metric's column is made from.
-struct Metric {
-    path: Arc<str>,
-    kind: Kind,
-    dtype: LeafType,
-    /// All columns of the path.
-    all: Vec<(Kind, LeafType)>,
+    layout: Arc<Layout>,
 }
 
 /// Rows that become dense together: chunks and their runs.
 type Group = Vec<(RunKey, Arc<HistoryChunk>)>;
 
 impl HistoryTable {
-    pub(super) fn new(axis: Axis, parts: Parts, digests: BTreeMap<Arc<str>, Sparse>) -> Self {
-        let mut metrics: Vec<(PlSmallStr, Metric)> = Vec::new();
-        for (path, digest) in digests {
-            let shapes = shapes(&digest);
-            let all: Vec<(Kind, LeafType)> = shapes.iter().map(|shape| (shape.kind, shape.dtype)).collect();
-            for (at, shape) in shapes.into_iter().enumerate() {
-                // A metric that is called `name` is not the run's name.
-                let plain = at == 0 && !FIXED.contains(&&*path);
-                let name = if plain { path.to_string() } else { format!("{path}:{}", shape.kind) };
-                let metric = Metric { path: path.clone(), kind: shape.kind, dtype: shape.dtype, all: all.clone() };
-                metrics.push((name.into(), metric));
-            }
-        }
-        metrics.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let fixed = FIXED.iter().filter(|name| axis == Axis::Step || **name != "_step");
-        let mut schema: Schema = fixed.map(|name| Field::new((*name).into(), fixed_type(name))).collect();
-        metrics.iter().for_each(|(name, metric)| {
-            schema.insert(name.clone(), series::leaf_type(metric.dtype));
-        });
-        let is_json = |name: &str, metric: &Metric| metric.kind == Kind::Json && Kind::split(name).1.is_none();
-        let json = metrics.iter().filter(|(name, metric)| is_json(name, metric)).map(|(name, _)| name.to_string());
-        HistoryTable {
-            height: parts.all().iter().map(|part| part.rows()).sum(),
-            parts,
-            schema: Arc::new(schema),
-            json_columns: json.collect(),
-            metrics: metrics.into_iter().collect(),
-        }
+    /// The table of these chunks; `layout` has at least what they hold.
+    pub(super) fn new(parts: Parts, layout: Layout) -> Self {
+        HistoryTable { height: parts.all().iter().map(Part::rows).sum(), parts, layout: Arc::new(layout) }
+    }
+
+    pub(super) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
     }
 
     pub(super) fn metrics(&self) -> impl Iterator<Item = &str> {
-        self.schema.iter_names().map(|name| name.as_str()).filter(|name| self.metrics.contains_key(*name))
+        self.layout.metrics()
     }
 
-    /// Hands out all rows, in groups of at most so many.
-    fn groups(&self, most: usize, mut each: impl FnMut(Group) -> Result<()>) -> Result<()> {
-        let (mut group, mut rows) = (Group::new(), 0);
-        for part in self.parts.all() {
-            let Some(run) = part.run() else { continue };
-            for piece in self.parts.chunk(part)?.pieces(most) {
-                if rows > 0 && rows + piece.height() > most {
-                    each(std::mem::take(&mut group))?;
-                    rows = 0;
-                }
-                rows += piece.height();
-                group.push((run.clone(), piece));
-            }
-        }
-        if rows > 0 { each(group) } else { Ok(()) }
+    /// The chunks' runs and rows, in order.
+    pub(super) fn parts(&self) -> &[Part] {
+        self.parts.all()
+    }
+
+    /// All rows, dense, in frames of at most so many.
+    pub(super) fn frames(&self, most: usize) -> impl FnMut() -> Result<Option<DataFrame>> {
+        let names: Vec<&str> = self.layout.schema.iter_names().map(|name| name.as_str()).collect();
+        let mut groups = self.groups(most);
+        move || groups.next()?.map(|group| self.frame(&group, &names)).transpose()
+    }
+
+    /// All rows, in groups of at most so many.
+    fn groups(&self, most: usize) -> Groups<'_> {
+        Groups { parts: &self.parts, most, next: 0, pieces: VecDeque::new() }
     }
 
     /// The rows of a group, dense.
@@ -103,26 +71,59 @@ impl HistoryTable {
     /// # Errors
     /// If the file cannot be written.
     pub(super) fn write_parquet(&self, path: &Path, metadata: &[(String, String)]) -> Result<()> {
-        let names: Vec<&str> = self.schema.iter_names().map(|name| name.as_str()).collect();
+        let schema = &self.layout.schema;
+        let names: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
         let rows = row_groups::rows_of_a_group(self.height, names.len());
         sink::save(path, |out| {
-            row_groups::write(out, &self.schema, metadata, |file| {
-                self.groups(rows, |group| {
+            row_groups::write(out, schema, metadata, |file| {
+                let mut groups = self.groups(rows);
+                while let Some(group) = groups.next()? {
                     let height = height(&group);
                     let column = |at: usize| {
                         let name = names.get(at).copied().unwrap_or_default();
                         Ok(Chunk::Values(self.column(name, &group, height)?.into()))
                     };
-                    file.group(height, &column)
-                })
+                    file.group(height, &column)?;
+                }
+                Ok(())
             })
         })
     }
 
     fn column(&self, name: &str, group: &Group, height: usize) -> Result<Series> {
-        match self.metrics.get(name) {
+        match self.layout.metrics.get(name) {
             Some(metric) => metric.column(name, group, height),
             None => fixed(name, group),
+        }
+    }
+}
+
+/// Rows group by group.
+struct Groups<'a> {
+    parts: &'a Parts,
+    most: usize,
+    /// The next part that is not looked at.
+    next: usize,
+    /// What was cut of it and has not been handed out.
+    pieces: VecDeque<(RunKey, Arc<HistoryChunk>)>,
+}
+
+impl Groups<'_> {
+    /// The next rows; `None` at the end.
+    fn next(&mut self) -> Result<Option<Group>> {
+        let (mut group, mut rows) = (Group::new(), 0);
+        loop {
+            while let Some((_, piece)) = self.pieces.front() {
+                if rows > 0 && rows + piece.height() > self.most {
+                    return Ok(Some(group));
+                }
+                rows += piece.height();
+                group.extend(self.pieces.pop_front());
+            }
+            let Some(part) = self.parts.all().get(self.next) else { return Ok((rows > 0).then_some(group)) };
+            self.next += 1;
+            let Some(run) = part.run() else { continue };
+            self.pieces.extend(self.parts.chunk(part)?.pieces(self.most).into_iter().map(|piece| (run.clone(), piece)));
         }
     }
 }
@@ -193,15 +194,6 @@ fn scattered<T: Copy + Default>(pairs: impl Iterator<Item = (usize, T)>, height:
     (values, (count < height).then(|| Bitmap::from(valid)))
 }
 
-fn fixed_type(name: &str) -> DataType {
-    match name {
-        "_step" => DataType::Int64,
-        "_timestamp" => series::utc(),
-        "_runtime" => DataType::Float64,
-        _ => DataType::String,
-    }
-}
-
 fn fixed(name: &str, group: &Group) -> Result<Series> {
     let texts = |get: fn(&RunKey) -> Option<&str>| {
         let each = group.iter().flat_map(|(run, chunk)| std::iter::repeat_n(get(run), chunk.height()));
@@ -230,7 +222,7 @@ fn fixed(name: &str, group: &Group) -> Result<Series> {
 
 impl Table for HistoryTable {
     fn schema(&self) -> &SchemaRef {
-        &self.schema
+        &self.layout.schema
     }
 
     fn height(&self) -> usize {
@@ -239,30 +231,30 @@ impl Table for HistoryTable {
 
     fn read(&self, columns: &[&str]) -> Result<DataFrame> {
         for name in columns {
-            if !self.schema.contains(name) {
-                return Err(unknown_column(name, self.schema.iter_names().map(|name| name.as_str())));
+            if !self.layout.schema.contains(name) {
+                return Err(unknown_column(name, self.layout.schema.iter_names().map(|name| name.as_str())));
             }
         }
         let mut whole: Option<DataFrame> = None;
-        self.groups(ROWS, |group| {
+        let mut groups = self.groups(ROWS);
+        while let Some(group) = groups.next()? {
             let part = self.frame(&group, columns)?;
             match &mut whole {
                 Some(whole) => drop(whole.vstack_mut_owned(part)?),
                 None => whole = Some(part),
             }
-            Ok(())
-        })?;
+        }
         match whole {
             Some(whole) => Ok(whole),
             None => {
-                let field = |name: &&str| Some(Field::new((**name).into(), self.schema.get(name)?.clone()));
+                let field = |name: &&str| Some(Field::new((**name).into(), self.layout.schema.get(name)?.clone()));
                 Ok(DataFrame::empty_with_schema(&columns.iter().filter_map(field).collect()))
             }
         }
     }
 
     fn json_columns(&self) -> &[String] {
-        &self.json_columns
+        &self.layout.json_columns
     }
 
     fn columns(&self) -> Result<Columns> {

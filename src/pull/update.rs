@@ -40,7 +40,7 @@ impl Pull {
         }
         if known.file.is_some() && changes.load.is_empty() && changes.gone.is_empty() && !condition.moves() {
             receipt.runs = known.columns.height() as u64;
-            return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false });
+            return Ok(Pulled { receipt, loaded: 0, removed: 0, written: false, history: None });
         }
         if known.file.is_some() && !condition.is_of_each_run() {
             return self.load_all(source, journal, manifest, condition);
@@ -56,10 +56,10 @@ impl Pull {
         let keep = last_of_each(&fresh);
         fresh.retain(&keep);
         if !self.conditions.is_empty() {
-            let told = Pulled { receipt, loaded, removed, written: true };
+            let told = Pulled { receipt, loaded, removed, written: true, history: None };
             return self.update_where(known, &leave, &fresh, told, condition, &listing, manifest);
         }
-        let done = |receipt| Pulled { receipt, loaded, removed, written: true };
+        let done = |receipt| Pulled { receipt, loaded, removed, written: true, history: None };
         if let Some(file) = &known.file {
             return self.update(file, &known.columns, &leave, fresh, receipt, manifest).map(done);
         }
@@ -127,7 +127,7 @@ impl Pull {
             true => self.write_frame(&frame, &now.put_into(manifest.clone()))?.receipt().clone(),
             false => frame.receipt().clone(),
         };
-        Ok(Pulled { receipt, loaded, removed, written })
+        Ok(Pulled { receipt, loaded, removed, written, history: None })
     }
 
     /// Puts fresh runs into the file that is there and takes others out.

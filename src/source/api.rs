@@ -266,6 +266,15 @@ impl ApiSource {
         })
     }
 
+    /// The same source, of which the deadline began to run so long ago.
+    #[cfg_attr(not(feature = "frame"), allow(dead_code))]
+    pub(crate) fn after(&self, spent: Duration) -> Self {
+        let mut source = self.clone();
+        source.options.timeout =
+            self.options.timeout.map(|time| time.saturating_sub(spent).max(Duration::from_millis(1)));
+        source
+    }
+
     fn client(&self) -> Result<Client> {
         let ApiOptions { concurrency, retries, limits, .. } = self.options;
         Client::new(self.settings.clone(), concurrency.max(1), retries, self.backoff, limits)

@@ -146,15 +146,34 @@ impl StoredTable {
     /// As [`StoredTable::read`], and if the predicate fails.
     pub fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
         // Two layers: what is wrong with the file, and what is wrong with the predicate.
-        let picks = self.with_bytes(|bytes| groups::matching(&self.groups(bytes), predicate))?;
+        let picks = self.with_bytes(|bytes| groups::matching(&self.all_groups(bytes), predicate))?;
         self.read_picked(columns, &picks?)
     }
 
-    fn read_picked(&self, columns: &[&str], picks: &[Pick]) -> Result<DataFrame> {
-        self.with_bytes(|bytes| self.groups(bytes).read(columns, picks))
+    /// How many rows each group has.
+    pub fn groups(&self) -> impl Iterator<Item = usize> {
+        self.footer.row_groups.iter().map(|group| group.num_rows())
     }
 
-    fn groups<'a>(&'a self, bytes: &'a ReaderBytes<'a>) -> Groups<'a> {
+    /// Reads these columns of one group of rows.
+    ///
+    /// # Errors
+    /// As [`StoredTable::read`].
+    pub fn read_group(&self, columns: &[&str], group: usize) -> Result<DataFrame> {
+        let pick = |at: usize| if at == group { Pick::All } else { Pick::None };
+        self.read_picked(columns, &(0..self.footer.row_groups.len()).map(pick).collect::<Vec<_>>())
+    }
+
+    /// The least and the greatest value of a column of integers in a group, if the file tells them and that there are no nulls.
+    pub fn range_in_group(&self, column: &str, group: usize) -> Option<(i64, i64)> {
+        skip::range(self.footer.row_groups.get(group)?, column, &self.footer.footer_buf)
+    }
+
+    fn read_picked(&self, columns: &[&str], picks: &[Pick]) -> Result<DataFrame> {
+        self.with_bytes(|bytes| self.all_groups(bytes).read(columns, picks))
+    }
+
+    fn all_groups<'a>(&'a self, bytes: &'a ReaderBytes<'a>) -> Groups<'a> {
         Groups { footer: &self.footer, fields: &self.fields, seal: self.seal.as_ref(), bytes }
     }
 

@@ -195,7 +195,7 @@ fn wrong_words_name_the_cure() {
     let runs = runs.to_str().unwrap();
     assert_eq!(runframe(&["query", "examples/wandb", "-q", "-s", "name", "-o", runs]).0, 0);
     let (code, _, stderr) = runframe(&["history", runs]);
-    assert!(code == 1 && stderr.contains("holds no history"), "{stderr}");
+    assert!(code == 1 && stderr.contains("holds no history") && stderr.contains("pull --history"), "{stderr}");
 }
 
 #[test]

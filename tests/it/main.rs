@@ -22,6 +22,7 @@ mod secrets;
 mod server;
 mod sql;
 mod stored;
+mod stored_history;
 mod stored_rows;
 #[path = "../server/mod.rs"]
 mod wandb;

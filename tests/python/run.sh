@@ -18,6 +18,11 @@ check() { # SOURCE TRUTH NAME
 }
 check examples/wandb examples/wandb-truth.json examples
 check tests/data/sdk tests/data/sdk/truth.json sdk
+# Histories beside the run table, as other readers find them.
+rm -rf "$target/stored.parquet" "$target/stored.history"
+cargo run --locked --quiet -- pull examples/wandb -q -o "$target/stored.parquet" --history all
+cargo run --locked --quiet -- history examples/wandb -q -o "$target/stored-truth.parquet"
+"$venv/bin/python" tests/python/check_stored_history.py "$target/stored.parquet" "$target/stored-truth.parquet"
 cargo run --locked --quiet -- query examples/wandb -q -o "$target/examples.xlsx"
 "$venv/bin/python" tests/python/check_xlsx.py "$target/examples.xlsx" "$target/examples.parquet"
 # The same questions to runframe and to DuckDB; the binary is the one that was just built.

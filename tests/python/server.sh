@@ -45,6 +45,20 @@ history() { # PORT "SERVER OPTIONS" PROJECT
     kill "$server"
     server=
 }
+stored() { # PORT "SERVER OPTIONS" PROJECT
+    export WANDB_BASE_URL=http://127.0.0.1:$1
+    # shellcheck disable=SC2086
+    "$target/debug/examples/wandb_server" --serve --port "$1" $2 > /dev/null &
+    server=$!
+    for _ in $(seq 100); do (echo > "/dev/tcp/127.0.0.1/$1") 2> /dev/null && break; sleep 0.1; done
+    rm -rf "$work/stored.parquet" "$work/stored.history"
+    "$target/debug/runframe" pull "$3" -q -o "$work/stored.parquet" --history all
+    "$target/debug/runframe" history "$3" -q -o "$work/truth.parquet"
+    "$judges/bin/python" tests/python/check_stored_history.py "$work/stored.parquet" "$work/truth.parquet"
+    kill "$server"
+    server=
+}
+stored 18770 "--runs 300 --steps 100" acme/fleet
 history 18769 "--runs 5 --steps 200" acme/fleet
 check 18767 "" lab/mnist lab/translate
 check 18768 "--runs 300" acme/fleet

@@ -101,12 +101,15 @@ Examples:
   runframe pull my-team/mnist -o done.parquet --filter '{\"state\": \"finished\"}'
   runframe pull ./wandb -o runs.parquet
   runframe pull my-team/mnist -o runs.parquet --redact=host,user.* --redact-key-file secret.key
+  runframe pull my-team/mnist -o runs.parquet --history 'loss,val/*'
+  runframe pull my-team/mnist -o runs.parquet --history all     … and the logged steps beside it
 
 The key comes from WANDB_API_KEY or from netrc, the server from WANDB_BASE_URL or W&B's settings files; -v tells which.
 An interrupted pull goes on where it was: what has arrived is kept in FILE.partial until the file is whole.
 With --where the file is as if loaded anew each time: runs that no longer match are removed. What the server cannot tell \
 is loaded and evaluated here; runs that did not match are loaded again only when they change, or each time if that part asks \
-now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded as soon as one of these runs changes.";
+now() or is_active(). If it depends on the kinds of other runs' values (--explain says so), all that the server sends is loaded as soon as one of these runs changes.
+--history writes Parquet files of one schema to runs.history, for any reader of runs.history/*.parquet, and for `history`, `sql` and all else on runs.parquet. The next pull, with or without --history, loads only rows behind the last stored step of runs that have changed. Other KEYS need --full.";
 
 const SQL_EXAMPLES: &str = "\
 Examples:
@@ -210,6 +213,12 @@ pub(crate) struct Pull {
     /// Load everything anew, whatever the file holds.
     #[arg(long)]
     pub(crate) full: bool,
+    /// Store the runs' histories, too, in a folder beside the file (runs.history): metrics as of the verb history, or all.
+    #[arg(long, value_name = "KEYS|all", value_parser = no_flag)]
+    pub(crate) history: Vec<String>,
+    /// Leave the histories beside the file as they are.
+    #[arg(long, conflicts_with = "history")]
+    pub(crate) no_history: bool,
     #[command(flatten)]
     pub(crate) rows: Rows,
     /// Requests under way at once.

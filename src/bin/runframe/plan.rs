@@ -136,6 +136,9 @@ pub(crate) struct Group {
 pub(crate) struct Pull {
     pub(crate) output: PathBuf,
     pub(crate) full: bool,
+    /// The metrics whose histories are stored; all, if there are none; `None` for what is stored already.
+    pub(crate) history: Option<Vec<String>>,
+    pub(crate) no_history: bool,
     pub(crate) options: ApiOptions,
 }
 
@@ -201,7 +204,8 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
             let mut options = ApiOptions::default();
             options.concurrency = usize::from(typed.concurrency);
             options.timeout = typed.timeout.map(Duration::from_secs);
-            let pull = Pull { output: typed.output, full: typed.full, options };
+            let (history, no_history) = (stored(&typed.history)?, typed.no_history);
+            let pull = Pull { output: typed.output, full: typed.full, history, no_history, options };
             Verb::Pull(pull, load(typed.sources.sources, typed.load, everything(typed.raw), Rows::typed(&typed.rows))?)
         }
         args::Verb::Query(typed) => {
@@ -284,6 +288,21 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
         args::Verb::Completions { shell } => Verb::Completions(shell),
     };
     Ok(Plan { verb, chat })
+}
+
+/// The metrics to store: `all`, or their names.
+fn stored(typed: &[String]) -> Result<Option<Vec<String>>> {
+    let keys = listed(typed);
+    match (typed.is_empty(), keys.as_slice()) {
+        (true, _) => Ok(None),
+        (false, []) => Err(Error::new(ErrorKind::Usage, "--history names no metric").hint("`--history all` means all")),
+        (false, [all]) if all == "all" => Ok(Some(Vec::new())),
+        (false, keys) if keys.iter().any(|key| key == "all") => {
+            let error = Error::new(ErrorKind::Usage, "--history takes all, or metrics, not both");
+            Err(error.hint("a metric of that name is spelled al?"))
+        }
+        (false, _) => Ok(Some(keys)),
+    }
 }
 
 /// Which history is meant.

@@ -4,8 +4,32 @@ use crate::chat::Chat;
 use crate::load;
 use crate::plan::{Load, Pull};
 use crate::query::point;
-use runframe::{ErrorKind, Progress, Receipt, Result, RunFrame};
+use runframe::{ErrorKind, HistoryPulled, Progress, Receipt, Result, RunFrame};
 use std::sync::Arc;
+
+/// What became of the histories.
+fn told(history: &HistoryPulled) -> String {
+    let folder = history.folder.display();
+    if !history.written {
+        return format!("{folder} is up to date");
+    }
+    let mut text = format!("{folder}: {} loaded of {}", count(history.added, "row"), count(history.asked, "run"));
+    for (number, what) in [(history.anew, "anew"), (history.removed, "removed")] {
+        if number > 0 {
+            text += &format!(", {} {what}", count(number, "run"));
+        }
+    }
+    text += &format!(", {} in all", count(history.rows, "row"));
+    if history.columns.is_empty() {
+        return text;
+    }
+    let files = count(history.rewritten, "file");
+    text + &format!("; columns changed ({}): {files} rewritten", history.columns.join(", "))
+}
+
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
 
 /// Pulls, tells what was done, and returns the receipt.
 pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
@@ -30,7 +54,12 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
     }
     let done = {
         let _bar = chat.follow(&progress);
-        let start = runframe::Pull::new(loader, &pull.output).full(pull.full);
+        let mut start = runframe::Pull::new(loader, &pull.output).full(pull.full);
+        if let Some(keys) = &pull.history {
+            start = start.history(keys);
+        } else if pull.no_history {
+            start = start.without_history();
+        }
         let work = plan.rows.filters.iter().fold(start, runframe::Pull::condition);
         work.run().map_err(|error| match (&plan.rows.filters[..], error.kind()) {
             // Other errors have places in other texts.
@@ -45,6 +74,11 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
         (true, 0) => format!("{file}: {} loaded, {} in all", done.loaded, done.receipt.runs),
         (true, removed) => format!("{file}: {} loaded, {removed} removed, {} in all", done.loaded, done.receipt.runs),
     });
+    match &done.history {
+        Some(history) => chat.tell(&told(history)),
+        None if pull.no_history => chat.tell("histories beside it are not brought up to date"),
+        None => {}
+    }
     if let Some(path) = &plan.receipt {
         load::save(&done.receipt, path)?;
     }

@@ -31,7 +31,7 @@ use crate::source::Progress;
 use exported::Exported;
 use load::Load;
 use rows::{Assembler, Job};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{Sender, channel};
 
@@ -89,6 +89,30 @@ pub(crate) struct HistoryAsk<'a> {
     pub(crate) samples: Option<u32>,
     /// System metrics instead of what was logged; they have no steps.
     pub(crate) system: bool,
+    /// What is there already of some runs, by name: of these only later rows are asked for.
+    pub(crate) had: Option<&'a HashMap<String, Had>>,
+}
+
+/// What is there already of a run's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Had {
+    /// The last step.
+    pub(crate) last: i64,
+    /// Rows, as the server counts them.
+    pub(crate) lines: i64,
+}
+
+/// How the load of one run's history went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Rows that the server counts.
+    pub(crate) counted: Option<i64>,
+    /// Rows that were read and are no copies of others.
+    pub(crate) read: i64,
+    /// The server has fewer rows, or lower steps, than were there already: the whole history was read.
+    pub(crate) anew: bool,
+    /// Something could not be read.
+    pub(crate) lacking: bool,
 }
 
 /// Rows of one run, by their steps; rows without a step come first.
@@ -131,6 +155,10 @@ struct Totals {
     rows: HashMap<String, i64>,
     /// Rows that the server says each run has.
     expected: HashMap<String, i64>,
+    /// Runs of which not only later rows were asked for, although some rows were there.
+    anew: HashSet<String>,
+    /// Runs of which something could not be read.
+    lacking: HashSet<String>,
     incomplete: Vec<String>,
     /// Parts of files that are to be read in pages.
     damaged: Vec<Damaged>,
@@ -146,7 +174,9 @@ struct Damaged {
     /// The place of its chunk.
     order: u32,
     /// First and last step, if the file tells.
-    steps: Option<(i64, i64)>,
+    span: Option<(i64, i64)>,
+    /// Which steps of it are asked for.
+    steps: Steps,
     /// Rows, as the file tells.
     rows: usize,
 }
@@ -159,12 +189,27 @@ impl ApiSource {
     /// If the server cannot be reached, denies access, or does not have the project; if the sink fails.
     pub(crate) fn history(
         &self,
-        (entity, project): (&str, &str),
+        place: (&str, &str),
         runs: &[String],
         ask: HistoryAsk<'_>,
         sink: &dyn HistorySink,
         progress: &Progress,
     ) -> Result<Receipt> {
+        self.history_of_each(place, runs, ask, sink, progress).map(|(receipt, _)| receipt)
+    }
+
+    /// [`ApiSource::history`], and how it went with each run.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn history_of_each(
+        &self,
+        (entity, project): (&str, &str),
+        runs: &[String],
+        ask: HistoryAsk<'_>,
+        sink: &dyn HistorySink,
+        progress: &Progress,
+    ) -> Result<(Receipt, HashMap<String, Told>)> {
         let totals = Mutex::new(Totals::default());
         let load = |jobs| Load { source: self, place: (entity, project), ask, sink, totals: &totals, jobs, progress };
         progress.expect(runs.len() as u64);
@@ -179,9 +224,12 @@ impl ApiSource {
                 Err(error) => read = Err(error),
             }
         }
-        let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let whole = ask.keys.keeps_all_rows() && ask.steps == Steps::default() && ask.samples.is_none();
-        totals.receipt(read, ask.samples, whole, &format!("{entity}/{project}"))
+        let mut totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if ask.keys.keeps_all_rows() && ask.steps == Steps::default() && ask.samples.is_none() {
+            totals.prove(ask.had, &format!("{entity}/{project}"));
+        }
+        let told = runs.iter().map(|run| (run.clone(), totals.told(run))).collect();
+        totals.receipt(read, ask.samples).map(|receipt| (receipt, told))
     }
 
     /// Has `work` read on this thread, while others make chunks of its jobs.
@@ -221,7 +269,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals: &Mutex<Totals>) -> Result<()> {
     let (run, path) = (job.run.clone(), job.path.clone());
     let rows = job.groups.iter().map(Exported::rows).sum();
-    let damaged = Damaged { run: run.clone(), order: job.order, steps: job.steps, rows };
+    let damaged = Damaged { run: run.clone(), order: job.order, span: job.span, steps: job.steps, rows };
     let made = match assembler.make(job) {
         Ok(made) => made,
         Err(error) if assembler.refused => return Err(error),
@@ -248,26 +296,33 @@ fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals:
 }
 
 impl Totals {
-    fn receipt(
-        mut self,
-        read: Result<(Served, u64)>,
-        samples: Option<u32>,
-        whole: bool,
-        project: &str,
-    ) -> Result<Receipt> {
+    /// Counts each run's rows against the server's count.
+    fn prove(&mut self, had: Option<&HashMap<String, Had>>, project: &str) {
+        for (run, expected) in &self.expected {
+            let before =
+                had.and_then(|had| had.get(run)).filter(|_| !self.anew.contains(run)).map_or(0, |had| had.lines);
+            let rows = before + self.rows.get(run).copied().unwrap_or_default();
+            if rows < *expected {
+                self.incomplete.push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
+                self.lacking.insert(run.clone());
+            }
+        }
+    }
+
+    fn told(&self, run: &String) -> Told {
+        Told {
+            counted: self.expected.get(run).copied(),
+            read: self.rows.get(run).copied().unwrap_or_default(),
+            anew: self.anew.contains(run),
+            lacking: self.lacking.contains(run),
+        }
+    }
+
+    fn receipt(mut self, read: Result<(Served, u64)>, samples: Option<u32>) -> Result<Receipt> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         let (mut served, bytes) = read?;
-        if whole {
-            for (run, expected) in &self.expected {
-                let rows = self.rows.get(run).copied().unwrap_or_default();
-                if rows < *expected {
-                    self.incomplete
-                        .push(format!("{project}/{run}: {rows} rows came of {expected} that the server counts"));
-                }
-            }
-        }
         self.incomplete.sort();
         self.remarks.sort();
         served.notes.extend(self.remarks);

@@ -144,6 +144,14 @@ fn nulls(group: &RowGroupMetadata, name: &str, footer: &[u8]) -> Option<i64> {
     }
 }
 
+/// The least and the greatest value of a column of integers without nulls.
+pub(super) fn range(group: &RowGroupMetadata, name: &str, footer: &[u8]) -> Option<(i64, i64)> {
+    match statistics(group, name, footer)? {
+        Statistics::Int64(found) if found.null_count == Some(0) => found.min_value.zip(found.max_value),
+        _ => None,
+    }
+}
+
 impl Bound {
     /// True if no value between least and greatest compares so; null never does.
     fn misses(&self, op: Operator, found: &Statistics, leaf: &ColumnChunkMetadata) -> bool {

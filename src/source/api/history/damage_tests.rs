@@ -81,7 +81,7 @@ fn no_flipped_bit_ends_a_load() {
     for at in (0..size as isize).step_by(size / 120) {
         spoil(&server, "part-0.parquet", Spoil::Flip(vec![at]));
         let (sink, wanted) = (super::tests::Collected::default(), Wanted(None));
-        let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false };
+        let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false, had: None };
         let receipt = source(&server).history(("acme", "fleet"), &names(&server), ask, &sink, &Progress::default());
         let notes = receipt.unwrap().served.unwrap().notes;
         paged += usize::from(notes.iter().any(|note| note.contains("read in pages")));
@@ -116,7 +116,7 @@ fn runs_are_described_in_smaller_parts_where_many_are_too_much() {
     let server = many();
     server.set(|switches| switches.max_bytes = Some((100, 413)));
     let (sink, wanted) = (super::tests::Collected::default(), keys(&["wide_3"]));
-    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false };
+    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false, had: None };
     let error = source(&server).history(("acme", "fleet"), &names(&server), ask, &sink, &Progress::default());
     assert!(error.unwrap_err().message().contains("413"));
     let server = many();
@@ -198,7 +198,7 @@ fn runs_that_grow_while_they_are_read_have_each_row_once() {
 
 fn system(server: &Server, wanted: &Wanted, samples: Option<u32>) -> (Vec<HistoryChunk>, Receipt) {
     let sink = super::tests::Collected::default();
-    let ask = HistoryAsk { keys: wanted, steps: Steps::default(), samples, system: true };
+    let ask = HistoryAsk { keys: wanted, steps: Steps::default(), samples, system: true, had: None };
     let receipt = source(server).history(("acme", "fleet"), &names(server), ask, &sink, &Progress::default()).unwrap();
     (sink.chunks(), receipt)
 }

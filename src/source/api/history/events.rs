@@ -73,8 +73,8 @@ impl Reader<'_> {
                 }
             }
             self.pages.pages.fetch_add(1, Ordering::Relaxed);
-            let job =
-                Job { run: of.run, path, order: 0, groups: Vec::new(), rows: of.rows, by_key: false, steps: None };
+            let (steps, groups) = (self.load.ask.steps, Vec::new());
+            let job = Job { run: of.run, path, order: 0, groups, rows: of.rows, by_key: false, span: None, steps };
             self.job(job).await?;
         }
         self.load.progress.advance(runs.len() as u64);

@@ -3,14 +3,13 @@
 use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
-use super::Steps;
 use super::exported::Exported;
 use super::files::{Renew, Signed, clusters};
 use super::open::{Described, Parts, describe, integer};
 use super::pages::{Need, Page, Pages};
 use super::rows::Job;
 use super::storage::Storage;
-use super::{Damaged, HistoryAsk, HistorySink, Totals, lock};
+use super::{Damaged, HistoryAsk, HistorySink, Steps, Totals, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::record::Served;
@@ -57,6 +56,8 @@ struct Underway<'a> {
     places: u32,
     /// Keys to ask for, one by one; `None` for whole rows.
     names: Option<Vec<String>>,
+    /// Which steps.
+    steps: Steps,
 }
 
 /// Rows with their steps.
@@ -126,7 +127,10 @@ impl Reader<'_> {
             for of in &described {
                 match of.found {
                     true => totals.found += 1,
-                    false => totals.incomplete.push(format!("{}: there is no such run", self.path(of))),
+                    false => {
+                        totals.incomplete.push(format!("{}: there is no such run", self.path(of)));
+                        totals.lacking.insert(of.run.clone());
+                    }
                 }
                 totals.expected.extend(of.lines.map(|lines| (of.run.clone(), lines)));
             }
@@ -137,10 +141,16 @@ impl Reader<'_> {
             }
         }
         let found = described.iter().filter(|of| of.found);
-        let begin = |of| Underway { of, order: Cell::new(0), places: PLACES, names: of.names(self.load.ask.keys) };
-        let underway = found.map(begin);
-        // Of a run without any of the keys there is nothing to ask.
-        let wanted = |run: &Underway<'_>| run.names.as_ref().is_none_or(|names| !names.is_empty());
+        let underway = found.map(|of| Underway {
+            of,
+            order: Cell::new(0),
+            places: PLACES,
+            names: of.names(self.load.ask.keys),
+            steps: self.steps(of),
+        });
+        // Of a run without any of the keys, or without later steps, there is nothing to ask.
+        let later = |run: &Underway<'_>| run.steps.min.zip(end(run.of)).is_none_or(|(min, end)| min < end);
+        let wanted = |run: &Underway<'_>| run.names.as_ref().is_none_or(|names| !names.is_empty()) && later(run);
         let underway: Vec<Underway<'_>> = underway.filter(wanted).collect();
         match self.load.ask.samples {
             Some(samples) => self.sample(&underway, samples).await?,
@@ -148,6 +158,19 @@ impl Reader<'_> {
         }
         self.load.progress.advance(runs.len() as u64);
         Ok(())
+    }
+
+    /// Which steps of a run are asked for: what is there already is not, unless the server has less than that.
+    fn steps(&self, of: &Described) -> Steps {
+        let steps = self.load.ask.steps;
+        let Some(had) = self.load.ask.had.and_then(|had| had.get(&of.run)) else { return steps };
+        let fewer = of.lines.is_some_and(|lines| lines < had.lines);
+        if fewer || end(of).is_some_and(|end| end <= had.last) {
+            lock(self.load.totals).anew.insert(of.run.clone());
+            return steps;
+        }
+        let after = had.last.saturating_add(1);
+        Steps { min: Some(steps.min.map_or(after, |min| min.max(after))), ..steps }
     }
 
     fn path(&self, of: &Described) -> String {
@@ -171,12 +194,12 @@ impl Reader<'_> {
         let described: Vec<Described> = damaged.iter().map(of).collect();
         let begin = |(of, part)| {
             let part: &Damaged = part;
-            Underway { of, order: Cell::new(part.order), places: 1, names: None }
+            Underway { of, order: Cell::new(part.order), places: 1, names: None, steps: part.steps }
         };
         let underway: Vec<Underway<'_>> = described.iter().zip(damaged).map(begin).collect();
         let mut needs = Vec::new();
         for (at, (run, part)) in underway.iter().zip(damaged).enumerate() {
-            let (from, end) = match part.steps {
+            let (from, end) = match part.span {
                 Some((first, last)) => (first, Some(last.saturating_add(1))),
                 None => (0, end(run.of)),
             };
@@ -184,11 +207,13 @@ impl Reader<'_> {
         }
         let rows = self.paged(&described, &underway, needs).await?;
         for (part, rows) in damaged.iter().zip(rows) {
-            let asked = self.load.ask.steps;
-            let inside = part.steps.is_none_or(|(first, last)| asked.contain(Some(first)) && asked.contain(Some(last)));
+            let asked = part.steps;
+            let inside = part.span.is_none_or(|(first, last)| asked.contain(Some(first)) && asked.contain(Some(last)));
             if inside && rows < part.rows {
                 let told = format!("{}: {rows} rows came of {} in a damaged file", self.path_of(&part.run), part.rows);
-                lock(self.load.totals).incomplete.push(told);
+                let mut totals = lock(self.load.totals);
+                totals.incomplete.push(told);
+                totals.lacking.insert(part.run.clone());
             }
         }
         Ok(())
@@ -260,8 +285,14 @@ impl Reader<'_> {
         let told = !(ask.keys.keeps_all_rows() && ask.steps == Steps::default());
         for (at, lines) in broken.into_iter().filter(|_| told && ask.steps == Steps::default()) {
             if let (Some(of), Some(rows)) = (described.get(at), rows.get(at).filter(|rows| (**rows as i64) < lines)) {
+                // Of what was there already nothing came.
+                if ask.had.is_some_and(|had| had.contains_key(&of.run)) {
+                    continue;
+                }
                 let told = format!("{}: {rows} rows came of {lines} that the server counts", self.path(of));
-                lock(self.load.totals).incomplete.push(told);
+                let mut totals = lock(self.load.totals);
+                totals.incomplete.push(told);
+                totals.lacking.insert(of.run.clone());
             }
         }
         Ok(())
@@ -288,7 +319,7 @@ impl Reader<'_> {
 
     /// What of a run's steps is to be read, within those that are asked for.
     fn need(&self, at: usize, run: &Underway<'_>, from: i64, end: Option<i64>) -> Option<Need> {
-        let steps = self.load.ask.steps;
+        let steps = run.steps;
         let from = steps.min.map_or(from, |min| from.max(min));
         let last = steps.max.map(|max| max.saturating_add(1));
         let end = match (end, last) {
@@ -325,10 +356,9 @@ impl Reader<'_> {
         signed: &mut Signed<'_>,
         from: &mut Option<i64>,
     ) -> std::result::Result<Result<()>, Error> {
-        let ask = &self.load.ask;
-        let mut files = signed.open(run.of.urls.clone(), ask.keys, ask.steps).await?;
+        let mut files = signed.open(run.of.urls.clone(), self.load.ask.keys, run.steps).await?;
         let mut live = live.into_iter().peekable();
-        for cluster in clusters(&files, ask.steps) {
+        for cluster in clusters(&files, run.steps) {
             let exported = signed.fetch(&mut files, &cluster).await?;
             let mut among = Page::new();
             let belongs =
@@ -354,10 +384,11 @@ impl Reader<'_> {
         run: &Underway<'_>,
         groups: Vec<Exported>,
         rows: Page,
-        (by_key, steps): (bool, Option<(i64, i64)>),
+        (by_key, span): (bool, Option<(i64, i64)>),
     ) -> Result<()> {
         let order = run.order.replace(run.order.get().saturating_add(run.places));
-        self.job(Job { run: run.of.run.clone(), path: self.path(run.of), order, groups, rows, by_key, steps }).await
+        let (name, path, steps) = (run.of.run.clone(), self.path(run.of), run.steps);
+        self.job(Job { run: name, path, order, groups, rows, by_key, span, steps }).await
     }
 
     /// Hands over a job.

@@ -30,7 +30,9 @@ pub(super) struct Job {
     /// There is a row for each key, rather than for each step.
     pub by_key: bool,
     /// First and last step of the row groups, if they tell.
-    pub steps: Option<(i64, i64)>,
+    pub span: Option<(i64, i64)>,
+    /// Rows of other steps are left out.
+    pub steps: Steps,
 }
 
 /// What was put together.
@@ -95,6 +97,7 @@ impl<'k> Assembler<'k> {
     pub(super) fn make(&mut self, mut job: Job) -> Result<Made> {
         let mut made = Made::default();
         self.columns.clear();
+        self.steps = job.steps;
         made.chunk.run = std::mem::take(&mut job.run);
         made.chunk.order = job.order;
         let simple = match (&mut job.groups[..], job.rows.is_empty()) {
@@ -105,7 +108,7 @@ impl<'k> Assembler<'k> {
             self.rowwise(&mut job, &mut made)?;
         }
         if self.is_full() {
-            let ask = HistoryAsk { keys: self.keys, steps: self.steps, samples: None, system: self.system };
+            let ask = HistoryAsk { keys: self.keys, steps: self.steps, samples: None, system: self.system, had: None };
             *self = Assembler { refused: true, ..Assembler::new(ask, self.limits) };
             let error = Error::new(ErrorKind::Format, format!("more metrics than --max-keys {}", self.limits.keys));
             return Err(error);

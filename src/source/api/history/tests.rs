@@ -156,7 +156,7 @@ pub(super) fn load(
     samples: Option<u32>,
 ) -> (BTreeMap<String, Table>, Receipt) {
     let sink = Collected::default();
-    let ask = HistoryAsk { keys: wanted, steps, samples, system: false };
+    let ask = HistoryAsk { keys: wanted, steps, samples, system: false, had: None };
     let source = source(server);
     let receipt = source.history(("acme", "fleet"), &names(server), ask, &sink, &Progress::default()).unwrap();
     (sink.tables(), receipt)
@@ -490,7 +490,7 @@ fn missing_runs_and_refusals_are_told() {
     let mut runs = names(&server);
     runs.push("nobody".to_owned());
     let (sink, wanted) = (Collected::default(), keys(&["wide_3"]));
-    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false };
+    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false, had: None };
     let source = source(&server).options(ApiOptions { retries: 2, ..ApiOptions::default() });
     let receipt = source.history(("acme", "fleet"), &runs, ask, &sink, &Progress::default()).unwrap();
     assert_eq!((receipt.runs, receipt.complete), (2, Some(false)));
@@ -515,7 +515,7 @@ fn columns_get_the_types_of_a_summary() {
     let history = HistoryRecipe { live: 30, ..HistoryRecipe::rows(120) };
     let server = Server::start(world(1, history), Switches::default());
     let sink = Collected::default();
-    let ask = HistoryAsk { keys: &Wanted(None), steps: Steps::default(), samples: None, system: false };
+    let ask = HistoryAsk { keys: &Wanted(None), steps: Steps::default(), samples: None, system: false, had: None };
     source(&server).history(("acme", "fleet"), &names(&server), ask, &sink, &Progress::default()).unwrap();
     let mut all: BTreeMap<String, Sparse> = BTreeMap::new();
     for chunk in lock(&sink.chunks).iter() {
