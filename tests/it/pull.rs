@@ -268,6 +268,10 @@ fn what_had_arrived_is_not_loaded_again() {
     pull().run().unwrap_err();
     assert!(!file.exists());
     let kept = std::fs::read_dir(partial(&file)).unwrap().count() - 1;
+    for entry in std::fs::read_dir(partial(&file)).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(12).any(|window| window == &key().as_bytes()[..12]), "the journal holds the key");
+    }
     assert!(kept > 0, "nothing was kept");
     server.set(|switches| *switches = Switches::default());
     let done = pull().run().unwrap();

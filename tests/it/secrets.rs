@@ -164,8 +164,6 @@ fn no_file_of_a_pull_holds_the_key_at_any_moment() {
         let run = home.run(&server, &words, &[("WANDB_API_KEY", KEY)]);
         assert_eq!(run.code, 0, "{}", run.stderr);
         assert!(run.files.contains_key("out.parquet") && run.files.contains_key("out.json"));
-        // The journal is a file too, and was seen while it was there.
-        assert!(run.files.keys().any(|name| name.contains(".partial")), "{:?}", run.files.keys());
         needles.absent(&run, "a pull");
     }
 }

@@ -374,3 +374,34 @@ fn many_updates_leave_few_parts() {
     assert!(files(&case.folder()).len() <= 2, "{:?}", files(&case.folder()));
     case.check(&[]);
 }
+
+#[test]
+fn with_redact_no_secret_is_stored() {
+    const SECRET: &str = "ghp_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX";
+    let case = case(2, None);
+    let text = format!("\"note\":\"{SECRET}\",\"loss\":0.5");
+    case.edit(0, |run| put(run, rows(0, &[&text, "\"note\":\"fine\""])));
+    let redaction = || runframe::Redaction::with_key(b"0123456789abcdef").unwrap();
+    let notes = |file: &Path| {
+        let table = glob(&file.with_extension("history"));
+        let notes = table.column("note").unwrap().str().unwrap().iter().map(|note| note.unwrap().to_owned());
+        notes.collect::<Vec<_>>()
+    };
+    case.pull(&[]);
+    assert_eq!(notes(&case.file), [SECRET, "fine"]);
+    // From a server, and from a stored table that holds them.
+    let from_server = case.file.with_file_name("server.parquet");
+    let pull = Pull::new(case.loader().redact(redaction()), &from_server);
+    pull.history(Vec::<String>::new()).run().unwrap();
+    let from_table = case.file.with_file_name("table.parquet");
+    let stored = Loader::default().source(case.file.to_str().unwrap()).unwrap().redact(redaction());
+    Pull::new(stored, &from_table).history(Vec::<String>::new()).run().unwrap();
+    for file in [from_server, from_table] {
+        let found = notes(&file);
+        assert!(found[0].starts_with("redacted:") && found[1] == "fine", "{found:?}");
+        for part in files(&file.with_extension("history")) {
+            let bytes = std::fs::read(&part).unwrap();
+            assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", part.display());
+        }
+    }
+}
