@@ -51,7 +51,9 @@ pub(crate) fn replace(
     fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
     let generation = stored.as_ref().map_or(0, |stored| stored.generation);
     let mut names = Names::new(generation + 1, std::iter::empty());
-    let mut view = State { generation, keys, digests, runs: runs.iter().map(known).collect(), ..State::default() };
+    let redacted = wish.redacted();
+    let mut view =
+        State { generation, keys, redacted, digests, runs: runs.iter().map(known).collect(), ..State::default() };
     view.parts = write_table(&folder, &mut names, &table(parts, &view.digests, &Digests::new()))?;
     let added = view.rows() as u64;
     let removed =

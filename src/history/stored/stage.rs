@@ -19,6 +19,7 @@ pub(super) struct Manifest {
     pub(super) full: bool,
     pub(super) keys: Vec<String>,
     pub(super) server: Option<String>,
+    pub(super) redacted: Option<String>,
 }
 
 /// A folder of batches.
@@ -30,7 +31,14 @@ pub(super) struct Stage {
 
 impl Manifest {
     fn to_json(&self) -> Value {
-        json!({"format": 1, "generation": self.generation, "full": self.full, "keys": self.keys, "server": self.server})
+        json!({
+            "format": 1,
+            "generation": self.generation,
+            "full": self.full,
+            "keys": self.keys,
+            "server": self.server,
+            "redacted": self.redacted,
+        })
     }
 
     /// True if batches are there that take the place of all that is stored, with these keys.

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) keys: Vec<String>,
     /// The server that it comes from; `None` for logs.
     pub(super) server: Option<String>,
+    /// What replaced secrets, and where; `None` if nothing did.
+    pub(super) redacted: Option<String>,
     /// What decides each path's columns. It only grows: columns stay when the runs that had them go.
     pub(super) digests: Digests,
     pub(super) runs: BTreeMap<RunKey, Known>,
@@ -198,6 +200,7 @@ impl State {
             "generation": self.generation,
             "keys": self.keys,
             "server": self.server,
+            "redacted": self.redacted,
             "rows": self.rows(),
             "columns": ["entity", "project", "name", "lines", "whole", "created_at", "updated_at", "heartbeat_at", "state", "alone"],
             "runs": runs,
@@ -238,6 +241,7 @@ impl State {
             generation: value["generation"].as_u64()?,
             keys: value["keys"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             server: text(&value["server"]),
+            redacted: text(&value["redacted"]),
             digests: digests.collect::<Option<_>>()?,
             parts: value["parts"].as_array()?.iter().map(part).collect::<Option<_>>()?,
             runs,

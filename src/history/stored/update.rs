@@ -67,6 +67,12 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
+    /// Which key replaces secrets, and all texts of which columns.
+    pub(super) fn redacted(&self) -> Option<String> {
+        let redaction = self.redaction.as_ref()?;
+        Some([&[redaction.key_check()], redaction.chosen()].concat().join(","))
+    }
+
     /// The keys in one order.
     pub(super) fn keys(&self, stored: Option<&State>) -> Vec<String> {
         let mut keys = self.keys.clone().or_else(|| stored.map(|stored| stored.keys.clone())).unwrap_or_default();
@@ -99,12 +105,15 @@ pub(crate) fn update(
     dataset.mend()?;
     let stored = find(dataset, wish)?;
     let server = Some(source.settings().base_url.to_string());
-    let other_server = stored.as_ref().is_some_and(|stored| stored.server != server);
+    let redacted = wish.redacted();
+    // Rows of two servers, or rows that are redacted and others that are not, are no one data set.
+    let other = stored.as_ref().is_some_and(|stored| stored.server != server || stored.redacted != redacted);
     let mut manifest = Manifest {
         generation: stored.as_ref().map_or(0, |stored| stored.generation),
-        full: wish.full || other_server,
+        full: wish.full || other,
         keys: wish.keys(stored.as_ref()),
         server,
+        redacted,
     };
     if wish.full {
         dataset.clean()?;
@@ -120,6 +129,7 @@ pub(crate) fn update(
         generation: manifest.generation,
         keys: manifest.keys.clone(),
         server: manifest.server.clone(),
+        redacted: manifest.redacted.clone(),
         ..State::default()
     };
     let mut view = State { generation: manifest.generation, ..before.clone().unwrap_or(view) };
