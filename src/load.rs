@@ -19,6 +19,7 @@ use crate::source::parquet::StoredTable;
 use crate::source::{Batch, Progress, Source};
 use polars::prelude::{DataFrame, Expr, IdxSize, Schema, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -397,6 +398,10 @@ impl Table for Stored {
 
     fn read_rows(&self, columns: &[&str], rows: &[IdxSize]) -> Result<DataFrame> {
         self.table.read_rows(columns, rows)
+    }
+
+    fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        self.table.read_slice(columns, rows)
     }
 
     fn with_artifact_fields(&self, fields: &[&str]) -> Option<Arc<dyn Table>> {

@@ -168,7 +168,6 @@ mod redacting {
 
     #[test]
     fn hashes_are_keyed_blake3() {
-        // Python's blake3, with the key derived in the context that redaction.rs names, is the judge in tests/python; here the shape.
         let (one, other) = (redaction(), Redaction::with_key(b"0123456789abcdeg").unwrap());
         assert_eq!(one.hash("x"), one.hash("x"));
         assert_ne!(one.hash("x"), one.hash("y"));

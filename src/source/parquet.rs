@@ -16,6 +16,7 @@ use polars_parquet::parquet::read::deserialize_metadata;
 use polars_parquet::read::{FileMetadata, infer_schema};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -123,6 +124,14 @@ impl StoredTable {
     /// As [`StoredTable::read`].
     pub fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
         self.read_picked(columns, &groups::first(&self.footer, rows))
+    }
+
+    /// Reads these columns of the rows from one to another; only the groups that have some are read.
+    ///
+    /// # Errors
+    /// As [`StoredTable::read`].
+    pub fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
+        self.read_picked(columns, &groups::between(&self.footer, &rows))
     }
 
     /// Reads these columns of these rows, in the order of `rows`.

@@ -320,6 +320,7 @@ mod tests {
         let mut state = State {
             generation: 4,
             keys: vec!["val/*".into()],
+            redacted: None,
             server: Some("https://x".into()),
             digests: [("val/a".into(), digest)].into(),
             runs: [(key("a"), known(3)), (key("b"), known(1))].into(),

@@ -51,6 +51,22 @@ pub(super) fn first(footer: &FileMetadata, rows: usize) -> Vec<Pick> {
     footer.row_groups.iter().map(&mut pick).collect()
 }
 
+/// The rows of the file from one to another.
+pub(super) fn between(footer: &FileMetadata, rows: &Range<usize>) -> Vec<Pick> {
+    let mut start = 0;
+    let mut pick = |group: &RowGroupMetadata| {
+        let (first, height) = (start, group.num_rows());
+        start += height;
+        let inside = rows.start.clamp(first, start) - first..rows.end.clamp(first, start) - first;
+        match inside.len() {
+            0 => Pick::None,
+            taken if taken == height => Pick::All,
+            _ => Pick::Rows((0..height).map(|row| inside.contains(&row)).collect()),
+        }
+    };
+    footer.row_groups.iter().map(&mut pick).collect()
+}
+
 /// These rows of the file, which all exist.
 pub(super) fn these(footer: &FileMetadata, rows: &[IdxSize]) -> Vec<Pick> {
     let mut sorted = rows.to_vec();
@@ -206,4 +222,31 @@ fn evaluate(table: DataFrame, predicate: &Expr) -> PolarsResult<Pick> {
         Some(rows) if rows as usize == height => Pick::All,
         Some(_) => Pick::Rows(keep.iter().map(|bit| bit == Some(true)).collect()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::StoredTable;
+    use polars::prelude::*;
+    use polars_io::prelude::ParquetWriter;
+    use std::fs::File;
+
+    #[test]
+    fn a_slice_is_that_of_the_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("i.parquet");
+        let mut whole =
+            df!("i" => 0..100_i64, "j" => (0..100_i64).map(|i| (i % 3 > 0).then_some(i)).collect::<Vec<_>>()).unwrap();
+        let file = File::create(&path).unwrap();
+        ParquetWriter::new(file).with_row_group_size(Some(7)).finish(&mut whole).unwrap();
+        let stored = StoredTable::open(&path).unwrap();
+        assert!(stored.groups().count() > 10);
+        for first in 0..=100 {
+            for last in [first, first + 1, first + 6, first + 7, first + 20, 100] {
+                let rows = first..last.clamp(first, 100);
+                let found = stored.read_slice(&["i", "j"], rows.clone()).unwrap();
+                assert!(found.equals_missing(&whole.slice(first as i64, rows.len())), "{rows:?}");
+            }
+        }
+    }
 }
