@@ -208,6 +208,5 @@ fn compare(column: &str, op: Operator, value: &LiteralValue, needs: &mut History
         Operator::LtEq => (None, Some(value)),
         _ => return,
     };
-    needs.first_step = needs.first_step.max(first);
-    needs.last_step = needs.last_step.into_iter().chain(last).min();
+    needs.keep_steps(first, last);
 }

@@ -28,10 +28,17 @@ impl HistoryNeeds {
         Self::default()
     }
 
+    /// Needs no steps before `first`, nor after `last`, either.
+    #[cfg(feature = "frame")]
+    pub(crate) fn keep_steps(&mut self, first: Option<i64>, last: Option<i64>) {
+        // The greater of none and some is some.
+        self.first_step = self.first_step.max(first);
+        self.last_step = self.last_step.into_iter().chain(last).min();
+    }
+
     /// True if not all rows of all runs are needed.
     pub fn limits_rows(&self) -> bool {
-        let all = HistoryNeeds { metrics: self.metrics.clone(), ..Self::default() };
-        *self != all
+        *self != self.of_all_rows()
     }
 
     /// The same metrics, of all runs and steps.

@@ -193,9 +193,7 @@ impl Search<'_> {
             BinaryOperator::LtEq => (None, Some(value)),
             _ => return,
         };
-        // The greater of none and some is some.
-        self.found.first_step = self.found.first_step.max(first);
-        self.found.last_step = self.found.last_step.into_iter().chain(last).min();
+        self.found.keep_steps(first, last);
     }
 
     fn among(&mut self, column: &str, texts: BTreeSet<String>) {
