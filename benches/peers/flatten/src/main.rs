@@ -41,11 +41,10 @@ fn columns(pages: Vec<Vec<u8>>) -> Columns {
     let mut whole = Columns::new(Wanted::default());
     let mut part = Columns::new(Wanted::default());
     for page in pages {
-        part.clear();
         for run in ApiSource::runs_in(page).expect("runs") {
             part.push(&run);
         }
-        whole.merge(&part);
+        whole.drain(&mut part);
     }
     whole
 }
