@@ -21,7 +21,9 @@ pub fn control(state: &State, path: &str, body: &[u8]) -> Option<(u16, String)> 
         insert(world, wanted("insert"));
     });
     if let Some(latency) = asked["latency_ms"].as_u64() {
-        state.switches.lock().unwrap().latency = Duration::from_millis(latency);
+        let mut switches = state.switches.lock().unwrap();
+        switches.latency = Duration::from_millis(latency);
+        switches.storage.latency = switches.latency;
     }
     if asked["forget"] == true {
         state.forget_requests();

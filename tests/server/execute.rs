@@ -129,6 +129,7 @@ fn value<'a>(context: &Context<'a>, out: &mut Vec<u8>, field: &Planned, val: Val
         Val::Text(value) => text(out, &value),
         Val::Texts(values) => serde_json::to_writer(&mut *out, &values).unwrap(),
         Val::Json(value) => out.extend_from_slice(value.as_bytes()),
+        Val::Kept(value) => out.extend_from_slice(value.as_bytes()),
         Val::Obj(obj) => inner(context, out, field, &obj)?,
         Val::List(list) => {
             out.push(b'[');

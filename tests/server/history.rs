@@ -2,12 +2,13 @@
 
 use super::rng::Rng;
 use super::text::{members, object};
+use hyper::body::Bytes;
 use polars::prelude::*;
 use polars_io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What histories to make up.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +71,18 @@ pub struct History {
     pub statistics: bool,
     pub structs: bool,
     keys: OnceLock<String>,
-    parquet: OnceLock<Vec<Arc<Vec<u8>>>>,
+    parquet: OnceLock<Vec<Bytes>>,
+    kept: Kept,
+}
+
+/// Answers by what was asked for, so that each is made once; a copy of a history begins without any.
+#[derive(Debug, Default)]
+struct Kept(Mutex<HashMap<String, Arc<str>>>);
+
+impl Clone for Kept {
+    fn clone(&self) -> Kept {
+        Kept::default()
+    }
 }
 
 impl PartialEq for History {
@@ -131,6 +143,37 @@ impl History {
         format!("{{\"sets\":[],\"keys\":{},\"lastStep\":{last}}}", object(told))
     }
 
+    /// The answer to a question, made only where it was not asked before.
+    fn kept(&self, asked: &str, make: impl FnOnce() -> Result<String, String>) -> Result<Arc<str>, String> {
+        // A history may be changed while nobody else holds it.
+        let asked = format!("{} {} {} {asked}", self.rows.len(), self.exported, self.overlap);
+        if let Some(known) = self.kept.0.lock().unwrap().get(&asked) {
+            return Ok(known.clone());
+        }
+        let made: Arc<str> = make()?.into();
+        self.kept.0.lock().unwrap().insert(asked, made.clone());
+        Ok(made)
+    }
+
+    /// [`History::page`] as JSON.
+    pub fn page_text(&self, rows: Of, min: Option<i64>, max: Option<i64>, samples: usize) -> Arc<str> {
+        let make = || Ok(serde_json::to_string(&self.page(rows, min, max, samples)).unwrap());
+        self.kept(&format!("page {rows:?} {min:?} {max:?} {samples}"), make).unwrap()
+    }
+
+    /// [`History::spec`] for each of several specs.
+    pub fn specs_text(&self, rows: Of, specs: &[&str]) -> Result<Arc<str>, String> {
+        self.kept(&format!("specs {rows:?} {specs:?}"), || {
+            let lists = specs.iter().map(|spec| self.spec(rows, spec)).collect::<Result<Vec<_>, _>>()?;
+            Ok(format!("[{}]", lists.join(",")))
+        })
+    }
+
+    /// [`History::live_data`].
+    pub fn live_text(&self, keys: &[&str]) -> Arc<str> {
+        self.kept(&format!("live {keys:?}"), || Ok(self.live_data(keys))).unwrap()
+    }
+
     /// `Run.history`: rows as texts, from `min` to before `max`, at most `samples` of them.
     pub fn page(&self, rows: Of, min: Option<i64>, max: Option<i64>, samples: usize) -> Vec<String> {
         let inside = |step: i64| min.is_none_or(|min| step >= min) && max.is_none_or(|max| step < max);
@@ -165,11 +208,11 @@ impl History {
     }
 
     /// The exported files.
-    pub fn parquet(&self) -> &[Arc<Vec<u8>>] {
+    pub fn parquet(&self) -> &[Bytes] {
         self.parquet.get_or_init(|| {
             let rows = &self.rows[..self.exported];
             let size = rows.len().div_ceil(self.files.max(1)).max(1);
-            rows.chunks(size).map(|part| Arc::new(self.file(part))).collect()
+            rows.chunks(size).map(|part| Bytes::from(self.file(part))).collect()
         })
     }
 

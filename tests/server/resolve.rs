@@ -8,6 +8,7 @@ use super::text::{cursor, member, project as project_keys};
 use super::world::{Alias, Artifact, Project, Run, User, global_id};
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A thing that fields can be asked of.
 #[derive(Clone)]
@@ -66,6 +67,8 @@ pub enum Val<'a> {
     Text(Cow<'a, str>),
     Texts(Cow<'a, [String]>),
     Json(Cow<'a, str>),
+    /// JSON that is kept for the next one who asks.
+    Kept(Arc<str>),
     Obj(Obj<'a>),
     List(Vec<Obj<'a>>),
 }
@@ -360,11 +363,9 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         "eventsLineCount" => Val::Int(run.events.len() as i64),
         "history" => {
             let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
-            let page = run
-                .history
-                .as_ref()
-                .map(|of| of.page(context.switches.pages, field.int("minStep"), field.int("maxStep"), samples));
-            Val::Texts(page.unwrap_or_default().into())
+            let (min, max) = (field.int("minStep"), field.int("maxStep"));
+            let page = run.history.as_ref().map(|of| of.page_text(context.switches.pages, min, max, samples));
+            page.map_or(Val::Texts(Vec::new().into()), Val::Kept)
         }
         "sampledHistory" => return sampled(context, run, field),
         "parquetHistory" => {
@@ -389,19 +390,18 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
 
 fn sampled<'a>(context: &Context<'_>, run: &'a Run, field: &Planned) -> Answer<'a> {
     let specs = field.texts("specs").unwrap_or_default();
-    let one = |spec: &&str| {
-        run.history.as_ref().map_or(Ok("[]".to_owned()), |history| history.spec(context.switches.pages, spec))
+    let Some(history) = &run.history else {
+        return Ok(Val::Json(format!("[{}]", vec!["[]"; specs.len()].join(",")).into()));
     };
-    let lists = specs.iter().map(one).collect::<Result<Vec<_>, _>>();
-    let lists = lists.map_err(|message| Failure::new(400, format!("invalid history spec: {message}")))?;
-    Ok(Val::Json(format!("[{}]", lists.join(",")).into()))
+    let lists = history.specs_text(context.switches.pages, &specs);
+    lists.map(Val::Kept).map_err(|message| Failure::new(400, format!("invalid history spec: {message}")))
 }
 
 /// `parquetHistory`: the files in another order each time.
 fn exported<'a>(context: &Context<'a>, of: &Project, run: &'a Run, name: &str, keys: &[String]) -> Val<'a> {
     let Some(history) = &run.history else { return Val::Json("[]".into()) };
     if name == "liveData" {
-        return Val::Json(history.live_data(&keys.iter().map(String::as_str).collect::<Vec<_>>()).into());
+        return Val::Kept(history.live_text(&keys.iter().map(String::as_str).collect::<Vec<_>>()));
     }
     let files = if history.exported > 0 { history.parquet().len() } else { 0 };
     let turn = context.storage.turn();

@@ -4,17 +4,16 @@ use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
 use super::exported::Exported;
-use super::files::{Renew, Signed, clusters};
-use super::open::{Described, Parts, describe, integer};
-use super::pages::{Need, Page, Pages};
-use super::rows::Job;
+use super::files::{File, Renew, Signed, clusters, together};
+use super::open::{Described, Parts, describe, step_of};
+use super::pages::{Need, Page, Pages, RowText, lists};
+use super::rows::{Cluster, Job};
 use super::storage::Storage;
 use super::{Damaged, HistoryAsk, HistorySink, Steps, Totals, lock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::json;
 use crate::record::Served;
 use crate::source::Progress;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::cell::Cell;
 use std::pin::Pin;
@@ -23,7 +22,9 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::Sender;
 
 /// Runs that are described and paged in one request.
-const GROUP: usize = 16;
+const GROUP: usize = 32;
+/// Rows of samples that are asked for in one request, of all its runs together.
+const SAMPLED: usize = 32_000;
 /// From a chunk's place to the next one's: pages may come in the place of a damaged part of a file.
 const PLACES: u32 = 1 << 10;
 
@@ -61,7 +62,7 @@ struct Underway<'a> {
 }
 
 /// Rows with their steps.
-type Live = Vec<(Option<i64>, String)>;
+type Live = Vec<(Option<i64>, RowText)>;
 
 impl Load<'_> {
     /// Reads the histories of these runs; the receipt's part that the server decides, and the bytes it cost.
@@ -227,9 +228,23 @@ impl Reader<'_> {
         for part in [whole, by_key].into_iter().filter(|part| !part.is_empty()) {
             let asked: Vec<(&Described, Option<Vec<String>>)> =
                 part.iter().map(|run| (run.of, run.names.clone().filter(|_| !literal))).collect();
-            let pages = self.pages.sample(self.remote, &asked, samples, steps).await?;
-            for (run, page) in part.into_iter().zip(pages) {
-                self.send(run, Vec::new(), page, (run.names.is_some() && !literal, None)).await?;
+            let rows = |(of, names): &(&Described, Option<Vec<String>>)| {
+                let lists = names.as_ref().map_or(1, |names| lists(of, names));
+                (samples as usize).saturating_mul(lists)
+            };
+            let (mut asked, mut part) = (&asked[..], &part[..]);
+            while !asked.is_empty() {
+                let mut sum = 0usize;
+                let fits = |of: &&(&Described, Option<Vec<String>>)| {
+                    sum = sum.saturating_add(rows(of));
+                    sum <= SAMPLED
+                };
+                let count = asked.iter().take_while(fits).count().max(1);
+                let pages = self.pages.sample(self.remote, &asked[..count], samples, steps).await?;
+                for (run, page) in part.iter().zip(pages) {
+                    self.send(run, Vec::new(), page, run.names.is_some() && !literal, Vec::new()).await?;
+                }
+                (asked, part) = (&asked[count..], &part[count..]);
             }
         }
         Ok(())
@@ -247,17 +262,20 @@ impl Reader<'_> {
         let live: Vec<Need> = live.collect();
         let keyed: Vec<usize> = live.iter().filter(|need| need.names.is_some()).map(|need| need.at).collect();
         let mut rows: Vec<Live> = vec![Live::new(); described.len()];
-        self.pages
-            .read(self.remote, described, live, async |need, page| {
-                let mut page: Live = page.into_iter().map(|row| (step_of(&row), row)).collect();
-                rows.get_mut(need.at).into_iter().for_each(|rows| rows.append(&mut page));
-                Ok(())
-            })
-            .await?;
-        let files = exported.iter().map(|run| {
+        // Files are opened meanwhile, which is most of the work where they are small.
+        let opened = join_all(exported.iter().map(|run| self.open(run)));
+        let read = self.pages.read(self.remote, described, live, async |need, page| {
+            let mut page: Live = page.into_iter().map(|row| (step_of(&row), row)).collect();
+            rows.get_mut(need.at).into_iter().for_each(|rows| rows.append(&mut page));
+            Ok(())
+        });
+        let (opened, read) = join(opened, read).await;
+        read?;
+        let files = exported.iter().zip(opened).map(|(run, opened)| {
             let at = at(run);
-            let (live, by_key) = (rows.get(at).cloned().unwrap_or_default(), keyed.contains(&at));
-            async move { (at, *run, self.exported(run, live, by_key).await) }
+            let live = rows.get_mut(at).map(std::mem::take).unwrap_or_default();
+            let by_key = keyed.contains(&at);
+            async move { (at, *run, self.exported(run, opened, live, by_key).await) }
         });
         let (mut needs, mut broken): (Vec<Need>, Vec<(usize, i64)>) = (Vec::new(), Vec::new());
         let done: Vec<_> = join_all(files.collect::<Vec<_>>()).await;
@@ -309,7 +327,7 @@ impl Reader<'_> {
             .read(self.remote, described, needs, async |need, page| {
                 rows.get_mut(need.at).into_iter().for_each(|rows| *rows += page.len());
                 match find(need) {
-                    Some(run) => self.send(run, Vec::new(), page, (need.names.is_some(), None)).await,
+                    Some(run) => self.send(run, Vec::new(), page, need.names.is_some(), Vec::new()).await,
                     None => Ok(()),
                 }
             })
@@ -332,13 +350,22 @@ impl Reader<'_> {
         some.then(|| Need::new(at, run.of, from, end, names))
     }
 
+    /// Opens the exported files of a run.
+    async fn open<'r>(&'r self, run: &'r Underway<'_>) -> Opened<'r> {
+        let mut signed = Signed::new(self.storage, Box::new(Again { reader: self, run: &run.of.run }));
+        let files = signed.open(run.of.urls.clone(), self.load.ask.keys, run.steps).await;
+        Opened { signed, files }
+    }
+
     /// The exported files of a run, and its live rows among them.
-    async fn exported(&self, run: &Underway<'_>, mut live: Live, by_key: bool) -> Ended {
+    async fn exported(&self, run: &Underway<'_>, opened: Opened<'_>, mut live: Live, by_key: bool) -> Ended {
         live.sort_by_key(|(step, _)| *step);
-        let again = Again { reader: self, run: &run.of.run };
-        let mut signed = Signed::new(self.storage, &again);
+        let Opened { mut signed, files } = opened;
         let mut from = None;
-        let read = self.files(run, live, by_key, &mut signed, &mut from).await;
+        let read = match files {
+            Ok(files) => self.files(run, (files, live), by_key, &mut signed, &mut from).await,
+            Err(error) => Err(error),
+        };
         lock(self.load.totals).renewed += signed.renewed;
         match read {
             Ok(Ok(())) => Ended::Whole,
@@ -351,44 +378,51 @@ impl Reader<'_> {
     async fn files(
         &self,
         run: &Underway<'_>,
-        live: Live,
+        (mut files, live): (Vec<File>, Live),
         by_key: bool,
         signed: &mut Signed<'_>,
         from: &mut Option<i64>,
     ) -> std::result::Result<Result<()>, Error> {
-        let mut files = signed.open(run.of.urls.clone(), self.load.ask.keys, run.steps).await?;
         let mut live = live.into_iter().peekable();
-        for cluster in clusters(&files, run.steps) {
-            let exported = signed.fetch(&mut files, &cluster).await?;
+        let all = clusters(&files, run.steps);
+        let mut rest = &all[..];
+        while let Some(first) = rest.first() {
+            let next = live.peek().map(|(step, _)| *step);
+            let count = together(&files, rest, next).min(rest.len());
+            let (exported, count) = signed.fetch(&mut files, &rest[..count]).await?;
+            let (now, later) = rest.split_at(count.min(rest.len()));
+            rest = later;
             let mut among = Page::new();
-            let belongs =
-                |step: &Option<i64>| cluster.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
+            let belongs = |step: &Option<i64>| first.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
             while let Some((_, row)) = live.next_if(|(step, _)| belongs(step)) {
                 among.push(row);
             }
-            if let Err(error) = self.send(run, exported, among, (by_key, cluster.steps)).await {
+            let parts = now.iter().map(|of| Cluster { groups: of.parts.len(), span: of.steps }).collect();
+            if let Err(error) = self.send(run, exported, among, by_key, parts).await {
                 return Ok(Err(error));
             }
-            *from = cluster.steps.map(|(_, last)| last.saturating_add(1));
+            *from = now.last().and_then(|of| Some(of.steps?.1.saturating_add(1)));
         }
         let rest: Page = live.map(|(_, row)| row).collect();
         match rest.is_empty() {
             true => Ok(Ok(())),
-            false => Ok(self.send(run, Vec::new(), rest, (by_key, None)).await),
+            false => Ok(self.send(run, Vec::new(), rest, by_key, Vec::new()).await),
         }
     }
 
-    /// Hands over row groups and rows, with whether there is a row for each key, and first and last step of the row groups.
+    /// Hands over row groups and rows, with whether there is a row for each key, and how the row groups lie.
     async fn send(
         &self,
         run: &Underway<'_>,
         groups: Vec<Exported>,
         rows: Page,
-        (by_key, span): (bool, Option<(i64, i64)>),
+        by_key: bool,
+        clusters: Vec<Cluster>,
     ) -> Result<()> {
-        let order = run.order.replace(run.order.get().saturating_add(run.places));
+        let places = run.places.saturating_mul(clusters.len().max(1) as u32);
+        let order = run.order.replace(run.order.get().saturating_add(places));
         let (name, path, steps) = (run.of.run.clone(), self.path(run.of), run.steps);
-        self.job(Job { run: name, path, order, groups, rows, by_key, span, steps }).await
+        self.job(Job { run: name, path, order, groups, rows, by_key, clusters, places: run.places, steps }).await
     }
 
     /// Hands over a job.
@@ -407,6 +441,12 @@ enum Ended {
         from: Option<i64>,
     },
     Failed(Error),
+}
+
+/// The files of a run, as far as they can be opened.
+struct Opened<'a> {
+    signed: Signed<'a>,
+    files: std::result::Result<Vec<File>, Error>,
 }
 
 /// Asks for a run's URLs again.
@@ -428,15 +468,4 @@ impl Renew for Again<'_> {
 fn end(of: &Described) -> Option<i64> {
     let live = of.live.map(|(_, last)| last);
     Some(of.last.max(live)?.saturating_add(1))
-}
-
-fn step_of(row: &str) -> Option<i64> {
-    let mut step = None;
-    // A row that is no JSON is told of where it is read.
-    let _ = json::members(row, |key, value| {
-        if key.raw == "_step" {
-            step = integer(value);
-        }
-    });
-    step
 }
