@@ -14,12 +14,15 @@ pub fn control(state: &State, path: &str, body: &[u8]) -> Option<(u16, String)> 
     }
     let Ok(asked) = serde_json::from_slice::<Value>(body) else { return Some((400, "no JSON".to_owned())) };
     let wanted = |key: &str| asked[key].as_u64().unwrap_or(0) as usize;
-    state.change(|world| {
-        edit(world, wanted("edit"));
-        edit_newest(world, wanted("edit_newest"));
-        delete(world, wanted("delete"));
-        insert(world, wanted("insert"));
-    });
+    // Only looking changes nothing, and nothing that was prepared is forgotten.
+    if ["edit", "edit_newest", "delete", "insert"].into_iter().any(|key| wanted(key) > 0) {
+        state.change(|world| {
+            edit(world, wanted("edit"));
+            edit_newest(world, wanted("edit_newest"));
+            delete(world, wanted("delete"));
+            insert(world, wanted("insert"));
+        });
+    }
     if let Some(latency) = asked["latency_ms"].as_u64() {
         let mut switches = state.switches.lock().unwrap();
         switches.latency = Duration::from_millis(latency);

@@ -1,6 +1,7 @@
 //! Executes a GraphQL request on a world, writing the answer as it goes.
 
 use super::Switches;
+use super::history::Answers;
 use super::order::Listings;
 use super::plan::{Planned, Planner};
 use super::resolve::{Obj, Val};
@@ -32,6 +33,7 @@ pub struct Context<'a> {
     pub world: &'a World,
     pub switches: &'a Switches,
     pub listings: &'a Listings,
+    pub answers: &'a Answers,
     pub storage: &'a Storage,
     /// Who asks; `None` without a key.
     pub viewer: Option<&'a User>,

@@ -72,16 +72,26 @@ pub struct History {
     pub structs: bool,
     keys: OnceLock<String>,
     parquet: OnceLock<Vec<Bytes>>,
-    kept: Kept,
 }
 
-/// Answers by what was asked for, so that each is made once; a copy of a history begins without any.
+/// Answers since the world changed last, so that each is made once.
 #[derive(Debug, Default)]
-struct Kept(Mutex<HashMap<String, Arc<str>>>);
+pub struct Answers(Mutex<HashMap<String, Arc<str>>>);
 
-impl Clone for Kept {
-    fn clone(&self) -> Kept {
-        Kept::default()
+impl Answers {
+    /// To be called whenever the world has changed.
+    pub fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    /// The answer to a question.
+    pub fn get(&self, asked: String, make: impl FnOnce() -> Result<String, String>) -> Result<Arc<str>, String> {
+        if let Some(known) = self.0.lock().unwrap().get(&asked) {
+            return Ok(known.clone());
+        }
+        let made: Arc<str> = make()?.into();
+        self.0.lock().unwrap().insert(asked, made.clone());
+        Ok(made)
     }
 }
 
@@ -143,37 +153,6 @@ impl History {
         format!("{{\"sets\":[],\"keys\":{},\"lastStep\":{last}}}", object(told))
     }
 
-    /// The answer to a question, made only where it was not asked before.
-    fn kept(&self, asked: &str, make: impl FnOnce() -> Result<String, String>) -> Result<Arc<str>, String> {
-        // A history may be changed while nobody else holds it.
-        let asked = format!("{} {} {} {asked}", self.rows.len(), self.exported, self.overlap);
-        if let Some(known) = self.kept.0.lock().unwrap().get(&asked) {
-            return Ok(known.clone());
-        }
-        let made: Arc<str> = make()?.into();
-        self.kept.0.lock().unwrap().insert(asked, made.clone());
-        Ok(made)
-    }
-
-    /// [`History::page`] as JSON.
-    pub fn page_text(&self, rows: Of, min: Option<i64>, max: Option<i64>, samples: usize) -> Arc<str> {
-        let make = || Ok(serde_json::to_string(&self.page(rows, min, max, samples)).unwrap());
-        self.kept(&format!("page {rows:?} {min:?} {max:?} {samples}"), make).unwrap()
-    }
-
-    /// [`History::spec`] for each of several specs.
-    pub fn specs_text(&self, rows: Of, specs: &[&str]) -> Result<Arc<str>, String> {
-        self.kept(&format!("specs {rows:?} {specs:?}"), || {
-            let lists = specs.iter().map(|spec| self.spec(rows, spec)).collect::<Result<Vec<_>, _>>()?;
-            Ok(format!("[{}]", lists.join(",")))
-        })
-    }
-
-    /// [`History::live_data`].
-    pub fn live_text(&self, keys: &[&str]) -> Arc<str> {
-        self.kept(&format!("live {keys:?}"), || Ok(self.live_data(keys))).unwrap()
-    }
-
     /// `Run.history`: rows as texts, from `min` to before `max`, at most `samples` of them.
     pub fn page(&self, rows: Of, min: Option<i64>, max: Option<i64>, samples: usize) -> Vec<String> {
         let inside = |step: i64| min.is_none_or(|min| step >= min) && max.is_none_or(|max| step < max);
@@ -193,6 +172,12 @@ impl History {
             self.of_rows(rows).iter().filter(|(step, _)| inside(*step)).filter_map(|(_, row)| picked(row, &keys));
         let rows: Vec<String> = rows.collect();
         Ok(format!("[{}]", sample(&rows, spec["samples"].as_u64().unwrap_or(500) as usize).join(",")))
+    }
+
+    /// [`History::spec`] for each of several specs.
+    pub fn specs(&self, rows: Of, specs: &[&str]) -> Result<String, String> {
+        let lists = specs.iter().map(|spec| self.spec(rows, spec)).collect::<Result<Vec<_>, _>>()?;
+        Ok(format!("[{}]", lists.join(",")))
     }
 
     /// `parquetHistory.liveData`: the live rows' values of these keys; steps come as floats.

@@ -129,7 +129,7 @@ pub fn field<'a>(context: &Context<'a>, of: &Obj<'a>, field: &Planned) -> Answer
         Obj::Project(of) => return project(context, of, name, field),
         Obj::Run(of, run) => return self::run(context, of, run, name, field),
         Obj::RunInfo(_) => run_info(name),
-        Obj::ParquetHistory(of, run, keys) => exported(context, of, run, name, keys),
+        Obj::ParquetHistory(of, run, keys) => return exported(context, of, run, name, keys),
         Obj::Sweep(of, id) => sweep(context, of, id, name),
         Obj::Artifact(of) => artifact(context, of, name, field),
         Obj::ArtifactType(kind) => artifact_type(context, kind, name),
@@ -364,10 +364,13 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         "history" => {
             let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
             let (min, max) = (field.int("minStep"), field.int("maxStep"));
-            let page = run.history.as_ref().map(|of| of.page_text(context.switches.pages, min, max, samples));
-            page.map_or(Val::Texts(Vec::new().into()), Val::Kept)
+            let Some(history) = &run.history else { return Ok(Val::Texts(Vec::new().into())) };
+            let page = || history.page(context.switches.pages, min, max, samples);
+            return kept(context, (of, run), &format!("page {min:?} {max:?} {samples}"), || {
+                serde_json::to_string(&page()).map_err(|error| error.to_string())
+            });
         }
-        "sampledHistory" => return sampled(context, run, field),
+        "sampledHistory" => return sampled(context, of, run, field),
         "parquetHistory" => {
             let keys = field.texts("liveKeys").unwrap_or_default().into_iter().map(str::to_owned);
             Val::Obj(Obj::ParquetHistory(of, run, keys.collect()))
@@ -388,26 +391,39 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
     })
 }
 
-fn sampled<'a>(context: &Context<'_>, run: &'a Run, field: &Planned) -> Answer<'a> {
+/// An answer about a run's history, made where it was not asked for since the world changed.
+fn kept<'a>(
+    context: &Context<'_>,
+    (of, run): (&Project, &Run),
+    asked: &str,
+    make: impl FnOnce() -> Result<String, String>,
+) -> Answer<'a> {
+    let asked = format!("{}/{}/{} {:?} {asked}", of.entity, of.name, run.name, context.switches.pages);
+    context.answers.get(asked, make).map(Val::Kept).map_err(|message| Failure::new(400, message))
+}
+
+fn sampled<'a>(context: &Context<'_>, of: &Project, run: &'a Run, field: &Planned) -> Answer<'a> {
     let specs = field.texts("specs").unwrap_or_default();
     let Some(history) = &run.history else {
         return Ok(Val::Json(format!("[{}]", vec!["[]"; specs.len()].join(",")).into()));
     };
-    let lists = history.specs_text(context.switches.pages, &specs);
-    lists.map(Val::Kept).map_err(|message| Failure::new(400, format!("invalid history spec: {message}")))
+    kept(context, (of, run), &format!("specs {specs:?}"), || {
+        history.specs(context.switches.pages, &specs).map_err(|message| format!("invalid history spec: {message}"))
+    })
 }
 
 /// `parquetHistory`: the files in another order each time.
-fn exported<'a>(context: &Context<'a>, of: &Project, run: &'a Run, name: &str, keys: &[String]) -> Val<'a> {
-    let Some(history) = &run.history else { return Val::Json("[]".into()) };
+fn exported<'a>(context: &Context<'a>, of: &Project, run: &'a Run, name: &str, keys: &[String]) -> Answer<'a> {
+    let Some(history) = &run.history else { return Ok(Val::Json("[]".into())) };
     if name == "liveData" {
-        return Val::Kept(history.live_text(&keys.iter().map(String::as_str).collect::<Vec<_>>()));
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        return kept(context, (of, run), &format!("live {keys:?}"), || Ok(history.live_data(&keys)));
     }
     let files = if history.exported > 0 { history.parquet().len() } else { 0 };
     let turn = context.storage.turn();
     let one = |at: usize| super::storage::path(&of.entity, &of.name, &run.name, (at + turn) % files);
     let urls: Vec<String> = (0..files).map(|at| context.storage.sign(context.switches, &one(at))).collect();
-    Val::Texts(urls.into())
+    Ok(Val::Texts(urls.into()))
 }
 
 /// Config or summary, whole or of some keys.

@@ -216,6 +216,9 @@ fn plain_text(text: &str, at: usize) -> Option<(&str, usize)> {
 #[inline]
 fn value(text: &str, at: usize) -> Option<(Value<'_>, usize)> {
     let bytes = text.as_bytes();
+    if bytes.get(at)?.is_ascii_whitespace() {
+        return None;
+    }
     if let Some((plain, end)) = json::number_at(bytes, at) {
         let leaf = match plain {
             Some(Plain::Int(value)) => Leaf::Int(value),
@@ -242,4 +245,110 @@ fn value(text: &str, at: usize) -> Option<(Value<'_>, usize)> {
         }
     };
     Some((leaf, reader.offset()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::keys;
+    use super::super::{HistoryAsk, HistoryChunk, Steps};
+    use super::*;
+    use crate::record::Limits;
+    use proptest::prelude::*;
+
+    /// What is made of rows in one pass, and row by row; none if the pass does not take them.
+    fn both(rows: &[String], by_key: bool, steps: Steps) -> (Option<String>, String) {
+        let wanted = keys(&["a", "b", "c.d", "e"]);
+        let ask = HistoryAsk { keys: &wanted, steps, samples: None, system: false, had: None };
+        let rows = rows.iter().cloned().map(Into::into).collect();
+        let (run, path, order, groups, clusters) = ("r".to_owned(), "e/p/r".to_owned(), 0, Vec::new(), Vec::new());
+        let job = Job { run, path, order, groups, rows, by_key, clusters, places: 1, steps };
+        let told = |made: Made, assembler: &mut Assembler<'_>| {
+            let HistoryChunk { steps, times, runtimes, .. } = made.chunk;
+            let columns = assembler.finished();
+            format!("{} {} {} {steps:?} {times:?} {runtimes:?} {columns:?}", made.read, made.copies, made.repeats)
+        };
+        let mut assembler = Assembler::new(ask, Limits::default());
+        let mut made = Made::default();
+        let taken = assembler.flat(&job, &mut made);
+        let flat = taken.then(|| told(made, &mut assembler));
+        let mut assembler = Assembler::new(ask, Limits::default());
+        let mut made = Made::default();
+        assembler.rowwise(&job, &mut made).unwrap();
+        let faults = made.notes.json_faults.len() as u64 + made.notes.repeated_keys + made.notes.repaired_texts;
+        assert!(faults == 0 || !taken, "{:?}", made.notes);
+        (flat, told(made, &mut assembler))
+    }
+
+    #[test]
+    fn common_rows_are_taken() {
+        let row = |step: i64| {
+            let loss = ["1.5", "\"NaN\"", "-2", "null", "true", "\"wärm\"", "NaN", "12345678901234567890123"];
+            let loss = loss[step as usize % 8];
+            format!(
+                "{{\"_step\":{step},\"_timestamp\":1.7e9,\"_runtime\":{step}.0,\"a\":{loss},\"z\":[{{}}],\"b\":{step}}}"
+            )
+        };
+        let rows: Vec<String> = (0..40).map(row).collect();
+        let (flat, careful) = both(&rows, false, Steps { min: Some(3), max: Some(30) });
+        assert_eq!(flat.unwrap(), careful);
+    }
+
+    #[test]
+    fn odd_rows_are_left_to_care() {
+        for odd in [
+            r#"{"_step":1,"a":{"x":1}}"#,
+            r#"{"_step":1,"a":[1]}"#,
+            r#"{"_step":1,"a":"\n"}"#,
+            r#"{"_step":1,"a":1,"a":2}"#,
+            r#"{"_step":1,"b":1,"a":2,"b":3}"#,
+            r#"{"_step":1,"a":01}"#,
+            r#"{"_step":1,"a":1"#,
+            r#"{"_step":1,"a":1}}"#,
+            r#"[1]"#,
+            "",
+            "{}",
+            r#"{"_step": 1}"#,
+        ] {
+            let rows = [r#"{"_step":0,"a":1,"b":2}"#.to_owned(), odd.to_owned()];
+            assert_eq!(both(&rows, false, Steps::default()).0, None, "{odd}");
+        }
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        let key =
+            prop::sample::select(vec!["_step", "_step", "_timestamp", "_runtime", "a", "b", "c.d", "e", "_wandb", "f"]);
+        let value = prop::sample::select(vec![
+            "0",
+            "1",
+            "2",
+            "3.0",
+            "1.5",
+            "-0",
+            "1e400",
+            "null",
+            "true",
+            "\"x\"",
+            "\"Inf\"",
+            "NaN",
+            "[1]",
+            "{}",
+            "\"\\u0041\"",
+        ]);
+        (key, value).prop_map(|(key, value)| format!("\"{key}\":{value}"))
+    }
+
+    proptest! {
+        #[test]
+        fn in_one_pass_or_with_care_is_the_same(
+            rows in prop::collection::vec(prop::collection::vec(member(), 1..5), 0..6),
+            by_key in any::<bool>(),
+            limited in any::<bool>(),
+        ) {
+            let rows: Vec<String> = rows.into_iter().map(|members| format!("{{{}}}", members.join(","))).collect();
+            let steps = if limited { Steps { min: Some(1), max: Some(2) } } else { Steps::default() };
+            if let (Some(flat), careful) = both(&rows, by_key, steps) {
+                prop_assert_eq!(flat, careful);
+            }
+        }
+    }
 }

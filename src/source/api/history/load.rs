@@ -72,7 +72,8 @@ impl Load<'_> {
     pub(super) async fn run(self, runs: &[String]) -> Result<(Served, u64)> {
         self.with(async |reader, concurrency| {
             let groups = stream::iter(runs.chunks(GROUP)).map(|group| reader.group(group));
-            groups.buffer_unordered(concurrency).try_collect::<()>().await
+            // Some more than may be asked for at a time: their requests go out while the answers for others are read.
+            groups.buffer_unordered(concurrency + concurrency / 2).try_collect::<()>().await
         })
         .await
     }

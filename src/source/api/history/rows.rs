@@ -165,17 +165,23 @@ impl<'k> Assembler<'k> {
             let error = Error::new(ErrorKind::Format, format!("more metrics than --max-keys {}", self.limits.keys));
             return Err(error);
         }
+        made.chunk.columns = self.finished();
+        made.others = std::mem::take(&mut self.others);
+        made.notes.over_limits.iter_mut().for_each(|over| over.run.clone_from(&job.path));
+        made.notes.json_faults.iter_mut().for_each(|fault| fault.run.clone_from(&job.path));
+        Ok(made)
+    }
+
+    /// The columns of the chunk by their paths, sorted.
+    pub(super) fn finished(&mut self) -> Vec<(String, Sparse)> {
         let values = std::mem::take(&mut self.columns).into_iter().enumerate();
         let named = values.filter(|(_, values)| !is_empty(values)).map(|(at, mut values)| {
             values.shrink();
             (self.path(NameId::from_index(at)), values)
         });
-        made.chunk.columns = named.collect();
-        made.chunk.columns.sort_by(|(a, _), (b, _)| a.cmp(b));
-        made.others = std::mem::take(&mut self.others);
-        made.notes.over_limits.iter_mut().for_each(|over| over.run.clone_from(&job.path));
-        made.notes.json_faults.iter_mut().for_each(|fault| fault.run.clone_from(&job.path));
-        Ok(made)
+        let mut columns: Vec<(String, Sparse)> = named.collect();
+        columns.sort_by(|(a, _), (b, _)| a.cmp(b));
+        columns
     }
 
     /// The path that a column is called by.
@@ -360,7 +366,7 @@ impl<'k> Assembler<'k> {
         found
     }
 
-    fn rowwise(&mut self, job: &Job, made: &mut Made) -> Result<()> {
+    pub(super) fn rowwise(&mut self, job: &Job, made: &mut Made) -> Result<()> {
         let mut rows = Vec::new();
         for (origin, exported) in job.groups.iter().enumerate() {
             rows.extend(exported_rows(exported, origin)?);
