@@ -30,11 +30,13 @@ pub fn control(state: &State, path: &str, body: &[u8]) -> Option<(u16, String)> 
     }
     if asked["forget"] == true {
         state.forget_requests();
+        state.storage.forget();
     }
     let requests: Vec<_> = state.requests().into_iter().filter(|request| request.path == "/graphql").collect();
     let bytes: usize = requests.iter().map(|request| request.bytes_out).sum();
     let in_flight = requests.iter().map(|request| request.in_flight).max();
-    Some((200, json!({"requests": requests.len(), "bytes": bytes, "in_flight": in_flight}).to_string()))
+    let files = state.storage.requests().len();
+    Some((200, json!({"requests": requests.len(), "files": files, "bytes": bytes, "in_flight": in_flight}).to_string()))
 }
 
 /// The first project, and names of its runs spread evenly over it.

@@ -13,15 +13,18 @@ mod events;
 mod exported;
 mod files;
 mod flat;
+mod job;
+mod lists;
 mod load;
 mod open;
 mod pages;
 mod parquet;
 mod rows;
 mod storage;
+mod whole;
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use pages::fuzz;
+pub(crate) use lists::fuzz;
 
 use super::ApiSource;
 use super::on_own_runtime;
@@ -30,8 +33,9 @@ use crate::error::{Error, Result};
 use crate::record::{Receipt, Served};
 use crate::source::Progress;
 use exported::Exported;
+use job::Job;
 use load::Load;
-use rows::{Assembler, Job};
+use rows::Assembler;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{Sender, channel};

@@ -2,11 +2,11 @@
 
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
+use super::job::Job;
+use super::lists::Page;
 use super::load::Reader;
 use super::lock;
 use super::open::{Parts, each_run};
-use super::pages::Page;
-use super::rows::Job;
 use crate::error::Result;
 use crate::json;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 //! Rows of JSON that hold nothing nested, which is most of them: read in one pass, straight into columns.
 
+use super::job::Job;
 use super::open::integer;
-use super::rows::{Assembler, Job, Made};
+use super::rows::{Assembler, Made};
 use crate::flatten::{self, Leaf, NameId};
 use crate::json::{self, Event, NonFinite, Plain, Reader};
 use crate::record::Timestamp;

@@ -4,11 +4,12 @@ use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
 use super::exported::Exported;
-use super::files::{File, Renew, Signed, clusters, together};
+use super::job::{Cluster, Job};
+use super::lists::{Page, RowText};
 use super::open::{Described, Parts, describe, step_of};
-use super::pages::{Need, Page, Pages, RowText, lists};
-use super::rows::{Cluster, Job};
+use super::pages::{Need, Pages, lists};
 use super::storage::Storage;
+use super::whole::Ended;
 use super::{Damaged, HistoryAsk, HistorySink, Steps, Totals, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Served;
@@ -16,7 +17,6 @@ use crate::source::Progress;
 use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::cell::Cell;
-use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::Sender;
@@ -44,25 +44,25 @@ pub(super) struct Load<'a> {
 pub(super) struct Reader<'a> {
     pub load: &'a Load<'a>,
     pub remote: &'a Remote<'a>,
-    storage: &'a Storage<'a>,
+    pub storage: &'a Storage<'a>,
     pub pages: &'a Pages,
     pub parts: &'a Parts,
 }
 
 /// A run in work: what the server says of it, and the place of its next chunk.
-struct Underway<'a> {
-    of: &'a Described,
+pub(super) struct Underway<'a> {
+    pub of: &'a Described,
     order: Cell<u32>,
     /// From there to the one after.
     places: u32,
     /// Keys to ask for, one by one; `None` for whole rows.
     names: Option<Vec<String>>,
     /// Which steps.
-    steps: Steps,
+    pub steps: Steps,
 }
 
 /// Rows with their steps.
-type Live = Vec<(Option<i64>, RowText)>;
+pub(super) type Live = Vec<(Option<i64>, RowText)>;
 
 impl Load<'_> {
     /// Reads the histories of these runs; the receipt's part that the server decides, and the bytes it cost.
@@ -72,8 +72,7 @@ impl Load<'_> {
     pub(super) async fn run(self, runs: &[String]) -> Result<(Served, u64)> {
         self.with(async |reader, concurrency| {
             let groups = stream::iter(runs.chunks(GROUP)).map(|group| reader.group(group));
-            // Some more than may be asked for at a time: their requests go out while the answers for others are read.
-            groups.buffer_unordered(concurrency + concurrency / 2).try_collect::<()>().await
+            groups.buffer_unordered(concurrency).try_collect::<()>().await
         })
         .await
     }
@@ -351,68 +350,8 @@ impl Reader<'_> {
         some.then(|| Need::new(at, run.of, from, end, names))
     }
 
-    /// Opens the exported files of a run.
-    async fn open<'r>(&'r self, run: &'r Underway<'_>) -> Opened<'r> {
-        let mut signed = Signed::new(self.storage, Box::new(Again { reader: self, run: &run.of.run }));
-        let files = signed.open(run.of.urls.clone(), self.load.ask.keys, run.steps).await;
-        Opened { signed, files }
-    }
-
-    /// The exported files of a run, and its live rows among them.
-    async fn exported(&self, run: &Underway<'_>, opened: Opened<'_>, mut live: Live, by_key: bool) -> Ended {
-        live.sort_by_key(|(step, _)| *step);
-        let Opened { mut signed, files } = opened;
-        let mut from = None;
-        let read = match files {
-            Ok(files) => self.files(run, (files, live), by_key, &mut signed, &mut from).await,
-            Err(error) => Err(error),
-        };
-        lock(self.load.totals).renewed += signed.renewed;
-        match read {
-            Ok(Ok(())) => Ended::Whole,
-            Ok(Err(error)) => Ended::Failed(error),
-            Err(error) => Ended::Broken { error, from },
-        }
-    }
-
-    /// Outside what the files do wrong, inside what else does.
-    async fn files(
-        &self,
-        run: &Underway<'_>,
-        (mut files, live): (Vec<File>, Live),
-        by_key: bool,
-        signed: &mut Signed<'_>,
-        from: &mut Option<i64>,
-    ) -> std::result::Result<Result<()>, Error> {
-        let mut live = live.into_iter().peekable();
-        let all = clusters(&files, run.steps);
-        let mut rest = &all[..];
-        while let Some(first) = rest.first() {
-            let next = live.peek().map(|(step, _)| *step);
-            let count = together(&files, rest, next).min(rest.len());
-            let (exported, count) = signed.fetch(&mut files, &rest[..count]).await?;
-            let (now, later) = rest.split_at(count.min(rest.len()));
-            rest = later;
-            let mut among = Page::new();
-            let belongs = |step: &Option<i64>| first.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
-            while let Some((_, row)) = live.next_if(|(step, _)| belongs(step)) {
-                among.push(row);
-            }
-            let parts = now.iter().map(|of| Cluster { groups: of.parts.len(), span: of.steps }).collect();
-            if let Err(error) = self.send(run, exported, among, by_key, parts).await {
-                return Ok(Err(error));
-            }
-            *from = now.last().and_then(|of| Some(of.steps?.1.saturating_add(1)));
-        }
-        let rest: Page = live.map(|(_, row)| row).collect();
-        match rest.is_empty() {
-            true => Ok(Ok(())),
-            false => Ok(self.send(run, Vec::new(), rest, by_key, Vec::new()).await),
-        }
-    }
-
     /// Hands over row groups and rows, with whether there is a row for each key, and how the row groups lie.
-    async fn send(
+    pub(super) async fn send(
         &self,
         run: &Underway<'_>,
         groups: Vec<Exported>,
@@ -430,38 +369,6 @@ impl Reader<'_> {
     pub(super) async fn job(&self, job: Job) -> Result<()> {
         let gone = |_| Error::new(ErrorKind::Compute, "nobody takes the rows any more");
         self.load.jobs.send(job).await.map_err(gone)
-    }
-}
-
-/// How the reading of a run's files ended.
-enum Ended {
-    Whole,
-    /// The files cannot be read on; their rows up to before `from` are done.
-    Broken {
-        error: Error,
-        from: Option<i64>,
-    },
-    Failed(Error),
-}
-
-/// The files of a run, as far as they can be opened.
-struct Opened<'a> {
-    signed: Signed<'a>,
-    files: std::result::Result<Vec<File>, Error>,
-}
-
-/// Asks for a run's URLs again.
-struct Again<'a> {
-    reader: &'a Reader<'a>,
-    run: &'a String,
-}
-
-impl Renew for Again<'_> {
-    fn urls(&self) -> Pin<Box<dyn Future<Output = Result<Vec<String>>> + '_>> {
-        Box::pin(async {
-            let described = describe(self.reader.remote, self.reader.parts, std::slice::from_ref(self.run)).await?;
-            Ok(described.into_iter().flat_map(|of| of.urls).collect())
-        })
     }
 }
 
