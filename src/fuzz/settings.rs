@@ -57,7 +57,8 @@ pub(crate) fn settings(data: &[u8]) {
     let here = Surroundings { env, home: None, cwd: "/runframe-fuzz-nowhere".into() };
     let key = here.env.get("WANDB_API_KEY").cloned().filter(|key| key.len() >= 12);
     let others = here.env.iter().filter(|(name, _)| *name != "WANDB_API_KEY");
-    let others: Vec<&String> = others.flat_map(|(name, value)| [name, value]).collect();
+    // As they are shown: `\0` of a name ends with a digit that a key may begin with.
+    let others: Vec<String> = others.map(|(name, value)| format!("{name:?} {value:?} {name} {value}")).collect();
     let shown = match Settings::find_in(&here) {
         Ok(settings) => format!("{settings:?}"),
         Err(error) => format!("{error} {error:?}"),
