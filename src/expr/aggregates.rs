@@ -1,5 +1,6 @@
 //! The aggregates of the expression language: one table of name, arguments, result and meaning, and the native parts they are made of.
 
+use super::arithmetic::divided;
 use super::fault;
 use super::names::Names;
 use super::value::{Const, Kind, SPAN, Value};
@@ -213,7 +214,7 @@ impl Call<'_> {
         }
         let count = self.groups.part(row.count()).cast(DataType::Float64);
         let root = |column: Column| Ok(column.f64()?.apply_values(f64::sqrt).into_column());
-        self.give(std / count.map(root, |_, field| Ok(field.clone())), DataType::Float64)
+        self.give(divided(std, count.map(root, |_, field| Ok(field.clone()))), DataType::Float64)
     }
 
     fn ordered(mut self, make: fn(Expr) -> Expr) -> Result<Value> {

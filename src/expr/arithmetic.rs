@@ -22,7 +22,9 @@ pub(super) fn negate(value: Value, at: usize) -> Result<Value> {
     };
     match (constant, value.kind()) {
         (Some(constant), _) => Ok(Value::constant(constant, at)),
-        (None, Kind::Number) if value.is_float() => Ok(Value::new(lit(0.0) - value.expr, DataType::Float64, at)),
+        (None, Kind::Number) if value.is_float() => {
+            Ok(Value::new(floats(lit(0.0), value.expr, |_, value| -value), DataType::Float64, at))
+        }
         (None, Kind::Number | Kind::Null) => {
             Ok(Value::new(checked(lit(0i64), value.expr, i64::checked_sub), DataType::Int64, at))
         }
@@ -85,10 +87,10 @@ fn numbers(left: Value, op: &Op, right: Value) -> Value {
         Op::Plus if !float => checked(a, b, i64::checked_add),
         Op::Minus if !float => checked(a, b, i64::checked_sub),
         Op::Multiply if !float => checked(a, b, i64::checked_mul),
-        Op::Plus => a + b,
-        Op::Minus => a - b,
-        Op::Multiply => a * b,
-        Op::Divide => a / b,
+        Op::Plus => floats(a, b, |a, b| a + b),
+        Op::Minus => floats(a, b, |a, b| a - b),
+        Op::Multiply => floats(a, b, |a, b| a * b),
+        Op::Divide => divided(a, b),
         _ => a.map_many(remainder, &[b], |_, fields| Ok(fields[0].clone())),
     };
     Value::new(expr, dtype, at)
@@ -102,6 +104,22 @@ fn checked(a: Expr, b: Expr, make: fn(i64, i64) -> Option<i64>) -> Expr {
         Ok(out.into_column())
     };
     a.cast(DataType::Int64).map_many(apply, &[b.cast(DataType::Int64)], |_, fields| Ok(fields[0].clone()))
+}
+
+/// `a / b` as Float64.
+pub(super) fn divided(a: Expr, b: Expr) -> Expr {
+    floats(a, b, |a, b| a / b)
+}
+
+/// What `make` gives of two columns as floats. Polars' own arithmetic divides by one number in that it multiplies with its inverse,
+/// whose last digit may differ, and gives -0 for `0 - 0`.
+fn floats(a: Expr, b: Expr, make: impl Fn(f64, f64) -> f64 + Send + Sync + 'static) -> Expr {
+    let apply = move |columns: &mut [Column]| {
+        let (a, b) = (columns[0].f64()?, columns[1].f64()?);
+        let out: Float64Chunked = arity::broadcast_binary_elementwise_values(a, b, &make);
+        Ok(out.into_column())
+    };
+    a.cast(DataType::Float64).map_many(apply, &[b.cast(DataType::Float64)], |_, fields| Ok(fields[0].clone()))
 }
 
 /// The remainder of two columns of one type, Int64 or Float64.

@@ -1,5 +1,6 @@
 //! `cast(x as type)` and `x::type`: what does not fit becomes null.
 
+use super::arithmetic::divided;
 use super::fault;
 use super::names::Names;
 use super::value::{Const, Kind, TIME, Value};
@@ -41,7 +42,7 @@ fn to_number(value: Value, dtype: DataType) -> Result<Value> {
             Ok(Value::new(value.expr.cast(dtype.clone()), dtype, value.at))
         }
         Kind::Span => {
-            let seconds = value.expr.dt().total_microseconds(false).cast(DataType::Float64) / lit(1e6);
+            let seconds = divided(value.expr.dt().total_microseconds(false), lit(1e6));
             Ok(Value::new(seconds.cast(dtype.clone()), dtype, value.at))
         }
         _ => Err(refuse(&value, "a number")),

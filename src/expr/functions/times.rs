@@ -1,5 +1,6 @@
 //! Functions of times that take more than the time.
 
+use super::super::arithmetic::divided;
 use super::super::bucket::Every;
 use super::super::fault;
 use super::super::value::{Const, Kind, TIME, Value};
@@ -39,7 +40,7 @@ pub(super) fn strftime(mut c: Call<'_>) -> Result<Value> {
 /// `epoch(time)`: seconds since 1970.
 pub(super) fn epoch(mut c: Call<'_>) -> Result<Value> {
     let time = c.next_of(Kind::Time)?;
-    let seconds = time.expr.cast(TIME).cast(DataType::Int64).cast(DataType::Float64) / lit(1e6);
+    let seconds = divided(time.expr.cast(TIME).cast(DataType::Int64), lit(1e6));
     Ok(Value::new(seconds, DataType::Float64, c.at))
 }
 
