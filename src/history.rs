@@ -12,7 +12,6 @@
 //! # Ok(()) }
 //! ```
 
-mod batch;
 mod chunk;
 mod forms;
 mod keys;
@@ -24,6 +23,7 @@ mod rows;
 mod scan;
 #[cfg(feature = "api")]
 mod servers;
+mod shared;
 mod store;
 mod stored;
 mod table;
