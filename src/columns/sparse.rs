@@ -37,6 +37,12 @@ impl<T: Clone> Pairs<T> {
         self.rows.iter().map(|row| *row as usize).zip(&self.values)
     }
 
+    /// The values, in the order of their rows.
+    #[cfg(feature = "frame")]
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
+    }
+
     /// True if the row has a value.
     pub fn has(&self, row: usize) -> bool {
         u32::try_from(row).is_ok_and(|row| self.rows.binary_search(&row).is_ok())

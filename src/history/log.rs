@@ -21,3 +21,7 @@ impl HistorySource for LogSource {
         self.rows(wanted, &|folders| shared.taker(folders), progress)
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;
