@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --example wandb_server -- --serve                                  # the bundled runs, on port 8765
 //! cargo run --release --example wandb_server -- --serve --runs 10000 --latency-ms 50
-//! cargo run --release --example wandb_server -- --serve --runs 100 --steps 1000   # with logged steps; --wide 5 adds metrics
+//! cargo run --release --example wandb_server -- --serve --runs 100 --steps 1000   # with logged steps; --wide 5 adds metrics, --row-group 64 cuts files
 //! ```
 //!
 //! Without `--serve` it asks itself one question and ends. While it serves, `POST /control` changes the world:
@@ -16,7 +16,7 @@ mod server;
 use base64::Engine;
 use runframe::Timestamp;
 use serde_json::{Value, json};
-use server::{HistoryRecipe, KEY, Recipe, Server, Switches, World};
+use server::{HistoryRecipe, KEY, Recipe, Server, StorageSwitches, Switches, World};
 use std::time::Duration;
 
 /// The value that follows an option.
@@ -40,8 +40,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             // With logged steps, the last tenth of which is not exported yet.
             let rows = option("--steps").and_then(|rows| rows.parse().ok());
             let wide = option("--wide").and_then(|wide| wide.parse().ok()).unwrap_or(0);
-            let history =
-                rows.map(|rows| HistoryRecipe { live: rows / 10, structs: true, wide, ..HistoryRecipe::rows(rows) });
+            // As many rows to a group as writers of Parquet put there by themselves, or more.
+            let row_group = number("--row-group", 65_536) as usize;
+            let history = rows.map(|rows| {
+                let live = rows / 10;
+                HistoryRecipe { live, structs: true, wide, row_group, ..HistoryRecipe::rows(rows) }
+            });
             World::generate(&Recipe { seed: number("--seed", 7), history, ..Recipe::runs(runs) })
         }
         // The bundled runs are of November 2026; "now" is set so that their states stay the same.
@@ -53,7 +57,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let projects: Vec<(String, usize)> =
         world.projects.iter().map(|p| (format!("{}/{}", p.entity, p.name), p.runs.len())).collect();
     let latency = Duration::from_millis(number("--latency-ms", 0));
-    let switches = Switches { latency, gzip: flag("--gzip"), ..Switches::default() };
+    // Of the storage host, too.
+    let storage = StorageSwitches { latency, ..StorageSwitches::default() };
+    let switches = Switches { latency, storage, gzip: flag("--gzip"), ..Switches::default() };
     let port = if serve { u16::try_from(number("--port", 8765))? } else { 0 };
     let server = Server::start_at(port, world, switches, Some(Box::new(server::control)));
 

@@ -29,6 +29,8 @@ pub use texts::{TextEditor, TextForm};
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The columns of a set of runs, held as what was logged: dense fields, and (row, value) pairs for every other path.
 ///
@@ -45,7 +47,14 @@ pub struct Columns {
     /// The untouched texts of config and summary, if wanted.
     raw: [OptionalTexts; 2],
     receipt: Receipt,
+    /// No other columns have it.
+    number: u64,
+    /// What the paths are in the columns of this number, as far as they were drained into them.
+    drained: (u64, Vec<Option<NameId>>),
 }
+
+/// The number of the next columns.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Columns {
     /// No runs yet.
@@ -58,16 +67,9 @@ impl Columns {
             sparse: Vec::new(),
             raw: Default::default(),
             receipt: Receipt::default(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            drained: Default::default(),
         }
-    }
-
-    /// Forgets the runs, but not the paths: runs like them are flattened faster than by new columns.
-    pub fn clear(&mut self) {
-        self.rows = 0;
-        self.fixed = FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect();
-        self.sparse.iter_mut().for_each(Sparse::clear);
-        self.raw = Default::default();
-        self.receipt = Receipt::default();
     }
 
     /// How many paths are known, with or without values.
@@ -163,6 +165,42 @@ impl Columns {
 
     /// Appends the runs of `other` below these.
     pub fn merge(&mut self, other: &Columns) {
+        self.merge_fields(other);
+        for (index, values) in other.sparse.iter().enumerate().filter(|(_, values)| !values.is_unused()) {
+            let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
+            at(&mut self.sparse, id).append(values, self.rows);
+        }
+        self.rows += other.rows;
+        self.receipt.merge(other.receipt.clone());
+    }
+
+    /// Appends the runs of `part` below these and forgets them there, but not the paths: a part is faster to fill and to drain again.
+    pub fn drain(&mut self, part: &mut Columns) {
+        self.merge_fields(part);
+        let (whole, ids) = &mut part.drained;
+        if *whole != self.number {
+            (*whole, *ids) = (self.number, Vec::new());
+        }
+        ids.resize(part.sparse.len(), None);
+        for ((index, values), id) in part.sparse.iter_mut().enumerate().zip(ids) {
+            if values.is_unused() {
+                continue;
+            }
+            let (mine, theirs) = (&mut self.flattener, &part.flattener);
+            let id = *id.get_or_insert_with(|| mine.intern_name(theirs.name(NameId::from_index(index))));
+            at(&mut self.sparse, id).append(values, self.rows);
+            // Now, while it is at hand.
+            values.clear();
+        }
+        self.rows += part.rows;
+        self.receipt.merge(std::mem::take(&mut part.receipt));
+        part.rows = 0;
+        part.fixed = FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect();
+        part.raw = Default::default();
+    }
+
+    /// Appends all but the flattened values.
+    fn merge_fields(&mut self, other: &Columns) {
         for (column, more) in self.fixed.iter_mut().zip(&other.fixed) {
             column.append(more);
         }
@@ -173,12 +211,6 @@ impl Columns {
             column.pad(mine + theirs);
         }
         self.wanted = self.wanted.or(other.wanted);
-        for (index, values) in other.sparse.iter().enumerate().filter(|(_, values)| !values.is_unused()) {
-            let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
-            at(&mut self.sparse, id).append(values, self.rows);
-        }
-        self.rows += other.rows;
-        self.receipt.merge(other.receipt.clone());
     }
 
     /// Keeps the rows for which `keep` is true.
@@ -225,7 +257,7 @@ impl Columns {
     /// Gives back memory that growing left over; for when all runs are in.
     pub fn shrink(&mut self) {
         self.fixed.iter_mut().for_each(Fixed::shrink);
-        self.sparse.iter_mut().for_each(Sparse::shrink);
+        self.sparse.par_iter_mut().for_each(Sparse::shrink);
     }
 
     /// The values of a fixed column.

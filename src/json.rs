@@ -200,10 +200,19 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let depth = self.open.len();
-        while self.open.len() >= depth {
-            self.next()?;
+        let mut event = first;
+        loop {
+            if event == Event::BeginObject
+                && let Some(end) = scan::past_flat_object(self.text.as_bytes(), self.at)
+            {
+                self.at = end - 1;
+                self.close();
+            }
+            if self.open.len() < depth {
+                return Ok(());
+            }
+            event = self.next()?;
         }
-        Ok(())
     }
 
     fn comma_or_end(&mut self, byte: Option<u8>) -> Result<Event<'a>, JsonError> {

@@ -5,8 +5,7 @@ mod check;
 #[cfg(feature = "api")]
 mod project;
 
-use crate::columns::Columns;
-use crate::columns::Fixed;
+use crate::columns::{Columns, Fixed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, Table, import, redact};
 use crate::record::{Limits, Receipt, Wanted};
@@ -242,11 +241,11 @@ pub(crate) fn read_and(
         Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new(), spare: Vec::new() });
     let each = |batch: Batch| {
         let spare = assembly.lock().unwrap_or_else(PoisonError::into_inner).spare.pop();
-        let mut columns = spare.unwrap_or_else(|| Columns::new(wanted));
-        batch.runs.iter().for_each(|run| columns.push(run));
-        redact::look(&mut columns, redaction);
-        keep(&columns)?;
-        assembly.lock().unwrap_or_else(PoisonError::into_inner).add(batch.order, columns);
+        let mut part = spare.unwrap_or_else(|| Columns::new(wanted));
+        batch.runs.iter().for_each(|run| part.push(run));
+        redact::look(&mut part, redaction);
+        keep(&part)?;
+        assembly.lock().unwrap_or_else(PoisonError::into_inner).add(batch.order, part);
         Ok(())
     };
     let receipt = source.load(wanted, &each, progress)?;
@@ -295,10 +294,9 @@ impl Assembly {
     fn add(&mut self, order: usize, part: Columns) {
         self.waiting.insert(order, part);
         while let Some(mut part) = self.waiting.remove(&self.next) {
-            self.whole.merge(&part);
+            self.whole.drain(&mut part);
             self.next += 1;
             if part.known_paths() <= PATHS {
-                part.clear();
                 self.spare.push(part);
             }
         }

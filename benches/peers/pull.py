@@ -180,7 +180,13 @@ class Peer:
         seconds = float(told[3]) if self.own_clock else float(told[1])
         self.wall.append(seconds * self.scale)
         self.peak.append(int(told[2]) / 1024)
-        self.requests.append(server.control()["requests"] * self.scale)
+        told = server.control()
+        self.requests.append((told["requests"] + told["files"]) * self.scale)
+
+    def warm(self, server, env):
+        """A turn that is not counted."""
+        self.once(server, env)
+        self.wall, self.peak, self.requests = [], [], []
 
     def line(self):
         if not self.wall:

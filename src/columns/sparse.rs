@@ -356,7 +356,7 @@ impl Sparse {
     }
 
     /// Forgets everything but the memory.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         each_kind!(self, kind => kind.clear());
         self.declared.clear();
         self.declared_empty = false;

@@ -47,6 +47,11 @@ fn cells(dense: &Dense<'_>, dtype: LeafType) -> Vec<String> {
 
 fn columns(configs: &[String]) -> Columns {
     let mut columns = Columns::new(Wanted { raw: true, ..Wanted::default() });
+    fill(&mut columns, configs);
+    columns
+}
+
+fn fill(columns: &mut Columns, configs: &[String]) {
     for text in configs {
         columns.push(&Run {
             name: "r".into(),
@@ -55,7 +60,6 @@ fn columns(configs: &[String]) -> Columns {
             ..Run::default()
         });
     }
-    columns
 }
 
 fn scalar() -> impl Strategy<Value = String> {
@@ -230,6 +234,17 @@ proptest! {
         nested.merge(&right);
         prop_assert_eq!(&table(&nested), &whole);
         prop_assert_eq!(nested.raw(Root::Config).iter().count(), docs.len());
+        // One part, filled and drained again and again, into two wholes.
+        let mut part = columns(&[]);
+        for mut drained in [columns(&[]), columns(&docs[..a])] {
+            for docs in if a > 0 && drained.height() == a { [&docs[a..b], &docs[b..], &[]] } else { [&docs[..a], &docs[a..b], &docs[b..]] } {
+                fill(&mut part, docs);
+                drained.drain(&mut part);
+                prop_assert_eq!((part.height(), part.receipt()), (0, Receipt::default()));
+            }
+            prop_assert_eq!(&table(&drained), &whole);
+            prop_assert_eq!(drained.raw(Root::Config).iter().count(), docs.len());
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table that was just loaded: columns are made dense when a frame asks for them.
 
 use super::{Table, scatter, series, unknown_column};
-use crate::columns::{Columns, FIELDS, Facts, Kind, LeafType, shapes};
+use crate::columns::{Columns, FIELDS, Facts, Kind, LeafType, Shape, Sparse, shapes};
 use crate::error::Result;
 use crate::flatten::{NameId, Root};
 use crate::record::Wanted;
@@ -84,14 +84,16 @@ fn is_loaded(field: &str, wanted: Wanted) -> bool {
 
 /// The flattened columns, sorted by name.
 fn leaves(columns: &Columns) -> Vec<(PlSmallStr, DataType, Origin)> {
-    let mut leaves = Vec::new();
-    for (path, id, values) in columns.paths() {
+    let of_path = |(path, id, values): (&str, NameId, &Sparse)| {
         let facts = Facts::of(values);
-        for (at, shape) in shapes(values).into_iter().enumerate() {
+        let leaf = |(at, shape): (usize, Shape)| {
             let name = if at == 0 { path.into() } else { PlSmallStr::from(format!("{path}:{}", shape.kind)) };
-            leaves.push((name, series::leaf_type(shape.dtype), Origin::Leaf(id, shape.kind, shape.dtype, facts)));
-        }
-    }
+            (name, series::leaf_type(shape.dtype), Origin::Leaf(id, shape.kind, shape.dtype, facts))
+        };
+        shapes(values).into_iter().enumerate().map(leaf).collect::<Vec<_>>()
+    };
+    // Lists and JSON are looked through value by value.
+    let mut leaves: Vec<_> = columns.paths().into_par_iter().flat_map_iter(of_path).collect();
     leaves.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     leaves
 }

@@ -66,8 +66,8 @@ pub fn number_at(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
         (power, end) = exponent(bytes, end + 1)?;
     }
     let used = count + places;
-    // Zeros in front do not count: `0.000…`.
-    let fits = used <= 19 || (whole == 0 && places <= 19);
+    // Zeros in front do not count: `0.000…`. The sum of more digits wraps, and may be 0, too.
+    let fits = used <= 19 || (count == 1 && whole == 0 && places <= 19);
     let float = if fits && used < 1_000 { scaled(sum, power - places as i32) } else { None };
     let plain = float.map_or(Plain::Decimal, |float| Plain::Float(if negative { -float } else { float }));
     Some((Some(plain), end))
@@ -164,6 +164,15 @@ mod tests {
             None => {}
             Some(Plain::Decimal) => assert!(matches!(slow, Some(Plain::Float(_))), "{text}: {slow:?}"),
             fast => assert_eq!(fast, slow, "{text}"),
+        }
+    }
+
+    #[test]
+    fn sums_that_wrap_to_zero_are_no_zeros() {
+        for tail in ["e+15", ".5", ".0e3", "e-70"] {
+            let text = format!("1{}{tail}", "0".repeat(64));
+            check(&text);
+            assert_eq!(number_at(text.as_bytes(), 0), Some((Some(Plain::Decimal), text.len())), "{text}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Finding quotes, backslashes and the ends of digits, eight bytes and more at a time.
 
+use super::number::past_number;
+
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 /// Powers of ten.
@@ -84,6 +86,43 @@ pub(super) fn digits(bytes: &[u8], mut at: usize, mut sum: u64) -> (u64, usize) 
         at += 1;
     }
     (sum, at)
+}
+
+/// Where an object ends whose members begin at `at`, if it is a common one: no white space, keys and texts without escapes, and only
+/// numbers, texts and the three words as values. `None` for any other, and for what is no JSON.
+pub(super) fn past_flat_object(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at = past_text(bytes, at)?;
+        if bytes.get(at) != Some(&b':') {
+            return None;
+        }
+        at = match bytes.get(at + 1)? {
+            b'"' => past_text(bytes, at + 1)?,
+            b't' | b'n' => past_word(bytes, at + 1, &[b"true", b"null"])?,
+            b'f' => past_word(bytes, at + 1, &[b"false"])?,
+            _ => past_number(bytes, at + 1)?,
+        };
+        match bytes.get(at)? {
+            b',' => at += 1,
+            b'}' => return Some(at + 1),
+            _ => return None,
+        }
+    }
+}
+
+/// Behind a text without escapes that opens at `at`.
+#[inline]
+fn past_text(bytes: &[u8], at: usize) -> Option<usize> {
+    if bytes.get(at) != Some(&b'"') {
+        return None;
+    }
+    let end = find::<true>(bytes, at + 1)?;
+    (bytes.get(end) == Some(&b'"')).then_some(end + 1)
+}
+
+fn past_word(bytes: &[u8], at: usize, words: &[&[u8]]) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    words.iter().find(|word| rest.starts_with(word)).map(|word| at + word.len())
 }
 
 /// The number of eight digits, the lowest byte the first.

@@ -37,6 +37,44 @@ fn faults_have_offsets() {
 }
 
 #[test]
+fn passing_over_a_value_is_reading_it() {
+    let texts = [
+        r#"{"a":1,"b":"x","c":true,"d":false,"e":null,"f":-1.5e-3}"#,
+        r#"{"a":01}"#,
+        r#"{"a":truer}"#,
+        r#"{"a":1,}"#,
+        r#"{"a":1"#,
+        r#"{"a" : 1}"#,
+        r#"{"a"":"\"}"#,
+        r#"{"a":NaN,"b":{"c":[{"d":1},{}]}}"#,
+        r#"[{"a":1},{"a":[{"b":2}]},3]"#,
+        r#"[{"a":1},{"a":}]"#,
+        r#"{"a":1]"#,
+    ];
+    for text in texts {
+        let behind = format!("{text} ,");
+        let mut reader = Reader::new(&behind);
+        let first = reader.next().unwrap();
+        let skipped = reader.skip(first).map(|()| reader.offset());
+        // One event after the other, as deep as the value goes.
+        let mut slow = Reader::new(&behind);
+        let (mut depth, mut read) = (0, Ok(0));
+        loop {
+            match slow.next() {
+                Ok(Event::BeginObject | Event::BeginArray) => depth += 1,
+                Ok(Event::EndObject | Event::EndArray) => depth -= 1,
+                Ok(_) => {}
+                Err(fault) => read = Err(fault),
+            }
+            if depth == 0 || read.is_err() {
+                break;
+            }
+        }
+        assert_eq!(skipped, read.map(|_| slow.offset()), "{text}");
+    }
+}
+
+#[test]
 fn members_are_slices() {
     let mut seen = Vec::new();
     assert!(members(r#"{"a": {"x": [1]}, "b" :2}"#, |key, value| seen.push((key.raw, value))).unwrap());

@@ -29,8 +29,10 @@ impl Timestamp {
     /// Both spellings occur in W&B's answers (`2023-11-05T17:46:35`, `2026-03-24T01:00:00Z`).
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return Some(Timestamp(time.timestamp_micros()));
+        let zoned = |text: &str| Some(Timestamp(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros()));
+        // By far the quicker parser; the one below takes whatever else there is.
+        if let Some(time) = zoned(text).or_else(|| zoned(&format!("{text}Z"))) {
+            return Some(time);
         }
         ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
             .iter()

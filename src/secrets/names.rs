@@ -17,6 +17,8 @@ pub enum Named {
 /// Last words of names of secrets.
 const SECRETS: [&str; 8] =
     ["password", "passwd", "passphrase", "secret", "credentials", "apikey", "apitoken", "secretkey"];
+/// What the last word of a secret's name ends in, without the plural's s.
+const LAST: [&str; 7] = ["password", "passwd", "passphrase", "secret", "credential", "token", "key"];
 /// Last two words of names of secrets.
 const PAIRS: [[&str; 2]; 16] = [
     ["api", "key"],
@@ -43,11 +45,13 @@ impl Named {
         // A suffix of the kind, as in `config.key:string`, is no part of the name.
         let bare = ["string", "list", "json"].iter().find_map(|kind| path.strip_suffix(kind)?.strip_suffix(':'));
         let key = bare.unwrap_or(path).rsplit(['.', '/']).next().unwrap_or_default();
-        // The name of a secret ends in one of these letters, in one number or the other.
-        let plural = key.strip_suffix(['s', 'S']).unwrap_or(key);
-        if !plural.ends_with(['d', 'D', 'e', 'E', 't', 'T', 'y', 'Y', 'n', 'N', 'l', 'L']) || key.len() > 60 {
-            return Named::Plain;
+        match key.len() <= 60 && may_be_a_secret(key) {
+            true => Named::by_words(key),
+            false => Named::Plain,
         }
+    }
+
+    fn by_words(key: &str) -> Self {
         let words = words(key);
         let singular = |word: &String| word.strip_suffix('s').unwrap_or(word).to_owned();
         let ends: Vec<String> = words.iter().rev().take(2).map(singular).collect();
@@ -76,12 +80,28 @@ impl Named {
     }
 }
 
+/// A short look first, as every path of every batch is asked: false only if the last word cannot be a secret's.
+fn may_be_a_secret(key: &str) -> bool {
+    let end = key.trim_end_matches(BETWEEN);
+    let end = end.strip_suffix(['s', 'S']).unwrap_or(end).as_bytes();
+    let ends = |word: &&str| {
+        let from = end.len().checked_sub(word.len());
+        from.and_then(|from| end.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    // Other signs are no part of words, and may stand within one.
+    let plain = |c: char| c.is_ascii_alphanumeric() || BETWEEN.contains(&c);
+    LAST.iter().any(ends) || !key.chars().all(plain)
+}
+
+/// What stands between words.
+const BETWEEN: [char; 3] = ['_', '-', ' '];
+
 /// The words of a key, in small letters: at `_`, `-`, spaces, and where a capital follows a small letter.
 fn words(key: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
     for c in key.chars() {
-        if matches!(c, '_' | '-' | ' ') || (c.is_ascii_uppercase() && before.is_ascii_lowercase()) {
+        if BETWEEN.contains(&c) || (c.is_ascii_uppercase() && before.is_ascii_lowercase()) {
             words.push(String::new());
         }
         if c.is_alphanumeric()
@@ -124,4 +144,30 @@ fn is_random(text: &str) -> bool {
         && bytes.iter().any(u8::is_ascii_alphabetic)
         && distinct(bytes) >= 10
         && is_made_up(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn part() -> impl Strategy<Value = String> {
+        let known = SECRETS.into_iter().chain(PAIRS.into_iter().flatten()).chain(["wandb", "token", "tokens", "lr"]);
+        let cased = (proptest::sample::select(known.collect::<Vec<_>>()), 0..3).prop_map(|(word, case)| match case {
+            0 => word.to_owned(),
+            1 => word.to_uppercase(),
+            _ => word[..1].to_uppercase() + &word[1..],
+        });
+        prop_oneof![3 => cased, 1 => "[a-zA-Z_ !é-]{0,3}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn a_short_look_overlooks_nothing(parts in proptest::collection::vec(part(), 1..4), joint in "[_ -]?", plural in "[sS]?") {
+            let key = parts.join(&joint) + &plural;
+            prop_assert!(may_be_a_secret(&key) || Named::by_words(&key) == Named::Plain, "{}", key);
+        }
+    }
 }

@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::seal::{END, Seal};
 use groups::{Groups, Pick};
 use polars::prelude::{
-    ArrowDataType, ArrowField, ArrowSchema, DataFrame, Expr, IdxSize, PolarsResult, Schema, SchemaExt, SchemaRef,
+    ArrowDataType, ArrowField, ArrowSchema, DataFrame, Expr, IdxSize, PolarsError, PolarsResult, Schema, SchemaExt,
+    SchemaRef,
 };
 use polars_io::mmap::ReaderBytes;
 use polars_parquet::parquet::read::deserialize_metadata;
@@ -258,11 +259,18 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> 
     let damaged = |text: &str| damaged(path, text);
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
+        Ok(Err(PolarsError::IO { error, .. })) if error.raw_os_error().is_some() => {
+            Err(Error::io(path, io::Error::from_raw_os_error(error.raw_os_error().unwrap_or_default())))
+        }
         Ok(Err(error)) => Err(damaged(&error.to_string()).source(error)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown fault");
-            Err(damaged(&format!("the file is damaged ({text})")))
+            // Where the file cannot be mapped, Polars panics; that is no fault of the file.
+            Err(match text.contains("kind: OutOfMemory") {
+                true => Error::io(path, io::ErrorKind::OutOfMemory.into()),
+                false => damaged(&format!("the file is damaged ({text})")),
+            })
         }
     }
 }

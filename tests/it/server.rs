@@ -1,7 +1,8 @@
 //! The stand-in for W&B's server: every switch, filters, order, paging, and the GraphQL around them.
 
 use crate::wandb::{
-    Dates, Fault, KEY, Limiter, Limits, MaxFirst, Nulls, Recipe, Run, Schedule, Server, Switches, World, members,
+    Dates, Fault, HistoryRecipe, KEY, Limiter, Limits, MaxFirst, Nulls, Of, Recipe, Run, Schedule, Server, Switches,
+    World, members,
 };
 use base64::Engine;
 use serde_json::{Value, json};
@@ -679,4 +680,39 @@ fn the_bundled_logs_can_be_served() {
     let node = &reply.body["data"]["project"]["runs"]["edges"][0]["node"];
     let config: Value = serde_json::from_str(node["config"].as_str().unwrap()).unwrap();
     assert!(config.as_object().unwrap().values().all(|value| value.get("value").is_some()), "{config}");
+}
+
+#[test]
+fn histories_answers_that_are_kept_are_what_would_be_made_anew() {
+    let recipe = HistoryRecipe { live: 20, overlap: 5, wide: 2, ..HistoryRecipe::rows(60) };
+    let world = World::generate(&Recipe { history: Some(recipe), ..Recipe::small(2) });
+    let server = Server::start(world.clone(), Switches::default());
+    let specs = [
+        r#"{"keys":["_step","loss"],"samples":7,"minStep":20,"maxStep":50}"#,
+        r#"{"keys":["_step","val/loss","wide_1"],"samples":100}"#,
+    ];
+    let query = "query Q($run: String!, $specs: [JSONString!]!) { project(name: \"fleet\", entityName: \"acme\") {
+        run(name: $run) { history(minStep: 5, maxStep: 30, samples: 9) sampledHistory(specs: $specs)
+            parquetHistory(liveKeys: [\"_step\", \"loss\"]) { liveData } } } }";
+    let asked = |run: &str| {
+        let body = ask(&server, query, json!({"run": run, "specs": specs})).body;
+        body["data"]["project"]["run"].clone()
+    };
+    let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+    for run in &world.projects[0].runs {
+        let first = asked(&run.name);
+        assert_eq!(first, asked(&run.name));
+        let history = run.history.as_ref().unwrap();
+        let lists = specs.map(|spec| read(history.spec(Of::All, spec).unwrap()));
+        assert_eq!(lists[0].as_array().unwrap().len(), 7);
+        assert_eq!(first["sampledHistory"], json!(lists));
+        assert_eq!(first["history"], json!(history.page(Of::All, Some(5), Some(30), 9)));
+        assert_eq!(first["parquetHistory"]["liveData"], read(history.live_data(&["_step", "loss"])));
+    }
+    server.change(|world| {
+        let history = std::sync::Arc::make_mut(world.projects[0].runs[0].history.as_mut().unwrap());
+        history.rows[20].1 = "{\"_step\":20,\"loss\":-5.0}".to_owned();
+    });
+    let name = &world.projects[0].runs[0].name;
+    assert!(asked(name)["sampledHistory"].to_string().contains("-5.0"), "what was kept is not true any more");
 }

@@ -20,9 +20,9 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    pub fn whole(bytes: Vec<u8>) -> Pieces {
+    pub fn whole(bytes: impl Into<Bytes>) -> Pieces {
         Pieces {
-            pieces: [Bytes::from(bytes)].into(),
+            pieces: [bytes.into()].into(),
             pause: Duration::ZERO,
             broken: false,
             waiting: None,
@@ -32,17 +32,19 @@ impl Pieces {
     }
 
     /// The same piece again and again, for as long as somebody reads.
-    pub fn endless(bytes: Vec<u8>) -> Pieces {
+    pub fn endless(bytes: impl Into<Bytes>) -> Pieces {
         Pieces { endless: true, ..Pieces::whole(bytes) }
     }
 
-    pub fn slow(bytes: Vec<u8>, pieces: usize, pause: Duration) -> Pieces {
+    pub fn slow(bytes: impl Into<Bytes>, pieces: usize, pause: Duration) -> Pieces {
+        let bytes = bytes.into();
         let size = bytes.len().div_ceil(pieces.max(1)).max(1);
         let pieces = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
         Pieces { pieces, pause, broken: false, waiting: None, begun: false, endless: false }
     }
 
-    pub fn cut(mut bytes: Vec<u8>, part: f64) -> Pieces {
+    pub fn cut(bytes: impl Into<Bytes>, part: f64) -> Pieces {
+        let mut bytes = bytes.into();
         bytes.truncate((bytes.len() as f64 * part) as usize);
         // What was written must be sent before the connection ends.
         Pieces { broken: true, pause: Duration::from_millis(20), ..Pieces::whole(bytes) }

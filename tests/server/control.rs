@@ -14,22 +14,29 @@ pub fn control(state: &State, path: &str, body: &[u8]) -> Option<(u16, String)> 
     }
     let Ok(asked) = serde_json::from_slice::<Value>(body) else { return Some((400, "no JSON".to_owned())) };
     let wanted = |key: &str| asked[key].as_u64().unwrap_or(0) as usize;
-    state.change(|world| {
-        edit(world, wanted("edit"));
-        edit_newest(world, wanted("edit_newest"));
-        delete(world, wanted("delete"));
-        insert(world, wanted("insert"));
-    });
+    // Only looking changes nothing, and nothing that was prepared is forgotten.
+    if ["edit", "edit_newest", "delete", "insert"].into_iter().any(|key| wanted(key) > 0) {
+        state.change(|world| {
+            edit(world, wanted("edit"));
+            edit_newest(world, wanted("edit_newest"));
+            delete(world, wanted("delete"));
+            insert(world, wanted("insert"));
+        });
+    }
     if let Some(latency) = asked["latency_ms"].as_u64() {
-        state.switches.lock().unwrap().latency = Duration::from_millis(latency);
+        let mut switches = state.switches.lock().unwrap();
+        switches.latency = Duration::from_millis(latency);
+        switches.storage.latency = switches.latency;
     }
     if asked["forget"] == true {
         state.forget_requests();
+        state.storage.forget();
     }
     let requests: Vec<_> = state.requests().into_iter().filter(|request| request.path == "/graphql").collect();
     let bytes: usize = requests.iter().map(|request| request.bytes_out).sum();
     let in_flight = requests.iter().map(|request| request.in_flight).max();
-    Some((200, json!({"requests": requests.len(), "bytes": bytes, "in_flight": in_flight}).to_string()))
+    let files = state.storage.requests().len();
+    Some((200, json!({"requests": requests.len(), "files": files, "bytes": bytes, "in_flight": in_flight}).to_string()))
 }
 
 /// The first project, and names of its runs spread evenly over it.

@@ -1,6 +1,7 @@
 //! Executes a GraphQL request on a world, writing the answer as it goes.
 
 use super::Switches;
+use super::history::Answers;
 use super::order::Listings;
 use super::plan::{Planned, Planner};
 use super::resolve::{Obj, Val};
@@ -32,6 +33,7 @@ pub struct Context<'a> {
     pub world: &'a World,
     pub switches: &'a Switches,
     pub listings: &'a Listings,
+    pub answers: &'a Answers,
     pub storage: &'a Storage,
     /// Who asks; `None` without a key.
     pub viewer: Option<&'a User>,
@@ -129,6 +131,7 @@ fn value<'a>(context: &Context<'a>, out: &mut Vec<u8>, field: &Planned, val: Val
         Val::Text(value) => text(out, &value),
         Val::Texts(values) => serde_json::to_writer(&mut *out, &values).unwrap(),
         Val::Json(value) => out.extend_from_slice(value.as_bytes()),
+        Val::Kept(value) => out.extend_from_slice(value.as_bytes()),
         Val::Obj(obj) => inner(context, out, field, &obj)?,
         Val::List(list) => {
             out.push(b'[');

@@ -2,12 +2,13 @@
 
 use super::rng::Rng;
 use super::text::{members, object};
+use hyper::body::Bytes;
 use polars::prelude::*;
 use polars_io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What histories to make up.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +71,28 @@ pub struct History {
     pub statistics: bool,
     pub structs: bool,
     keys: OnceLock<String>,
-    parquet: OnceLock<Vec<Arc<Vec<u8>>>>,
+    parquet: OnceLock<Vec<Bytes>>,
+}
+
+/// Answers since the world changed last, so that each is made once.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<HashMap<String, Arc<str>>>);
+
+impl Answers {
+    /// To be called whenever the world has changed.
+    pub fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    /// The answer to a question.
+    pub fn get(&self, asked: String, make: impl FnOnce() -> Result<String, String>) -> Result<Arc<str>, String> {
+        if let Some(known) = self.0.lock().unwrap().get(&asked) {
+            return Ok(known.clone());
+        }
+        let made: Arc<str> = make()?.into();
+        self.0.lock().unwrap().insert(asked, made.clone());
+        Ok(made)
+    }
 }
 
 impl PartialEq for History {
@@ -152,6 +174,12 @@ impl History {
         Ok(format!("[{}]", sample(&rows, spec["samples"].as_u64().unwrap_or(500) as usize).join(",")))
     }
 
+    /// [`History::spec`] for each of several specs.
+    pub fn specs(&self, rows: Of, specs: &[&str]) -> Result<String, String> {
+        let lists = specs.iter().map(|spec| self.spec(rows, spec)).collect::<Result<Vec<_>, _>>()?;
+        Ok(format!("[{}]", lists.join(",")))
+    }
+
     /// `parquetHistory.liveData`: the live rows' values of these keys; steps come as floats.
     pub fn live_data(&self, keys: &[&str]) -> String {
         let float = |row: String| {
@@ -165,11 +193,11 @@ impl History {
     }
 
     /// The exported files.
-    pub fn parquet(&self) -> &[Arc<Vec<u8>>] {
+    pub fn parquet(&self) -> &[Bytes] {
         self.parquet.get_or_init(|| {
             let rows = &self.rows[..self.exported];
             let size = rows.len().div_ceil(self.files.max(1)).max(1);
-            rows.chunks(size).map(|part| Arc::new(self.file(part))).collect()
+            rows.chunks(size).map(|part| Bytes::from(self.file(part))).collect()
         })
     }
 

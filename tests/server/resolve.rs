@@ -8,6 +8,7 @@ use super::text::{cursor, member, project as project_keys};
 use super::world::{Alias, Artifact, Project, Run, User, global_id};
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A thing that fields can be asked of.
 #[derive(Clone)]
@@ -66,6 +67,8 @@ pub enum Val<'a> {
     Text(Cow<'a, str>),
     Texts(Cow<'a, [String]>),
     Json(Cow<'a, str>),
+    /// JSON that is kept for the next one who asks.
+    Kept(Arc<str>),
     Obj(Obj<'a>),
     List(Vec<Obj<'a>>),
 }
@@ -126,7 +129,7 @@ pub fn field<'a>(context: &Context<'a>, of: &Obj<'a>, field: &Planned) -> Answer
         Obj::Project(of) => return project(context, of, name, field),
         Obj::Run(of, run) => return self::run(context, of, run, name, field),
         Obj::RunInfo(_) => run_info(name),
-        Obj::ParquetHistory(of, run, keys) => exported(context, of, run, name, keys),
+        Obj::ParquetHistory(of, run, keys) => return exported(context, of, run, name, keys),
         Obj::Sweep(of, id) => sweep(context, of, id, name),
         Obj::Artifact(of) => artifact(context, of, name, field),
         Obj::ArtifactType(kind) => artifact_type(context, kind, name),
@@ -360,13 +363,14 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
         "eventsLineCount" => Val::Int(run.events.len() as i64),
         "history" => {
             let samples = usize::try_from(field.int("samples").unwrap_or(500)).unwrap_or_default();
-            let page = run
-                .history
-                .as_ref()
-                .map(|of| of.page(context.switches.pages, field.int("minStep"), field.int("maxStep"), samples));
-            Val::Texts(page.unwrap_or_default().into())
+            let (min, max) = (field.int("minStep"), field.int("maxStep"));
+            let Some(history) = &run.history else { return Ok(Val::Texts(Vec::new().into())) };
+            let page = || history.page(context.switches.pages, min, max, samples);
+            return kept(context, (of, run), &format!("page {min:?} {max:?} {samples}"), || {
+                serde_json::to_string(&page()).map_err(|error| error.to_string())
+            });
         }
-        "sampledHistory" => return sampled(context, run, field),
+        "sampledHistory" => return sampled(context, of, run, field),
         "parquetHistory" => {
             let keys = field.texts("liveKeys").unwrap_or_default().into_iter().map(str::to_owned);
             Val::Obj(Obj::ParquetHistory(of, run, keys.collect()))
@@ -387,27 +391,39 @@ fn run<'a>(context: &Context<'a>, of: &'a Project, run: &'a Run, name: &str, fie
     })
 }
 
-fn sampled<'a>(context: &Context<'_>, run: &'a Run, field: &Planned) -> Answer<'a> {
+/// An answer about a run's history, made where it was not asked for since the world changed.
+fn kept<'a>(
+    context: &Context<'_>,
+    (of, run): (&Project, &Run),
+    asked: &str,
+    make: impl FnOnce() -> Result<String, String>,
+) -> Answer<'a> {
+    let asked = format!("{}/{}/{} {:?} {asked}", of.entity, of.name, run.name, context.switches.pages);
+    context.answers.get(asked, make).map(Val::Kept).map_err(|message| Failure::new(400, message))
+}
+
+fn sampled<'a>(context: &Context<'_>, of: &Project, run: &'a Run, field: &Planned) -> Answer<'a> {
     let specs = field.texts("specs").unwrap_or_default();
-    let one = |spec: &&str| {
-        run.history.as_ref().map_or(Ok("[]".to_owned()), |history| history.spec(context.switches.pages, spec))
+    let Some(history) = &run.history else {
+        return Ok(Val::Json(format!("[{}]", vec!["[]"; specs.len()].join(",")).into()));
     };
-    let lists = specs.iter().map(one).collect::<Result<Vec<_>, _>>();
-    let lists = lists.map_err(|message| Failure::new(400, format!("invalid history spec: {message}")))?;
-    Ok(Val::Json(format!("[{}]", lists.join(",")).into()))
+    kept(context, (of, run), &format!("specs {specs:?}"), || {
+        history.specs(context.switches.pages, &specs).map_err(|message| format!("invalid history spec: {message}"))
+    })
 }
 
 /// `parquetHistory`: the files in another order each time.
-fn exported<'a>(context: &Context<'a>, of: &Project, run: &'a Run, name: &str, keys: &[String]) -> Val<'a> {
-    let Some(history) = &run.history else { return Val::Json("[]".into()) };
+fn exported<'a>(context: &Context<'a>, of: &Project, run: &'a Run, name: &str, keys: &[String]) -> Answer<'a> {
+    let Some(history) = &run.history else { return Ok(Val::Json("[]".into())) };
     if name == "liveData" {
-        return Val::Json(history.live_data(&keys.iter().map(String::as_str).collect::<Vec<_>>()).into());
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        return kept(context, (of, run), &format!("live {keys:?}"), || Ok(history.live_data(&keys)));
     }
     let files = if history.exported > 0 { history.parquet().len() } else { 0 };
     let turn = context.storage.turn();
     let one = |at: usize| super::storage::path(&of.entity, &of.name, &run.name, (at + turn) % files);
     let urls: Vec<String> = (0..files).map(|at| context.storage.sign(context.switches, &one(at))).collect();
-    Val::Texts(urls.into())
+    Ok(Val::Texts(urls.into()))
 }
 
 /// Config or summary, whole or of some keys.

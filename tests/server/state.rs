@@ -1,5 +1,6 @@
 //! What a running server holds: the world, the switches, the log of requests, and the moments its runs went through.
 
+use super::history::Answers;
 use super::order::Listings;
 use super::schema;
 use super::storage::Storage;
@@ -82,6 +83,7 @@ pub struct State {
     pub world: RwLock<World>,
     pub switches: Mutex<Switches>,
     pub listings: Listings,
+    pub answers: Answers,
     pub storage: Storage,
     pub hook: Mutex<Option<Hook>>,
     pub extra: Option<Extra>,
@@ -102,6 +104,7 @@ impl State {
             world: RwLock::new(world),
             switches: Mutex::new(switches),
             listings: Listings::default(),
+            answers: Answers::default(),
             storage: Storage::default(),
             hook: Mutex::new(None),
             extra,
@@ -129,6 +132,7 @@ impl State {
         let mut world = self.world.write().unwrap();
         let result = change(&mut world);
         self.listings.forget();
+        self.answers.forget();
         self.keep_moment(&world);
         result
     }

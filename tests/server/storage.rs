@@ -4,7 +4,7 @@ use super::body::Pieces;
 use super::rng::Rng;
 use super::state::{Request as Logged, State};
 use super::switches::{Fault, Switches};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HOST, RANGE};
 use hyper::{Request, Response};
 use std::collections::HashMap;
@@ -128,8 +128,8 @@ pub async fn exchange(state: Arc<State>, request: Request<Incoming>) -> Result<R
     let known = headers.contains_key(AUTHORIZATION);
     let answer = answer(&state, &switches, request.uri(), range.as_deref(), known);
     let (status, body, place, total) = match &fault {
-        Some(Fault::Status(status)) => (*status, b"<Error/>".to_vec(), None, 0),
-        Some(Fault::Redirect(status, _)) => (*status, Vec::new(), None, 0),
+        Some(Fault::Status(status)) => (*status, Bytes::from_static(b"<Error/>"), None, 0),
+        Some(Fault::Redirect(status, _)) => (*status, Bytes::new(), None, 0),
         _ => answer,
     };
     let sent = match &fault {
@@ -161,11 +161,10 @@ pub async fn exchange(state: Arc<State>, request: Request<Incoming>) -> Result<R
     response.body(body).map_err(io::Error::other)
 }
 
-type Answer = (u16, Vec<u8>, Option<Range<usize>>, usize);
+type Answer = (u16, Bytes, Option<Range<usize>>, usize);
 
 fn answer(state: &State, switches: &Switches, uri: &hyper::Uri, range: Option<&str>, known: bool) -> Answer {
-    let refused =
-        |status: u16, code: &str| (status, format!("<Error><Code>{code}</Code></Error>").into_bytes(), None, 0);
+    let refused = |status: u16, code: &str| (status, format!("<Error><Code>{code}</Code></Error>").into(), None, 0);
     if known {
         // As Amazon does: a signature is enough.
         return refused(400, "InvalidArgument: Only one auth mechanism allowed");
@@ -189,17 +188,17 @@ fn answer(state: &State, switches: &Switches, uri: &hyper::Uri, range: Option<&s
     }
     let Some(mut file) = file(state, uri.path()) else { return refused(404, "NoSuchKey") };
     for (_, how) in switches.storage.spoilt.iter().filter(|(part, _)| uri.path().contains(part)) {
-        file = Arc::new(spoil(&file, how));
+        file = spoil(&file, how).into();
     }
     let total = file.len();
     let Some(range) = range.filter(|_| !switches.storage.ignore_range) else {
-        return (200, file.to_vec(), None, total);
+        return (200, file, None, total);
     };
     if switches.storage.no_suffix && range.starts_with("bytes=-") {
         return refused(416, "InvalidRange");
     }
     match parse(range, total) {
-        Some(place) => (206, file[place.clone()].to_vec(), Some(place), total),
+        Some(place) => (206, file.slice(place.clone()), Some(place), total),
         None => refused(416, "InvalidRange"),
     }
 }
@@ -229,7 +228,7 @@ fn spoil(file: &[u8], how: &Spoil) -> Vec<u8> {
     bytes
 }
 
-fn file(state: &State, path: &str) -> Option<Arc<Vec<u8>>> {
+fn file(state: &State, path: &str) -> Option<Bytes> {
     let parts: Vec<&str> = path.strip_prefix("/bucket/")?.split('/').collect();
     let [entity, project, run, part] = parts[..] else { return None };
     let part: usize = part.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok()?;

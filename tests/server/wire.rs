@@ -172,6 +172,7 @@ async fn executed(state: Arc<State>, switches: Switches, known: bool, number: u6
             world: &world,
             switches: &switches,
             listings: &state.listings,
+            answers: &state.answers,
             storage: &state.storage,
             viewer,
             request: number,

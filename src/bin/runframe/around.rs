@@ -46,6 +46,17 @@ pub(crate) fn outlive_file_limits() {
     let _ = signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default());
 }
 
+/// From here on a refused allocation, of which Rust's runtime tells before it aborts, is an error as others are: exit code 1, no core.
+pub(crate) fn end_plainly_without_memory() {
+    // Without it the program ends all the same, with 134.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register_conditional_shutdown(SIGABRT, 1, std::sync::Arc::new(true.into()));
+}
+
+/// The program gives up; it has this number on every Unix.
+#[cfg(unix)]
+const SIGABRT: std::ffi::c_int = 6;
+
 /// A file is too large; it has this number on every Unix but some MIPS.
 #[cfg(unix)]
 const SIGXFSZ: std::ffi::c_int = 25;

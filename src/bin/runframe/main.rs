@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     // Not before: its thread costs more than all that --version does.
     around::clean_up_when_interrupted();
     around::outlive_file_limits();
+    around::end_plainly_without_memory();
     let (chat, result) = match around::caught(|| plan::plan(cli, &around::look())) {
         Ok(plan) => {
             let chat = Chat::new(plan.chat);

@@ -248,7 +248,7 @@ impl Client {
         D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
     {
         // Closed only when dropped; then there is nobody left to ask.
-        let _permit = self.permits.acquire().await;
+        let permit = self.permits.acquire().await;
         let bearer = match &self.identity {
             Some(identity) => Some(self.access(identity).await?),
             None => None,
@@ -266,6 +266,8 @@ impl Client {
         self.pace.note(limits, Instant::now());
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
         let body = self.body(call.name, answer).await?;
+        // The server is done; while this answer is read the next one may be asked for.
+        drop(permit);
         self.tallies.answered.fetch_add(1, Ordering::Relaxed);
         if status != StatusCode::OK {
             return Err(self.refusal(status, limits, location.as_deref(), &body));

@@ -12,15 +12,19 @@
 mod events;
 mod exported;
 mod files;
+mod flat;
+mod job;
+mod lists;
 mod load;
 mod open;
 mod pages;
 mod parquet;
 mod rows;
 mod storage;
+mod whole;
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use pages::fuzz;
+pub(crate) use lists::fuzz;
 
 use super::ApiSource;
 use super::on_own_runtime;
@@ -29,8 +33,9 @@ use crate::error::{Error, Result};
 use crate::record::{Receipt, Served};
 use crate::source::Progress;
 use exported::Exported;
+use job::Job;
 use load::Load;
-use rows::{Assembler, Job};
+use rows::Assembler;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{Sender, channel};
@@ -265,18 +270,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a chunk and hands it over.
+/// Makes a chunk and hands it over. Of clusters that were read together each is one by itself where one of them is damaged.
 fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals: &Mutex<Totals>) -> Result<()> {
-    let (run, path) = (job.run.clone(), job.path.clone());
-    let rows = job.groups.iter().map(Exported::rows).sum();
-    let damaged = Damaged { run: run.clone(), order: job.order, span: job.span, steps: job.steps, rows };
-    let made = match assembler.make(job) {
+    let made = match assembler.make(&job) {
         Ok(made) => made,
         Err(error) if assembler.refused => return Err(error),
+        Err(_) if job.clusters.len() > 1 => {
+            return job.split().into_iter().try_for_each(|job| make(assembler, job, sink, totals));
+        }
         Err(error) => {
+            let rows = job.groups.iter().map(Exported::rows).sum();
+            let span = job.clusters.first().and_then(|cluster| cluster.span);
             let mut totals = lock(totals);
-            totals.remarks.push(format!("{path}: read in pages, since {}", error.message()));
-            totals.damaged.push(damaged);
+            totals.remarks.push(format!("{}: read in pages, since {}", job.path, error.message()));
+            totals.damaged.push(Damaged { run: job.run, order: job.order, span, steps: job.steps, rows });
             return Ok(());
         }
     };
@@ -285,7 +292,7 @@ fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals:
         totals.notes.merge(made.notes);
         totals.copies += made.copies;
         totals.repeats += made.repeats;
-        *totals.rows.entry(run).or_default() += made.read as i64 - made.copies as i64;
+        *totals.rows.entry(job.run).or_default() += made.read as i64 - made.copies as i64;
     }
     made.others.iter().for_each(|path| sink.metric(path));
     // Columns without a row still tell of their metrics.

@@ -2,6 +2,8 @@
 
 use crate::json::{Event, JsonError, Reader};
 use crate::record::{Document, Timestamp};
+#[cfg(feature = "frame")]
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A reader that hands out members and items. Each value that is handed out must be read or skipped.
@@ -62,6 +64,33 @@ impl<'a> Walk<'a> {
                 Event::EndArray => return Ok(true),
                 item => each(self, item)?,
             }
+        }
+    }
+
+    /// Hands out the place of each item in the text; false, and the value skipped, if it is no array.
+    #[cfg(feature = "frame")]
+    pub(super) fn item_places(
+        &mut self,
+        first: Event<'a>,
+        text: &str,
+        each: &mut dyn FnMut(Range<usize>),
+    ) -> Result<bool, JsonError> {
+        if first != Event::BeginArray {
+            self.reader.skip(first)?;
+            return Ok(false);
+        }
+        loop {
+            let before = self.reader.offset();
+            let item = self.reader.next()?;
+            if item == Event::EndArray {
+                return Ok(true);
+            }
+            self.reader.skip(item)?;
+            // The comma and the space before an item were read with it.
+            let end = self.reader.offset();
+            let item = text.get(before..end).unwrap_or_default().trim_start();
+            let item = item.strip_prefix(',').unwrap_or(item).trim_start();
+            each(end - item.len()..end);
         }
     }
 

@@ -193,7 +193,7 @@ fn refused_memory_leaves_the_old_file() {
     for megabytes in [350, 450, 550] {
         let output = query(&format!("ulimit -v {megabytes}000;"));
         let said = stderr(&output);
-        assert_ne!(code(&output), Some(0), "{megabytes} MB: {said}");
+        assert_eq!(code(&output), Some(1), "{megabytes} MB: {said}");
         assert!(said.contains("memory"), "{megabytes} MB: {said}");
         assert_eq!(std::fs::read(dir.path().join("out.csv")).unwrap(), OLD, "{megabytes} MB");
     }
@@ -202,6 +202,29 @@ fn refused_memory_leaves_the_old_file() {
     assert_eq!(code(&output), Some(0), "{}", stderr(&output));
     assert_ne!(std::fs::read(dir.path().join("out.csv")).unwrap(), OLD);
     assert_eq!(names(dir.path()), ["logs", "out.csv"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_that_does_not_fit_the_memory_is_not_damaged() {
+    use polars::df;
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    // Another program's file, which is not sealed, with a hole before its footer.
+    let mut bytes = Vec::new();
+    let mut names = df!("name" => ["4f7ds2kq"]).unwrap();
+    polars_io::parquet::write::ParquetWriter::new(&mut bytes).finish(&mut names).unwrap();
+    let file = std::fs::File::create(dir.path().join("large.parquet")).unwrap();
+    file.write_all_at(&bytes, 0).unwrap();
+    let footer = u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize + 8;
+    file.write_all_at(&bytes[bytes.len() - footer..], (4 << 30) - footer as u64).unwrap();
+    let output = shell(
+        dir.path(),
+        "export RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1; ulimit -v 3000000; \"$0\" query large.parquet",
+    );
+    let said = stderr(&output);
+    assert_eq!(code(&output), Some(1), "{said}");
+    assert!(said.contains("error: large.parquet: out of memory (allow more memory: ulimit -v)"), "{said}");
 }
 
 #[cfg(target_os = "linux")]

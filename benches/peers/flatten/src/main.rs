@@ -41,11 +41,10 @@ fn columns(pages: Vec<Vec<u8>>) -> Columns {
     let mut whole = Columns::new(Wanted::default());
     let mut part = Columns::new(Wanted::default());
     for page in pages {
-        part.clear();
         for run in ApiSource::runs_in(page).expect("runs") {
             part.push(&run);
         }
-        whole.merge(&part);
+        whole.drain(&mut part);
     }
     whole
 }
@@ -91,7 +90,7 @@ fn once(folder: &str, threads: usize, sums: Option<String>) {
         let numbers = table.columns().iter().filter(|column| column.dtype().is_primitive_numeric());
         let finite = |column: &Column| -> f64 {
             let values = column.as_materialized_series().cast(&DataType::Float64).expect("floats");
-            values.f64().expect("floats").into_iter().flatten().filter(|value| value.is_finite()).sum()
+            values.f64().expect("floats").iter().flatten().filter(|value| value.is_finite()).sum()
         };
         let sums: serde_json::Map<String, serde_json::Value> =
             numbers.map(|column| (column.name().to_string(), finite(column).into())).collect();

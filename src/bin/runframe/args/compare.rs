@@ -3,49 +3,6 @@
 use super::{Load, Output, Rows, Sources, no_flag};
 use clap::{Args, ValueHint};
 
-pub(super) const DIFF_EXAMPLES: &str = "\
-Examples:
-  runframe diff ./wandb 4f7ds2kq 9dk2m1ab             the config keys in which they differ
-  runframe diff ./wandb calm-sea-1 calm-sea-2 red-sun-4 --summary
-  runframe diff runs.parquet my-team/mnist/4f7ds2kq my-team/cifar/4f7ds2kq --ignore 'config.data.*'
-  runframe diff ./wandb 4f7ds2kq 9dk2m1ab --source other/wandb --fields
-  runframe diff ./wandb 4f7ds2kq 9dk2m1ab --exit-code -o diff.md
-
-One row per key, one column per run. Numbers are equal by value (1 is 1.0, NaN is NaN), lists element by element, JSON by what \
-it holds; text never equals a number, and is in quotes where it would read as one. \
-A key that a run does not have is empty (· on a terminal); one that is null is null. \
-Parquet files do not tell the two apart: there null is empty too. \
-JSON output has the values as they are, and of a run without the key no member.";
-
-pub(super) const VARY_EXAMPLES: &str = "\
-Examples:
-  runframe vary ./wandb                               the config keys that vary
-  runframe vary ./wandb -w \"sweep = 'k3j2h1'\" --top 10
-  runframe vary runs.parquet -s 'config.model.*,commit,host' --all
-  runframe vary my-team/mnist --ignore 'config.*seed' --format md
-
-One row per key: how many values differ, how many runs have one, the most frequent values with their runs, and the keys that \
-always move together with it: those that part the runs in the same way. \
-A key varies if two runs do not have the same value, or if some runs have one and others none; null is none. \
-Keys that never vary are counted on the standard error, and listed with --all.";
-
-pub(super) const ARTIFACTS_EXAMPLES: &str = "\
-Examples:
-  runframe artifacts ./wandb                          one row per run, direction and artifact version
-  runframe artifacts ./wandb --logged --type model --name '*-best' --sort -artifact.size -n 10
-  runframe artifacts runs.parquet --used -s name,user.username,artifact.name,artifact.version
-  runframe artifacts ./wandb -w \"job_type = 'train'\" --require model:latest,evaluation:latest
-  runframe artifacts my-team/mnist --used-by training-data:v3
-  runframe artifacts my-team/mnist --stale training-data
-  runframe artifacts my-team/mnist --lineage fluffy-cloud-7
-
-NAME:ALIAS is a version (model:v3) or an alias (model:latest); without one it is latest. -w chooses runs: what it leaves out is \
-not there for --require, --stale and --lineage either. \
---stale goes by the highest version that a run of the same entity and project logged or used; where the version that a run used is not \
-known, stale is null. \
---lineage knows a used version by its id, else by entity, project, name and version, else by the digest; in logs, which do not \
-know the version behind an alias, by the last run before that logged it under the alias.";
-
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// entity/project on a W&B server, a folder or file of .wandb logs, or a .parquet run table.

@@ -1,6 +1,6 @@
 //! The verbs on several runs as meant: diff, vary, artifacts.
 
-use super::{Load, Output, Rows, load, needed};
+use super::{Output, Rows, Verb, load, needed};
 use crate::args;
 use runframe::compare::{ArtifactRows, DiffOptions, VaryOptions};
 use runframe::expr::Needs;
@@ -49,7 +49,7 @@ pub(crate) enum Question {
 }
 
 impl Diff {
-    pub(super) fn typed(typed: args::Diff, mut output: Output) -> Result<(Self, Load, Output)> {
+    pub(super) fn typed(typed: args::Diff, mut output: Output) -> Result<Verb> {
         let mut options = DiffOptions::default();
         options.summary = typed.summary;
         options.fields = typed.fields;
@@ -66,12 +66,12 @@ impl Diff {
         needs.wanted.heartbeat = typed.fields;
         let sources = std::iter::once(typed.source).chain(typed.more_sources).collect();
         let load = load(sources, typed.load, needs, Rows::default())?;
-        Ok((Diff { runs: typed.runs, options, exit_code: typed.exit_code }, load, output))
+        Ok(Verb::Diff(Diff { runs: typed.runs, options, exit_code: typed.exit_code }, load, output))
     }
 }
 
 impl Vary {
-    pub(super) fn typed(typed: args::Vary, mut output: Output) -> Result<(Self, Load, Output)> {
+    pub(super) fn typed(typed: args::Vary, mut output: Output) -> Result<Verb> {
         output.options.rows = None;
         let rows = Rows::typed(&typed.rows);
         let (filters, filter) = (typed.rows.filters, typed.rows.filter);
@@ -84,12 +84,12 @@ impl Vary {
         options.ignore = typed.ignore;
         options.top = typed.top;
         options.all = typed.all;
-        Ok((Vary { filters, filter, options }, load(typed.sources.sources, typed.load, needs, rows)?, output))
+        Ok(Verb::Vary(Vary { filters, filter, options }, load(typed.sources.sources, typed.load, needs, rows)?, output))
     }
 }
 
 impl Artifacts {
-    pub(super) fn typed(typed: args::Artifacts, output: Output) -> Result<(Self, Load, Output)> {
+    pub(super) fn typed(typed: args::Artifacts, output: Output) -> Result<Verb> {
         let rows = Rows::typed(&typed.rows);
         let question = if !typed.require.is_empty() {
             Question::Require(typed.require, typed.used)
@@ -120,7 +120,7 @@ impl Artifacts {
         let lists = artifacts.select.iter().chain(&artifacts.sort);
         let mut needs = needed(&artifacts.filters, artifacts.filter.as_deref(), lists);
         needs.wanted.artifacts = true;
-        Ok((artifacts, load(typed.sources.sources, typed.load, needs, rows)?, output))
+        Ok(Verb::Artifacts(artifacts, load(typed.sources.sources, typed.load, needs, rows)?, output))
     }
 
     /// The format where nothing says one: a lineage is a tree.

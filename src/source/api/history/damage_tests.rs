@@ -56,6 +56,18 @@ fn damaged_files_are_named_and_their_rows_come_in_pages() {
 }
 
 #[test]
+fn of_row_groups_that_are_read_together_only_the_damaged_one_comes_in_pages() {
+    let server =
+        Server::start(world(3, HistoryRecipe { row_group: 100, ..HistoryRecipe::rows(400) }), Switches::default());
+    // Every byte of the first pages, which are of the first row group.
+    spoil(&server, "part-0.parquet", Spoil::Flip((4..400).collect()));
+    check(&server, &keys(&["loss", "epoch"]), Steps::default());
+    let pages = server.requests().into_iter().filter(|request| request.operation.as_deref() == Some("HistoryRows"));
+    let spans: Vec<_> = pages.map(|page| (page.variables["min_0"].clone(), page.variables["max_0"].clone())).collect();
+    assert_eq!(spans, [(0.into(), 100.into())]);
+}
+
+#[test]
 fn damaged_rows_that_no_page_has_are_missed_aloud() {
     let history = HistoryRecipe { live: 20, ..HistoryRecipe::rows(400) };
     let server = Server::start(world(3, history), Switches { pages: Of::Live, ..Switches::default() });

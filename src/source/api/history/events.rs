@@ -2,11 +2,11 @@
 
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
+use super::job::Job;
+use super::lists::Page;
 use super::load::Reader;
 use super::lock;
 use super::open::{Parts, each_run};
-use super::pages::Page;
-use super::rows::Job;
 use crate::error::Result;
 use crate::json;
 use serde_json::{Value, json};
@@ -73,8 +73,9 @@ impl Reader<'_> {
                 }
             }
             self.pages.pages.fetch_add(1, Ordering::Relaxed);
-            let (steps, groups) = (self.load.ask.steps, Vec::new());
-            let job = Job { run: of.run, path, order: 0, groups, rows: of.rows, by_key: false, span: None, steps };
+            let (steps, groups, clusters) = (self.load.ask.steps, Vec::new(), Vec::new());
+            let (order, places, by_key, rows) = (0, 1, false, of.rows);
+            let job = Job { run: of.run, path, order, groups, rows, by_key, clusters, places, steps };
             self.job(job).await?;
         }
         self.load.progress.advance(runs.len() as u64);
@@ -129,10 +130,10 @@ async fn ask(remote: &Remote<'_>, runs: &[(String, usize)]) -> Result<Option<Vec
                 "rows" => {
                     let rows = &mut events.rows;
                     inner = json::items(value, |row| match serde_json::from_str::<Value>(row) {
-                        Ok(Value::String(text)) => rows.push(text),
+                        Ok(Value::String(text)) => rows.push(text.into()),
                         Ok(Value::Null) | Err(_) => {}
                         // Some servers may give them as they are.
-                        Ok(_) => rows.push(row.to_owned()),
+                        Ok(_) => rows.push(row.to_owned().into()),
                     });
                 }
                 _ => {}
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn more_is_asked_for_until_all_is_there_or_no_more_comes() {
         let events = |lines, asked, rows| {
-            let rows = vec![String::new(); rows];
+            let rows = vec![String::new().into(); rows];
             Events { run: "r".into(), found: true, lines, asked, rows }
         };
         let told = |events: &Events| (events.next(), events.is_cut());

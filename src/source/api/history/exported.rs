@@ -6,19 +6,51 @@ use crate::json;
 use crate::record::Timestamp;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Columns that every row may have.
 pub(super) const OWN: [&str; 3] = ["_step", "_timestamp", "_runtime"];
 
+/// Bytes of a file: a part of what came in one answer.
+#[derive(Clone)]
+pub(super) struct Bytes {
+    all: Arc<Vec<u8>>,
+    part: Range<usize>,
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(all: Vec<u8>) -> Self {
+        Bytes { part: 0..all.len(), all: Arc::new(all) }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.all.get(self.part.clone()).unwrap_or_default()
+    }
+}
+
+impl Bytes {
+    /// A part of these bytes; `None` if they are fewer.
+    pub(super) fn part(&self, part: Range<usize>) -> Option<Bytes> {
+        let inside = part.start <= part.end && part.end <= self.part.len();
+        let part = self.part.start + part.start..self.part.start + part.end;
+        inside.then(|| Bytes { all: self.all.clone(), part })
+    }
+}
+
 /// A row group of which the wanted columns are there.
+#[derive(Clone)]
 pub(super) struct Exported {
     /// What the file is called, for messages.
-    pub file: String,
+    pub file: Arc<str>,
     pub footer: Arc<Footer>,
     pub group: usize,
-    pub columns: Vec<String>,
-    pub chunks: BTreeMap<usize, Vec<u8>>,
+    pub columns: Arc<[String]>,
+    pub chunks: BTreeMap<usize, Bytes>,
 }
 
 impl Exported {
@@ -31,9 +63,9 @@ impl Exported {
     ///
     /// # Errors
     /// If they are damaged; with the file's name.
-    pub(super) fn column(&mut self, name: &str) -> Result<Column> {
+    pub(super) fn column(&self, name: &str) -> Result<Column> {
         let told = |error: Error| Error::new(error.kind(), format!("{}: {}", self.file, error.message()));
-        self.footer.column(self.group, name, &mut self.chunks).map_err(told)
+        self.footer.column(self.group, name, &self.chunks).map_err(told)
     }
 }
 
@@ -81,22 +113,18 @@ impl<'a> Row<'a> {
     }
 }
 
-/// `_step`, `_timestamp` and `_runtime` of a row group.
+/// `_step`, `_timestamp` and `_runtime` of row groups.
+#[derive(Default)]
 pub(super) struct Own {
     pub steps: Vec<Option<i64>>,
     pub times: Vec<Option<Timestamp>>,
     pub runtimes: Vec<Option<f64>>,
-    /// The bytes of their chunks, should they be read again.
-    pub kept: BTreeMap<usize, Vec<u8>>,
 }
 
 impl Own {
-    pub(super) fn read(exported: &mut Exported) -> Result<Own> {
-        let (footer, group) = (exported.footer.clone(), exported.group);
+    pub(super) fn read(exported: &Exported) -> Result<Own> {
         let rows = exported.rows();
-        let numbers = footer.ranges(group, &OWN.map(str::to_owned));
-        let kept = numbers.iter().filter_map(|(at, _)| Some((*at, exported.chunks.get(at)?.clone()))).collect();
-        let mut read = |name: &str| -> Result<Vec<Option<f64>>> {
+        let read = |name: &str| -> Result<Vec<Option<f64>>> {
             let mut values = vec![None; rows];
             if !exported.columns.iter().any(|column| column == name) {
                 return Ok(values);
@@ -116,21 +144,28 @@ impl Own {
         let steps = read("_step")?.into_iter().map(|value| value.and_then(whole)).collect();
         let times = read("_timestamp")?.into_iter().map(|value| value.and_then(Timestamp::from_float)).collect();
         let runtimes = read("_runtime")?.into_iter().map(|value| value.filter(|value| value.is_finite())).collect();
-        Ok(Own { steps, times, runtimes, kept })
+        Ok(Own { steps, times, runtimes })
+    }
+
+    /// Adds those of the next row group.
+    pub(super) fn append(&mut self, mut next: Own) {
+        self.steps.append(&mut next.steps);
+        self.times.append(&mut next.times);
+        self.runtimes.append(&mut next.runtimes);
     }
 }
 
 /// The rows of a row group, as texts.
-pub(super) fn exported_rows(exported: &mut Exported, origin: usize) -> Result<Vec<Row<'static>>> {
+pub(super) fn exported_rows(exported: &Exported, origin: usize) -> Result<Vec<Row<'static>>> {
     let own = Own::read(exported)?;
     let each = own.steps.into_iter().zip(own.times).zip(own.runtimes);
     let row = |((step, time), runtime)| Row { origin, step, time, runtime, members: Vec::new() };
     let mut rows: Vec<Row<'static>> = each.map(row).collect();
-    for name in exported.columns.clone().into_iter().filter(|name| !OWN.contains(&name.as_str())) {
+    for name in exported.columns.iter().filter(|name| !OWN.contains(&name.as_str())) {
         let mut key = String::new();
-        json::quote(&name, &mut key);
+        json::quote(name, &mut key);
         let key = key.get(1..key.len() - 1).unwrap_or_default().to_owned();
-        exported.column(&name)?.each(|at, cell| {
+        exported.column(name)?.each(|at, cell| {
             let mut text = String::new();
             cell.write(&mut text);
             if let Some(row) = rows.get_mut(at) {

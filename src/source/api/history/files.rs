@@ -1,30 +1,34 @@
 //! A run's exported files: which parts of them are wanted, fetched in the order of their steps.
 
-use super::exported::{Exported, OWN};
+use super::exported::{Bytes, Exported, OWN};
 use super::parquet::Footer;
 use super::storage::{Got, Part, Storage, Trouble};
 use super::{Keys, Steps};
 use crate::error::{Error, ErrorKind};
 use futures_util::future::try_join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of a file's end that are read at once: enough for most footers.
-const TAIL: u64 = 64 << 10;
+/// Bytes of a file's end that are read at once: enough for most footers, and for all of a small file. They take as long as another
+/// request would.
+const TAIL: u64 = 192 << 10;
 /// Parts of a file that are no farther apart are read in one request.
 const GAP: u64 = 16 << 10;
 /// How often in a row new URLs are asked for.
 const REFRESHES: u32 = 3;
+/// Bytes that the clusters which are read together have, and rows.
+const TOGETHER: (u64, usize) = (512 << 10, 1 << 16);
 
 /// A file of which the footer was read.
 pub(super) struct File {
     url: String,
     footer: Arc<Footer>,
     /// All its bytes, where it is small or came whole.
-    whole: Option<Vec<u8>>,
+    whole: Option<Bytes>,
     /// The columns that are wanted.
-    columns: Vec<String>,
+    columns: Arc<[String]>,
+    name: Arc<str>,
 }
 
 /// Row groups whose steps may overlap: they are read together.
@@ -43,7 +47,7 @@ type Placed = (Option<(i64, i64)>, (usize, usize));
 pub(super) struct Signed<'a> {
     storage: &'a Storage<'a>,
     /// What new URLs come from.
-    renew: &'a dyn Renew,
+    renew: Box<dyn Renew + 'a>,
     /// New URLs asked for since something could be read.
     asked: u32,
     /// New URLs asked for in all.
@@ -57,7 +61,7 @@ pub(super) trait Renew {
 }
 
 impl<'a> Signed<'a> {
-    pub(super) fn new(storage: &'a Storage<'a>, renew: &'a dyn Renew) -> Self {
+    pub(super) fn new(storage: &'a Storage<'a>, renew: Box<dyn Renew + 'a>) -> Self {
         Signed { storage, renew, asked: 0, renewed: 0 }
     }
 
@@ -84,20 +88,25 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Fetches the wanted columns of row groups.
+    /// Fetches the wanted columns of the row groups of the first clusters, and how many these are: all of them, or one where signatures
+    /// expire meanwhile.
     ///
     /// # Errors
     /// If they cannot be had.
-    pub(super) async fn fetch(&mut self, files: &mut [File], cluster: &Cluster) -> Result<Vec<Exported>, Error> {
+    pub(super) async fn fetch(
+        &mut self,
+        files: &mut [File],
+        clusters: &[Cluster],
+    ) -> Result<(Vec<Exported>, usize), Error> {
+        let mut count = clusters.len();
         loop {
-            let parts = cluster.parts.iter().filter_map(|(file, group)| Some((files.get(*file)?, *group)));
-            let read = try_join_all(parts.map(|(file, group)| fetch(self.storage, file, group))).await;
-            match read {
+            match self.fetch_parts(files, clusters.get(..count).unwrap_or(clusters)).await {
                 Ok(exported) => {
                     self.asked = 0;
-                    return Ok(exported);
+                    return Ok((exported, count));
                 }
                 Err(trouble) => {
+                    count = count.min(1);
                     let urls = self.renew(trouble).await?;
                     for file in files.iter_mut() {
                         let same = urls.iter().find(|url| path(url) == path(&file.url));
@@ -108,6 +117,18 @@ impl<'a> Signed<'a> {
                 }
             }
         }
+    }
+
+    /// The row groups of these clusters, in their order; those of one file are fetched together.
+    async fn fetch_parts(&self, files: &[File], clusters: &[Cluster]) -> Result<Vec<Exported>, Trouble> {
+        let parts: Vec<(usize, usize)> = clusters.iter().flat_map(|cluster| cluster.parts.iter().copied()).collect();
+        let numbers: BTreeSet<usize> = parts.iter().map(|(file, _)| *file).collect();
+        let of_file = |number| parts.iter().filter(move |(file, _)| *file == number).map(|(_, group)| *group);
+        let each = numbers.iter().filter_map(|number| Some((files.get(*number)?, of_file(*number).collect())));
+        let exported = try_join_all(each.map(|(file, groups)| fetch(self.storage, file, groups))).await?;
+        let mut of_files: BTreeMap<usize, _> =
+            numbers.iter().copied().zip(exported.into_iter().map(Vec::into_iter)).collect();
+        Ok(parts.iter().filter_map(|(file, _)| of_files.get_mut(file)?.next()).collect())
     }
 
     async fn renew(&mut self, trouble: Trouble) -> Result<Vec<String>, Error> {
@@ -155,7 +176,7 @@ async fn open(storage: &Storage<'_>, url: &str, keys: &dyn Keys) -> Result<Optio
     }
     let footer = slice(&got, &(got.size - length..got.size)).ok_or_else(|| short(url))?.to_vec();
     let footer = Footer::read(footer, got.size - length).map_err(|error| of_file(url, error))?;
-    let whole = (got.start == 0).then_some(got.bytes);
+    let whole = (got.start == 0).then(|| got.bytes.into());
     if !footer.columns().any(|name| name == "_step") {
         return Err(of_file(url, Error::new(ErrorKind::Format, "an exported history without a column _step")));
     }
@@ -166,26 +187,52 @@ async fn open(storage: &Storage<'_>, url: &str, keys: &dyn Keys) -> Result<Optio
         return Err(of_file(url, Error::new(ErrorKind::Unsupported, what)));
     }
     let any = keys.keeps_all_rows() || columns.iter().any(|name| !OWN.contains(&name.as_str()));
-    Ok(any.then(|| File { url: url.to_owned(), footer: Arc::new(footer), whole, columns }))
+    let name = name_of(url).into();
+    Ok(any.then(|| File { url: url.to_owned(), footer: Arc::new(footer), whole, columns: columns.into(), name }))
 }
 
-async fn fetch(storage: &Storage<'_>, file: &File, group: usize) -> Result<Exported, Trouble> {
-    let ranges = file.footer.ranges(group, &file.columns);
-    let mut chunks = BTreeMap::new();
-    if let Some(whole) = &file.whole {
-        let got = |range: &Range<u64>| whole.get(range.start as usize..range.end as usize).map(<[u8]>::to_vec);
-        for (at, range) in &ranges {
-            chunks.insert(*at, got(range).ok_or_else(|| short(&file.url))?);
+/// The wanted columns of these row groups, in their order.
+async fn fetch(storage: &Storage<'_>, file: &File, groups: Vec<usize>) -> Result<Vec<Exported>, Trouble> {
+    let ranges: Vec<Vec<(usize, Range<u64>)>> =
+        groups.iter().map(|group| file.footer.ranges(*group, &file.columns)).collect();
+    let fetched: Vec<(u64, Bytes)> = match &file.whole {
+        Some(whole) => vec![(0, whole.clone())],
+        None => {
+            let spans = coalesced(ranges.iter().flatten().map(|(_, range)| range.clone()).collect());
+            let got = try_join_all(spans.into_iter().map(|span| storage.get(&file.url, Part::Of(span)))).await?;
+            got.into_iter().map(|got| (got.start, got.bytes.into())).collect()
         }
-    } else {
-        let spans = coalesced(ranges.iter().map(|(_, range)| range.clone()).collect());
-        let fetched = try_join_all(spans.into_iter().map(|span| storage.get(&file.url, Part::Of(span)))).await?;
-        for (at, range) in &ranges {
-            let bytes = fetched.iter().find_map(|got| slice(got, range));
-            chunks.insert(*at, bytes.ok_or_else(|| short(&file.url))?.to_vec());
-        }
+    };
+    let part = |range: &Range<u64>| {
+        // The spans rise, and each range is in one of them.
+        let (start, bytes) =
+            fetched.get(fetched.partition_point(|(start, _)| *start <= range.start).checked_sub(1)?)?;
+        bytes.part(usize::try_from(range.start - start).ok()?..usize::try_from(range.end.checked_sub(*start)?).ok()?)
+    };
+    let mut exported = Vec::with_capacity(groups.len());
+    for (group, ranges) in groups.into_iter().zip(ranges) {
+        let chunk = |(at, range): &(usize, Range<u64>)| Some((*at, part(range)?));
+        let chunks = ranges.iter().map(chunk).collect::<Option<BTreeMap<_, _>>>().ok_or_else(|| short(&file.url))?;
+        let (name, footer, columns) = (file.name.clone(), file.footer.clone(), file.columns.clone());
+        exported.push(Exported { file: name, footer, group, columns, chunks });
     }
-    Ok(Exported { file: name_of(&file.url), footer: file.footer.clone(), group, columns: file.columns.clone(), chunks })
+    Ok(exported)
+}
+
+/// How many of the first clusters are read together, the next rows that are in no file beginning with `live`.
+pub(super) fn together(files: &[File], clusters: &[Cluster], live: Option<Option<i64>>) -> usize {
+    let (mut bytes, mut rows) = (0, 0);
+    let fits = |cluster: &&Cluster| {
+        for (file, group) in &cluster.parts {
+            let Some(file) = files.get(*file) else { continue };
+            bytes +=
+                file.footer.ranges(*group, &file.columns).iter().map(|(_, range)| range.end - range.start).sum::<u64>();
+            rows += file.footer.groups.get(*group).map_or(0, |group| group.rows);
+        }
+        let among = |last| live.is_some_and(|step| step.is_none_or(|step| step <= last));
+        bytes <= TOGETHER.0 && rows <= TOGETHER.1 && cluster.steps.is_some_and(|(_, last)| !among(last))
+    };
+    clusters.iter().take_while(fits).count().max(1)
 }
 
 fn short(url: &str) -> Trouble {

@@ -4,26 +4,27 @@ use super::super::ApiSource;
 use super::super::query::{Ask, Queries};
 use super::super::remote::Remote;
 use super::exported::Exported;
-use super::files::{Renew, Signed, clusters};
-use super::open::{Described, Parts, describe, integer};
-use super::pages::{Need, Page, Pages};
-use super::rows::Job;
+use super::job::{Cluster, Job};
+use super::lists::{Page, RowText};
+use super::open::{Described, Parts, describe, step_of};
+use super::pages::{Need, Pages, lists};
 use super::storage::Storage;
+use super::whole::Ended;
 use super::{Damaged, HistoryAsk, HistorySink, Steps, Totals, lock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::json;
 use crate::record::Served;
 use crate::source::Progress;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::cell::Cell;
-use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::Sender;
 
 /// Runs that are described and paged in one request.
-const GROUP: usize = 16;
+const GROUP: usize = 32;
+/// Rows of samples that are asked for in one request, of all its runs together.
+const SAMPLED: usize = 32_000;
 /// From a chunk's place to the next one's: pages may come in the place of a damaged part of a file.
 const PLACES: u32 = 1 << 10;
 
@@ -43,25 +44,25 @@ pub(super) struct Load<'a> {
 pub(super) struct Reader<'a> {
     pub load: &'a Load<'a>,
     pub remote: &'a Remote<'a>,
-    storage: &'a Storage<'a>,
+    pub storage: &'a Storage<'a>,
     pub pages: &'a Pages,
     pub parts: &'a Parts,
 }
 
 /// A run in work: what the server says of it, and the place of its next chunk.
-struct Underway<'a> {
-    of: &'a Described,
+pub(super) struct Underway<'a> {
+    pub of: &'a Described,
     order: Cell<u32>,
     /// From there to the one after.
     places: u32,
     /// Keys to ask for, one by one; `None` for whole rows.
     names: Option<Vec<String>>,
     /// Which steps.
-    steps: Steps,
+    pub steps: Steps,
 }
 
 /// Rows with their steps.
-type Live = Vec<(Option<i64>, String)>;
+pub(super) type Live = Vec<(Option<i64>, RowText)>;
 
 impl Load<'_> {
     /// Reads the histories of these runs; the receipt's part that the server decides, and the bytes it cost.
@@ -227,9 +228,23 @@ impl Reader<'_> {
         for part in [whole, by_key].into_iter().filter(|part| !part.is_empty()) {
             let asked: Vec<(&Described, Option<Vec<String>>)> =
                 part.iter().map(|run| (run.of, run.names.clone().filter(|_| !literal))).collect();
-            let pages = self.pages.sample(self.remote, &asked, samples, steps).await?;
-            for (run, page) in part.into_iter().zip(pages) {
-                self.send(run, Vec::new(), page, (run.names.is_some() && !literal, None)).await?;
+            let rows = |(of, names): &(&Described, Option<Vec<String>>)| {
+                let lists = names.as_ref().map_or(1, |names| lists(of, names));
+                (samples as usize).saturating_mul(lists)
+            };
+            let (mut asked, mut part) = (&asked[..], &part[..]);
+            while !asked.is_empty() {
+                let mut sum = 0usize;
+                let fits = |of: &&(&Described, Option<Vec<String>>)| {
+                    sum = sum.saturating_add(rows(of));
+                    sum <= SAMPLED
+                };
+                let count = asked.iter().take_while(fits).count().max(1);
+                let pages = self.pages.sample(self.remote, &asked[..count], samples, steps).await?;
+                for (run, page) in part.iter().zip(pages) {
+                    self.send(run, Vec::new(), page, run.names.is_some() && !literal, Vec::new()).await?;
+                }
+                (asked, part) = (&asked[count..], &part[count..]);
             }
         }
         Ok(())
@@ -247,17 +262,20 @@ impl Reader<'_> {
         let live: Vec<Need> = live.collect();
         let keyed: Vec<usize> = live.iter().filter(|need| need.names.is_some()).map(|need| need.at).collect();
         let mut rows: Vec<Live> = vec![Live::new(); described.len()];
-        self.pages
-            .read(self.remote, described, live, async |need, page| {
-                let mut page: Live = page.into_iter().map(|row| (step_of(&row), row)).collect();
-                rows.get_mut(need.at).into_iter().for_each(|rows| rows.append(&mut page));
-                Ok(())
-            })
-            .await?;
-        let files = exported.iter().map(|run| {
+        // Files are opened meanwhile, which is most of the work where they are small.
+        let opened = join_all(exported.iter().map(|run| self.open(run)));
+        let read = self.pages.read(self.remote, described, live, async |need, page| {
+            let mut page: Live = page.into_iter().map(|row| (step_of(&row), row)).collect();
+            rows.get_mut(need.at).into_iter().for_each(|rows| rows.append(&mut page));
+            Ok(())
+        });
+        let (opened, read) = join(opened, read).await;
+        read?;
+        let files = exported.iter().zip(opened).map(|(run, opened)| {
             let at = at(run);
-            let (live, by_key) = (rows.get(at).cloned().unwrap_or_default(), keyed.contains(&at));
-            async move { (at, *run, self.exported(run, live, by_key).await) }
+            let live = rows.get_mut(at).map(std::mem::take).unwrap_or_default();
+            let by_key = keyed.contains(&at);
+            async move { (at, *run, self.exported(run, opened, live, by_key).await) }
         });
         let (mut needs, mut broken): (Vec<Need>, Vec<(usize, i64)>) = (Vec::new(), Vec::new());
         let done: Vec<_> = join_all(files.collect::<Vec<_>>()).await;
@@ -309,7 +327,7 @@ impl Reader<'_> {
             .read(self.remote, described, needs, async |need, page| {
                 rows.get_mut(need.at).into_iter().for_each(|rows| *rows += page.len());
                 match find(need) {
-                    Some(run) => self.send(run, Vec::new(), page, (need.names.is_some(), None)).await,
+                    Some(run) => self.send(run, Vec::new(), page, need.names.is_some(), Vec::new()).await,
                     None => Ok(()),
                 }
             })
@@ -332,63 +350,19 @@ impl Reader<'_> {
         some.then(|| Need::new(at, run.of, from, end, names))
     }
 
-    /// The exported files of a run, and its live rows among them.
-    async fn exported(&self, run: &Underway<'_>, mut live: Live, by_key: bool) -> Ended {
-        live.sort_by_key(|(step, _)| *step);
-        let again = Again { reader: self, run: &run.of.run };
-        let mut signed = Signed::new(self.storage, &again);
-        let mut from = None;
-        let read = self.files(run, live, by_key, &mut signed, &mut from).await;
-        lock(self.load.totals).renewed += signed.renewed;
-        match read {
-            Ok(Ok(())) => Ended::Whole,
-            Ok(Err(error)) => Ended::Failed(error),
-            Err(error) => Ended::Broken { error, from },
-        }
-    }
-
-    /// Outside what the files do wrong, inside what else does.
-    async fn files(
-        &self,
-        run: &Underway<'_>,
-        live: Live,
-        by_key: bool,
-        signed: &mut Signed<'_>,
-        from: &mut Option<i64>,
-    ) -> std::result::Result<Result<()>, Error> {
-        let mut files = signed.open(run.of.urls.clone(), self.load.ask.keys, run.steps).await?;
-        let mut live = live.into_iter().peekable();
-        for cluster in clusters(&files, run.steps) {
-            let exported = signed.fetch(&mut files, &cluster).await?;
-            let mut among = Page::new();
-            let belongs =
-                |step: &Option<i64>| cluster.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
-            while let Some((_, row)) = live.next_if(|(step, _)| belongs(step)) {
-                among.push(row);
-            }
-            if let Err(error) = self.send(run, exported, among, (by_key, cluster.steps)).await {
-                return Ok(Err(error));
-            }
-            *from = cluster.steps.map(|(_, last)| last.saturating_add(1));
-        }
-        let rest: Page = live.map(|(_, row)| row).collect();
-        match rest.is_empty() {
-            true => Ok(Ok(())),
-            false => Ok(self.send(run, Vec::new(), rest, (by_key, None)).await),
-        }
-    }
-
-    /// Hands over row groups and rows, with whether there is a row for each key, and first and last step of the row groups.
-    async fn send(
+    /// Hands over row groups and rows, with whether there is a row for each key, and how the row groups lie.
+    pub(super) async fn send(
         &self,
         run: &Underway<'_>,
         groups: Vec<Exported>,
         rows: Page,
-        (by_key, span): (bool, Option<(i64, i64)>),
+        by_key: bool,
+        clusters: Vec<Cluster>,
     ) -> Result<()> {
-        let order = run.order.replace(run.order.get().saturating_add(run.places));
+        let places = run.places.saturating_mul(clusters.len().max(1) as u32);
+        let order = run.order.replace(run.order.get().saturating_add(places));
         let (name, path, steps) = (run.of.run.clone(), self.path(run.of), run.steps);
-        self.job(Job { run: name, path, order, groups, rows, by_key, span, steps }).await
+        self.job(Job { run: name, path, order, groups, rows, by_key, clusters, places: run.places, steps }).await
     }
 
     /// Hands over a job.
@@ -398,45 +372,8 @@ impl Reader<'_> {
     }
 }
 
-/// How the reading of a run's files ended.
-enum Ended {
-    Whole,
-    /// The files cannot be read on; their rows up to before `from` are done.
-    Broken {
-        error: Error,
-        from: Option<i64>,
-    },
-    Failed(Error),
-}
-
-/// Asks for a run's URLs again.
-struct Again<'a> {
-    reader: &'a Reader<'a>,
-    run: &'a String,
-}
-
-impl Renew for Again<'_> {
-    fn urls(&self) -> Pin<Box<dyn Future<Output = Result<Vec<String>>> + '_>> {
-        Box::pin(async {
-            let described = describe(self.reader.remote, self.reader.parts, std::slice::from_ref(self.run)).await?;
-            Ok(described.into_iter().flat_map(|of| of.urls).collect())
-        })
-    }
-}
-
 /// The step before which a run's history ends, as far as the server says.
 fn end(of: &Described) -> Option<i64> {
     let live = of.live.map(|(_, last)| last);
     Some(of.last.max(live)?.saturating_add(1))
-}
-
-fn step_of(row: &str) -> Option<i64> {
-    let mut step = None;
-    // A row that is no JSON is told of where it is read.
-    let _ = json::members(row, |key, value| {
-        if key.raw == "_step" {
-            step = integer(value);
-        }
-    });
-    step
 }

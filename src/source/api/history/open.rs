@@ -32,14 +32,14 @@ pub(super) struct Described {
 /// A metric, as the server knows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Rows that have it.
+    /// Rows that have a value of it.
     pub count: i64,
     /// Some of its values are objects.
     pub map: bool,
 }
 
 impl Described {
-    /// Every row has a value for this key of W&B's own, as far as the server's counts tell.
+    /// Every row has a value for this key, as far as the server's counts tell.
     pub(super) fn all_have(&self, key: &str) -> bool {
         let count = self.keys.as_ref().and_then(|keys| keys.get(key)).map(|key| key.count);
         matches!((count, self.lines), (Some(count), Some(lines)) if count >= lines)
@@ -111,9 +111,7 @@ impl Described {
             "liveData" => {
                 let live = &mut self.live;
                 inner = json::items(value, |row| {
-                    let step = serde_json::from_str::<Value>(row).ok();
-                    let step = step.and_then(|row| integer(&row.get("_step")?.to_string()));
-                    if let Some(step) = step {
+                    if let Some(step) = step_of(row) {
                         let (first, last) = live.unwrap_or((step, step));
                         *live = Some((first.min(step), last.max(step)));
                     }
@@ -130,10 +128,25 @@ fn type_counts(text: &str) -> Key {
     let mut found = Key::default();
     let told: Value = serde_json::from_str(text).unwrap_or_default();
     for counts in told.get("typeCounts").and_then(Value::as_array).into_iter().flatten() {
-        found.count += counts.get("count").and_then(Value::as_i64).unwrap_or_default();
-        found.map |= counts.get("type").and_then(Value::as_str) == Some("map");
+        let kind = counts.get("type").and_then(Value::as_str);
+        if kind != Some("nil") {
+            found.count += counts.get("count").and_then(Value::as_i64).unwrap_or_default();
+        }
+        found.map |= kind == Some("map");
     }
     found
+}
+
+/// The step of a row.
+pub(super) fn step_of(row: &str) -> Option<i64> {
+    let mut step = None;
+    // A row that is no JSON is told of where it is read.
+    let _ = json::members(row, |key, value| {
+        if key.raw == "_step" {
+            step = integer(value);
+        }
+    });
+    step
 }
 
 /// An integer, also where it is written as a float.

@@ -1,15 +1,10 @@
 //! Rows from the server itself: windows of steps, one after the other, of several runs in one request.
 
-#[cfg(any(test, fuzzing))]
-#[path = "../../../fuzz/history.rs"]
-pub(crate) mod fuzz;
-
-use super::super::answer::Fault;
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
-use super::open::{Described, each_run};
+use super::lists::{Page, PagesOf, rows};
+use super::open::Described;
 use crate::error::Result;
-use crate::json;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -37,6 +32,8 @@ pub(super) struct Need {
     pub end: Option<i64>,
     /// Keys to ask for, one by one; `None` for whole rows.
     pub names: Option<Vec<String>>,
+    /// Metrics that every row should have are asked for together; false where it turned out that not every row has them.
+    together: bool,
     width: i64,
     empty: u32,
     /// Rows read so far.
@@ -50,7 +47,7 @@ impl Need {
         let sparse = of.lines.filter(|lines| *lines > 0).map_or(1.0, |lines| (steps / lines as f64).max(1.0));
         let width = if sparse > 1.5 { (WINDOW as f64 * sparse * 0.7).min(1e15) as i64 } else { WINDOW as i64 };
         let names = names.filter(|names| names.len() <= SPECS);
-        Need { at, from, end, names, width, empty: 0, rows: 0 }
+        Need { at, from, end, names, together: true, width, empty: 0, rows: 0 }
     }
 
     /// Asks for whole rows.
@@ -84,9 +81,6 @@ impl Default for Pages {
     }
 }
 
-/// The rows of a window, as JSON texts; of a key's rows there may be several to a step.
-pub(super) type Page = Vec<String>;
-
 /// One window as it is asked for.
 struct Window<'a> {
     run: &'a str,
@@ -96,6 +90,8 @@ struct Window<'a> {
     /// It may be asked for in part, should it be too much for the server.
     divisible: bool,
     specs: Vec<Vec<String>>,
+    /// The first list must have as many rows as the last, which is of all steps.
+    proven: bool,
 }
 
 impl Window<'_> {
@@ -124,31 +120,52 @@ impl Window<'_> {
 
 /// The answer to a request for windows.
 struct Answer {
-    /// Each window's rows, and how many the fullest list of it has.
-    pages: Vec<(Page, usize)>,
+    /// Each window's rows, and how many each list of it has.
+    pages: PagesOf,
     /// How often the windows were halved.
     halved: u32,
 }
 
-/// What is asked for each key: rows that lack one of a spec's keys are left out, so times are asked for beside a metric only where
-/// every row has them.
-fn specs(of: &Described, names: &[String]) -> Vec<Vec<String>> {
+/// What is asked for each key: rows that lack one of a spec's keys are left out, so metrics are asked for one by one, and beside each
+/// other, or beside the times, only where every row has them. The latter come first.
+fn specs(of: &Described, names: &[String], together: bool) -> Vec<Vec<String>> {
     let step = || vec!["_step".to_owned()];
     let own = ["_timestamp", "_runtime"];
     let (beside, alone): (Vec<&str>, Vec<&str>) = own.into_iter().partition(|key| of.all_have(key));
-    let with = |name: &String| {
+    let with = |names: &[String]| {
         let mut keys = step();
         keys.extend(beside.iter().map(|key| (*key).to_owned()));
-        keys.extend(Some(name.clone()).filter(|name| name != "_step"));
+        keys.extend(names.iter().filter(|name| *name != "_step").cloned());
         keys
     };
-    let mut all: Vec<Vec<String>> = names.iter().map(with).collect();
+    let (everywhere, others) = match together {
+        true => everywhere(of, names),
+        false => (Vec::new(), names.to_vec()),
+    };
+    let mut all: Vec<Vec<String>> = Vec::new();
+    all.extend((!everywhere.is_empty()).then(|| with(&everywhere)));
+    all.extend(others.iter().map(|name| with(std::slice::from_ref(name))));
     for key in alone {
         let mut keys = step();
         keys.push(key.to_owned());
         all.push(keys);
     }
     all
+}
+
+/// The metrics that every row has, as far as the server's counts tell, if they are several; and the others.
+fn everywhere(of: &Described, names: &[String]) -> (Vec<String>, Vec<String>) {
+    let plain = |name: &str| {
+        !name.contains('.') && of.keys.as_ref().is_some_and(|keys| keys.get(name).is_some_and(|key| !key.map))
+    };
+    let is = |name: &String| name != "_step" && plain(name) && of.all_have(name);
+    let (everywhere, others): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is);
+    if everywhere.len() > 1 { (everywhere, others) } else { (Vec::new(), names.to_vec()) }
+}
+
+/// How many lists of rows a sample of these metrics has.
+pub(super) fn lists(of: &Described, names: &[String]) -> usize {
+    specs(of, names, true).len()
 }
 
 impl Pages {
@@ -176,6 +193,11 @@ impl Pages {
             for need in &mut now {
                 need.width = if need.width <= WINDOW as i64 { need.width.min(share as i64) } else { need.width };
                 let of = described.get(need.at);
+                let mut specs =
+                    of.zip(need.names.as_ref()).map_or_else(Vec::new, |(of, names)| specs(of, names, need.together));
+                let proven = need.together
+                    && of.zip(need.names.as_ref()).is_some_and(|(of, names)| !everywhere(of, names).0.is_empty());
+                specs.extend(proven.then(|| vec!["_step".to_owned()]));
                 windows.push(Window {
                     run: of.map_or("", |of| of.run.as_str()),
                     from: Some(need.from),
@@ -183,19 +205,30 @@ impl Pages {
                     // One more than there may be, so that what was sampled shows.
                     samples: share + 1,
                     divisible: true,
-                    specs: of.zip(need.names.as_ref()).map_or_else(Vec::new, |(of, names)| specs(of, names)),
+                    specs,
+                    proven,
                 });
             }
             let ends: Vec<i64> = now.iter().map(Need::window).collect();
             let Answer { pages, halved } = self.ask(remote, &windows).await?;
             let asked: Vec<(Option<i64>, usize)> = windows.iter().map(|window| window.halved(halved)).collect();
-            for (at, (mut need, (page, fullest))) in now.into_iter().zip(pages).enumerate() {
+            for (at, (mut need, (mut page, lists))) in now.into_iter().zip(pages).enumerate() {
+                let fullest = lists.iter().copied().max().unwrap_or_default();
                 let (to, samples) = asked.get(at).copied().unwrap_or((None, usize::MAX));
                 let to = to.or(ends.get(at).copied()).unwrap_or(need.from);
                 if fullest >= samples && to - need.from > 1 {
                     need.width = ((to - need.from) / 2).max(1);
                     open.push(need);
                     continue;
+                }
+                if windows.get(at).is_some_and(|window| window.proven) {
+                    if lists.first() != lists.last() {
+                        need.together = false;
+                        open.push(need);
+                        continue;
+                    }
+                    // The steps alone, which the other rows have, too.
+                    page.truncate(page.len() - lists.last().copied().unwrap_or_default().min(page.len()));
                 }
                 need.advance(to, &page, (fullest, samples));
                 let lines = described.get(need.at).and_then(|of| of.lines);
@@ -228,7 +261,8 @@ impl Pages {
             to: steps.1.map(|max| max.saturating_add(1)),
             samples: samples as usize,
             divisible: false,
-            specs: names.as_ref().map_or_else(Vec::new, |names| specs(of, names)),
+            specs: names.as_ref().map_or_else(Vec::new, |names| specs(of, names, true)),
+            proven: false,
         });
         let windows: Vec<Window<'_>> = windows.collect();
         Ok(self.ask(remote, &windows).await?.pages.into_iter().map(|(page, _)| page).collect())
@@ -257,7 +291,10 @@ impl Pages {
         };
         let text = |queries: &Queries| queries.repeated(query, windows.len());
         let count = windows.len();
-        let decode = move |body: Vec<u8>| Ok((rows(&body, count, by_key)?, body.len()));
+        let decode = move |body: Vec<u8>| {
+            let bytes = body.len();
+            Ok((rows(body, count, by_key)?, bytes))
+        };
         let lighten = |_| {
             let less = halved.load(Ordering::Relaxed) < HALVES && windows.iter().any(|window| window.divisible);
             halved.fetch_add(u32::from(less), Ordering::Relaxed);
@@ -294,56 +331,9 @@ impl Need {
     }
 }
 
-/// Reads an answer: rows as texts of JSON, or as lists of rows, one for each spec.
-fn rows(body: &[u8], count: usize, by_key: bool) -> std::result::Result<Option<Vec<(Page, usize)>>, Fault> {
-    let Some(runs) = each_run(body, count)? else { return Ok(None) };
-    let mut pages = Vec::with_capacity(count);
-    for run in runs {
-        let (mut page, mut fullest) = (Vec::new(), 0);
-        let mut read = Ok(true);
-        let mut broken = Ok(());
-        json::members(run.as_deref().unwrap_or("{}"), |_, value| {
-            read = json::items(value, |item| match by_key {
-                true => {
-                    let before = page.len();
-                    let inner = json::items(item, |row| page.push(row.to_owned()));
-                    if let Err(fault) = inner {
-                        broken = Err(fault.to_string());
-                    }
-                    fullest = fullest.max(page.len() - before);
-                }
-                false => match serde_json::from_str::<Option<String>>(item) {
-                    Ok(row) => page.extend(row),
-                    Err(fault) => broken = Err(fault.to_string()),
-                },
-            });
-        })?;
-        read?;
-        broken.map_err(Fault::Malformed)?;
-        if !by_key {
-            fullest = page.len();
-        }
-        pages.push((page, fullest));
-    }
-    Ok(Some(pages))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_forms_of_answers() {
-        let body = br#"{"data":{"project":{"r_0":{"rows":["{\"_step\":0}",null,"{\"_step\":1}"]},"r_1":null}}}"#;
-        let pages = rows(body, 2, false).unwrap().unwrap();
-        assert_eq!(pages[0], (vec![r#"{"_step":0}"#.to_owned(), r#"{"_step":1}"#.to_owned()], 2));
-        assert_eq!(pages[1], (Vec::new(), 0));
-        let body =
-            br#"{"data":{"project":{"r_0":{"rows":[[{"_step":0,"a":1}, {"_step":2,"a":NaN}],[{"_step":2,"b":3}]]}}}}"#;
-        let pages = rows(body, 1, true).unwrap().unwrap();
-        assert_eq!((pages[0].0.len(), pages[0].1), (3, 2));
-        assert_eq!(pages[0].0[1], r#"{"_step":2,"a":NaN}"#);
-    }
 
     #[test]
     fn times_are_asked_for_beside_a_metric_only_where_all_rows_have_them() {
@@ -351,7 +341,7 @@ mod tests {
         let key = |count| Key { count, map: false };
         let keys = [("_timestamp".to_owned(), key(5)), ("_runtime".to_owned(), key(4))].into();
         let of = Described { lines: Some(5), keys: Some(keys), ..Described::default() };
-        assert_eq!(specs(&of, &["a".to_owned()]), [vec!["_step", "_timestamp", "a"], vec!["_step", "_runtime"]]);
+        assert_eq!(specs(&of, &["a".to_owned()], true), [vec!["_step", "_timestamp", "a"], vec!["_step", "_runtime"]]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Exported histories: the footer of a Parquet file, and the values of single column chunks.
 
+use super::exported::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::source::parquet::footer;
@@ -114,22 +115,22 @@ impl Footer {
     ///
     /// # Errors
     /// If they are damaged, or of a type that is not read here.
-    pub(super) fn column(&self, group: usize, name: &str, chunks: &mut BTreeMap<usize, Vec<u8>>) -> Result<Column> {
+    pub(super) fn column(&self, group: usize, name: &str, chunks: &BTreeMap<usize, Bytes>) -> Result<Column> {
         let of = self.metadata.row_groups.get(group).ok_or_else(|| damaged("no such row group"))?;
         let field = self.schema.get(name).ok_or_else(|| damaged("no such column"))?.clone();
         let dtype = field.dtype.clone();
         let mut parts = Vec::new();
         for at in of.columns_idxs_under_root_iter(name).unwrap_or_default() {
-            let chunk = of.parquet_columns().get(*at).zip(chunks.remove(at));
+            let chunk = of.parquet_columns().get(*at).zip(chunks.get(at));
             let chunk = chunk.ok_or_else(|| damaged("a column chunk is missing"))?;
-            footer::check_pages(chunk.0, &chunk.1).map_err(|what| damaged(&format!("column {name}: {what}")))?;
+            footer::check_pages(chunk.0, chunk.1).map_err(|what| damaged(&format!("column {name}: {what}")))?;
             parts.push(chunk);
         }
         let arrays = guarded(|| {
             let (pages, types) = parts
                 .into_iter()
                 .map(|(chunk, bytes)| {
-                    let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), PAGE);
+                    let pages = PageReader::new(Cursor::new(bytes.to_vec().into()), chunk, Vec::new(), PAGE);
                     (BasicDecompressor::new(pages, Vec::new()), &chunk.descriptor().descriptor.primitive_type)
                 })
                 .unzip();
@@ -208,6 +209,14 @@ impl Column {
         };
         let mut before = 0;
         for array in &self.arrays {
+            let any = array.as_any();
+            // Most columns; what kind of array it is need not be asked for each value.
+            if let Some(floats) = any.downcast_ref::<PrimitiveArray<f64>>() {
+                let values = floats.iter().enumerate();
+                values.for_each(|(row, value)| value.into_iter().for_each(|v| each(before + row, Cell::Float(*v))));
+                before += array.len();
+                continue;
+            }
             for row in (0..array.len()).filter(|row| !array.is_null(*row)) {
                 match (cell(&**array, row), per_second) {
                     (Cell::Null, _) => {}

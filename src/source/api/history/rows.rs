@@ -1,6 +1,8 @@
 //! One chunk of a run's history, put together from exported columns and from rows of JSON.
 
 use super::exported::{Exported, OWN, Own, Row, clash, exported_rows};
+use super::flat::Keyring;
+use super::job::Job;
 use super::open::integer;
 use super::parquet::{Cell, Column};
 use super::{HistoryAsk, HistoryChunk, Keys, Steps};
@@ -15,25 +17,6 @@ use std::borrow::Cow;
 const PREFIX: &str = "summary.";
 /// What the names of system metrics begin with.
 const SYSTEM: &str = "system.";
-
-/// Rows that become one chunk.
-pub(super) struct Job {
-    /// The run's name, and its path for messages.
-    pub run: String,
-    pub path: String,
-    /// The chunk's place among the run's.
-    pub order: u32,
-    /// Row groups of exported files.
-    pub groups: Vec<Exported>,
-    /// Rows of JSON, newer than what was exported.
-    pub rows: Vec<String>,
-    /// There is a row for each key, rather than for each step.
-    pub by_key: bool,
-    /// First and last step of the row groups, if they tell.
-    pub span: Option<(i64, i64)>,
-    /// Rows of other steps are left out.
-    pub steps: Steps,
-}
 
 /// What was put together.
 #[derive(Default)]
@@ -64,6 +47,8 @@ pub(super) struct Assembler<'k> {
     columns: Vec<Sparse>,
     others: Vec<String>,
     limits: Limits,
+    /// The keys of flat rows.
+    pub(super) ring: Keyring,
     /// There were more metrics than there may be: the error is the load's, not one file's.
     pub(super) refused: bool,
 }
@@ -80,12 +65,28 @@ impl<'k> Assembler<'k> {
             columns,
             others,
             limits,
+            ring: Keyring::default(),
             refused: false,
         }
     }
 
+    /// True if rows are kept that have no metric that is asked for.
+    pub(super) fn keeps_all_rows(&self) -> bool {
+        self.keys.keeps_all_rows()
+    }
+
+    /// True if a metric of this key, or below it, may be asked for.
+    pub(super) fn takes_below(&self, key: &str) -> bool {
+        self.keys.all() || self.keys.may_take_below(key)
+    }
+
+    /// How many metrics a row may have.
+    pub(super) fn most_keys(&self) -> u64 {
+        self.limits.keys
+    }
+
     /// True if there are more names than there may be.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.flattener.names() as u64 > self.limits.keys
     }
 
@@ -94,18 +95,19 @@ impl<'k> Assembler<'k> {
     ///
     /// # Errors
     /// If an exported column is damaged, or there are more metrics than there may be.
-    pub(super) fn make(&mut self, mut job: Job) -> Result<Made> {
+    pub(super) fn make(&mut self, job: &Job) -> Result<Made> {
         let mut made = Made::default();
         self.columns.clear();
         self.steps = job.steps;
-        made.chunk.run = std::mem::take(&mut job.run);
+        made.chunk.run.clone_from(&job.run);
         made.chunk.order = job.order;
-        let simple = match (&mut job.groups[..], job.rows.is_empty()) {
-            ([exported], true) => self.columnwise(exported, &mut made)?,
+        let simple = match (job.groups.is_empty(), job.rows.is_empty()) {
+            (false, true) => self.columnwise(&job.groups, &mut made)?,
+            (true, false) if !self.system => self.flat(job, &mut made),
             _ => false,
         };
         if !simple {
-            self.rowwise(&mut job, &mut made)?;
+            self.rowwise(job, &mut made)?;
         }
         if self.is_full() {
             let ask = HistoryAsk { keys: self.keys, steps: self.steps, samples: None, system: self.system, had: None };
@@ -113,17 +115,23 @@ impl<'k> Assembler<'k> {
             let error = Error::new(ErrorKind::Format, format!("more metrics than --max-keys {}", self.limits.keys));
             return Err(error);
         }
+        made.chunk.columns = self.finished();
+        made.others = std::mem::take(&mut self.others);
+        made.notes.over_limits.iter_mut().for_each(|over| over.run.clone_from(&job.path));
+        made.notes.json_faults.iter_mut().for_each(|fault| fault.run.clone_from(&job.path));
+        Ok(made)
+    }
+
+    /// The columns of the chunk by their paths, sorted.
+    pub(super) fn finished(&mut self) -> Vec<(String, Sparse)> {
         let values = std::mem::take(&mut self.columns).into_iter().enumerate();
         let named = values.filter(|(_, values)| !is_empty(values)).map(|(at, mut values)| {
             values.shrink();
             (self.path(NameId::from_index(at)), values)
         });
-        made.chunk.columns = named.collect();
-        made.chunk.columns.sort_by(|(a, _), (b, _)| a.cmp(b));
-        made.others = std::mem::take(&mut self.others);
-        made.notes.over_limits.iter_mut().for_each(|over| over.run.clone_from(&job.path));
-        made.notes.json_faults.iter_mut().for_each(|fault| fault.run.clone_from(&job.path));
-        Ok(made)
+        let mut columns: Vec<(String, Sparse)> = named.collect();
+        columns.sort_by(|(a, _), (b, _)| a.cmp(b));
+        columns
     }
 
     /// The path that a column is called by.
@@ -153,7 +161,7 @@ impl<'k> Assembler<'k> {
     }
 
     /// Adds a value to a row; false if it is none. One null of a column is kept, to tell that there is such a metric.
-    fn push(&mut self, id: NameId, row: usize, leaf: Leaf<'_>) -> bool {
+    pub(super) fn push(&mut self, id: NameId, row: usize, leaf: Leaf<'_>) -> bool {
         if !self.is_asked(id) {
             return false;
         }
@@ -202,20 +210,26 @@ impl<'k> Assembler<'k> {
         count
     }
 
-    /// Takes a row group column by column; false if its rows have to be read one by one: nested values may share a name with others.
-    fn columnwise(&mut self, exported: &mut Exported, made: &mut Made) -> Result<bool> {
-        let own = Own::read(exported)?;
+    /// Takes row groups column by column; false if their rows have to be read one by one: nested values may share a name with others.
+    fn columnwise(&mut self, groups: &[Exported], made: &mut Made) -> Result<bool> {
+        let mut own = Own::default();
+        for exported in groups {
+            own.append(Own::read(exported)?);
+        }
         let rows = own.steps.len();
         let rising = own.steps.windows(2).all(|pair| matches!(pair, [Some(a), Some(b)] if a < b));
-        if !rising || own.steps.first() == Some(&None) || clash(&exported.columns) {
-            exported.chunks.extend(own.kept);
+        if !rising || own.steps.first() == Some(&None) || groups.iter().any(|exported| clash(&exported.columns)) {
             return Ok(false);
         }
         let inside: Vec<bool> = own.steps.iter().map(|step| self.steps.contain(*step)).collect();
         let mut has = vec![self.keys.keeps_all_rows(); rows];
-        for name in exported.columns.clone().iter().filter(|name| !OWN.contains(&name.as_str())) {
-            let column = exported.column(name)?;
-            self.column(name, &column, &inside, &mut has, &mut made.notes);
+        let mut first = 0;
+        for exported in groups {
+            for name in exported.columns.iter().filter(|name| !OWN.contains(&name.as_str())) {
+                let column = exported.column(name)?;
+                self.column((name, &column), first, &inside, &mut has, &mut made.notes);
+            }
+            first += exported.rows();
         }
         let mut next = 0;
         let number = |(inside, has): (&bool, &bool)| {
@@ -244,7 +258,15 @@ impl<'k> Assembler<'k> {
         Ok(true)
     }
 
-    fn column(&mut self, name: &str, column: &Column, inside: &[bool], has: &mut [bool], notes: &mut Receipt) {
+    /// Takes a column whose first row is the chunk's row `first`.
+    fn column(
+        &mut self,
+        (name, column): (&str, &Column),
+        first: usize,
+        inside: &[bool],
+        has: &mut [bool],
+        notes: &mut Receipt,
+    ) {
         let mut key = String::new();
         json::quote(name, &mut key);
         let mut plain = None;
@@ -252,6 +274,7 @@ impl<'k> Assembler<'k> {
         let mut values = 0;
         column.each(|row, cell| {
             values += 1;
+            let row = first + row;
             if !wanted(row) {
                 return;
             }
@@ -285,7 +308,7 @@ impl<'k> Assembler<'k> {
     }
 
     /// The name of a key that holds plain values; none if it is W&B's own.
-    fn plain(&mut self, key: &str) -> Option<NameId> {
+    pub(super) fn plain(&mut self, key: &str) -> Option<NameId> {
         let mut found = None;
         let text = format!("{{{key}:0}}");
         // A text of our own, which is JSON.
@@ -293,13 +316,12 @@ impl<'k> Assembler<'k> {
         found
     }
 
-    fn rowwise(&mut self, job: &mut Job, made: &mut Made) -> Result<()> {
-        let texts = std::mem::take(&mut job.rows);
+    pub(super) fn rowwise(&mut self, job: &Job, made: &mut Made) -> Result<()> {
         let mut rows = Vec::new();
-        for (origin, exported) in job.groups.iter_mut().enumerate() {
+        for (origin, exported) in job.groups.iter().enumerate() {
             rows.extend(exported_rows(exported, origin)?);
         }
-        for text in &texts {
+        for text in &job.rows {
             match self.parse(text, job.groups.len()) {
                 Ok(row) => rows.push(row),
                 Err(fault) => made.notes.json_fault(told(&fault)),

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Requests for files under way, for each that may be under way to the server.
-const WIDER: usize = 4;
+/// Requests for files under way, for each that may be under way to the server: storage hosts bear many, and W&B's own client has
+/// 128 under way.
+const WIDER: usize = 8;
 /// Attempts again of one request: the server has the same rows, so there is no need to wait for long.
 const RETRIES: u32 = 5;
 /// The same for a host that never answered at all: more likely it cannot be reached from here than that it is busy.

@@ -301,6 +301,65 @@ fn samples_are_asked_for_key_by_key_and_told() {
     assert!(tables.values().all(|table| table.len() == 7 && table.keys().all(|step| (100..200).contains(step))));
 }
 
+/// The keys of every spec that was asked for, of the first run of each request.
+fn specs(server: &Server) -> Vec<Vec<String>> {
+    let asked = server.requests().into_iter().filter(|request| request.operation.as_deref() == Some("HistorySampled"));
+    let specs = asked.flat_map(|request| request.variables["specs_0"].as_array().unwrap().clone());
+    let keys = |spec: Value| {
+        let spec: Value = serde_json::from_str(spec.as_str().unwrap()).unwrap();
+        spec["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    specs.map(keys).collect()
+}
+
+const DENSE: [&str; 5] = ["_step", "_timestamp", "_runtime", "wide_0", "wide_1"];
+
+#[test]
+fn metrics_that_every_row_has_are_sampled_together() {
+    let history = HistoryRecipe { live: 10, wide: 2, ..HistoryRecipe::rows(400) };
+    let server = Server::start(world(40, history), Switches::default());
+    let (tables, _) = load(&server, &keys(&["wide_0", "val/loss", "wide_1"]), Steps::default(), Some(20));
+    let count = |table: &Table, key: &str| table.values().filter(|cells| cells.contains_key(key)).count();
+    for table in tables.values() {
+        assert_eq!(["wide_0", "wide_1", "val/loss"].map(|key| count(table, key)), [20; 3]);
+        assert!(table.values().all(|cells| cells.contains_key("wide_0") == cells.contains_key("wide_1")));
+    }
+    // 32 runs and 8, each described and then sampled.
+    let together = [&DENSE[..], &["_step", "_timestamp", "_runtime", "val/loss"]];
+    assert_eq!((server.requests().len(), specs(&server)), (4, [together, together].concat().iter().map(own).collect()));
+    // Of large samples fewer runs are in a request.
+    server.forget_requests();
+    load(&server, &keys(&["wide_0", "wide_1"]), Steps::default(), Some(4_000));
+    assert_eq!(server.requests().len(), 2 + 40 / 8);
+}
+
+fn own(keys: &&[&str]) -> Vec<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+#[test]
+fn metrics_that_not_every_live_row_has_are_asked_for_one_by_one() {
+    let history = HistoryRecipe { live: 30, wide: 2, ..HistoryRecipe::rows(100) };
+    let server = Server::start(world(2, history), Switches::default());
+    let wanted = keys(&["wide_0", "wide_1"]);
+    check(&server, &wanted, Steps::default());
+    assert_eq!(specs(&server), [own(&&DENSE[..]), own(&&["_step"][..])]);
+    // The server's counts do not know of these rows yet.
+    server.look(|world| world.projects[0].runs.iter().for_each(|run| drop(run.history_keys())));
+    server.change(|world| {
+        let history = std::sync::Arc::make_mut(world.projects[0].runs[0].history.as_mut().unwrap());
+        for at in [75, 80] {
+            let row = &mut history.rows[at].1;
+            *row = row.replace("\"wide_0\"", "\"other\"");
+        }
+    });
+    server.forget_requests();
+    check(&server, &wanted, Steps::default());
+    let asked = specs(&server);
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    assert_eq!(asked[2], ["_step", "_timestamp", "_runtime", "wide_0"]);
+}
+
 #[test]
 fn answers_that_are_too_large_are_asked_for_in_parts() {
     let history = HistoryRecipe { live: 3_000, ..HistoryRecipe::rows(3_000) };
@@ -375,6 +434,24 @@ fn few_columns_cost_few_bytes() {
 }
 
 #[test]
+fn small_files_come_whole_and_small_row_groups_together() {
+    let history = HistoryRecipe { live: 40, row_group: 20, wide: 2, ..HistoryRecipe::rows(400) };
+    let server = Server::start(world(5, history), Switches::default());
+    check(&server, &keys(&["wide_1"]), Steps::default());
+    assert_eq!((server.requests().len(), server.storage_requests().len()), (2, 5));
+    // A large file: its end, and then what is wanted of its row groups, which lie apart.
+    let history = HistoryRecipe { row_group: 500, wide: 100, ..HistoryRecipe::rows(4_000) };
+    let server = Server::start(world(1, history), Switches::default());
+    check(&server, &keys(&["wide_50"]), Steps::default());
+    let requests = server.storage_requests().len();
+    assert!(requests <= 1 + 8 * 2, "{requests} requests");
+    let (sink, wanted) = (Collected::default(), keys(&["wide_50"]));
+    let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false, had: None };
+    source(&server).history(("acme", "fleet"), &names(&server), ask, &sink, &Progress::default()).unwrap();
+    assert_eq!(sink.chunks().iter().map(|chunk| chunk.steps.len()).collect::<Vec<_>>(), [4_000]);
+}
+
+#[test]
 fn no_credential_reaches_the_storage_host() {
     let server = exported(3);
     check(&server, &keys(&["wide_3"]), Steps::default());
@@ -396,7 +473,7 @@ fn no_credential_reaches_the_storage_host() {
 
 #[test]
 fn expired_signatures_are_renewed() {
-    for (expired, uses) in [(403, 2), (400, 5), (403, 7)] {
+    for (expired, uses) in [(403, 2), (400, 5), (403, 4)] {
         let server = exported(2);
         server.set(|switches| (switches.storage.uses, switches.storage.expired) = (Some(uses), expired));
         let receipt = check(&server, &keys(&["wide_3", "wide_7"]), Steps::default());
