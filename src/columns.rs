@@ -21,6 +21,8 @@ pub(crate) use resolve::fits;
 #[cfg(any(test, feature = "frame"))]
 pub use resolve::shapes;
 pub use resolve::{Facts, Kind, LeafType, Shape};
+#[cfg(feature = "frame")]
+pub(crate) use sparse::Pairs;
 pub use sparse::Sparse;
 #[cfg(feature = "frame")]
 pub use texts::{TextEditor, TextForm};

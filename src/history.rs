@@ -12,7 +12,6 @@
 //! # Ok(()) }
 //! ```
 
-mod batch;
 mod chunk;
 mod forms;
 mod keys;
@@ -24,6 +23,7 @@ mod rows;
 mod scan;
 #[cfg(feature = "api")]
 mod servers;
+mod shared;
 mod store;
 mod stored;
 mod table;
@@ -60,7 +60,7 @@ use table::HistoryTable;
 pub(crate) trait HistorySource: Send + Sync {
     /// Hands over the rows that the query asks for, chunk by chunk, and returns what the load says of itself.
     ///
-    /// Chunks come from several threads at once and in any order. Those of one run share its [`HistoryChunk::run`], and their
+    /// Chunks come from several threads at once and in any order. What run they are of is told in [`HistoryChunk::run`], and their
     /// numbers say in which order they are to be read.
     ///
     /// # Errors

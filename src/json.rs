@@ -17,8 +17,6 @@ pub use depth::{TOO_DEEP, max_depth};
 #[cfg(feature = "api")]
 pub use keys::more_keys_than;
 
-#[cfg(feature = "frame")]
-pub use number::plain_number;
 pub use number::{Plain, number_at, past_number};
 pub use scan::find;
 #[cfg(all(feature = "frame", feature = "api"))]

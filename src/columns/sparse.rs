@@ -37,6 +37,12 @@ impl<T: Clone> Pairs<T> {
         self.rows.iter().map(|row| *row as usize).zip(&self.values)
     }
 
+    /// The values, in the order of their rows.
+    #[cfg(feature = "frame")]
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
+    }
+
     /// True if the row has a value.
     pub fn has(&self, row: usize) -> bool {
         u32::try_from(row).is_ok_and(|row| self.rows.binary_search(&row).is_ok())
@@ -62,6 +68,7 @@ impl<T: Clone> Pairs<T> {
         at(rows.start)..at(rows.end)
     }
 
+    #[inline]
     fn push(&mut self, row: u32, value: T) {
         self.rows.push(row);
         self.values.push(value);
@@ -284,6 +291,20 @@ impl Sparse {
     /// Adds a value; rows must come in ascending order.
     pub fn push(&mut self, row: u32, mut leaf: Leaf<'_>) {
         self.take(row, &mut leaf);
+    }
+
+    /// The same for an integer.
+    #[cfg(feature = "frame")]
+    #[inline]
+    pub(crate) fn push_int(&mut self, row: u32, value: i64) {
+        self.ints.push(row, value);
+    }
+
+    /// The same for a float.
+    #[cfg(feature = "frame")]
+    #[inline]
+    pub(crate) fn push_float(&mut self, row: u32, value: f64) {
+        self.floats.push(row, value);
     }
 
     /// The same; what cannot be copied is taken out of the leaf.

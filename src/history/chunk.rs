@@ -11,7 +11,7 @@ pub(crate) const NONE: i64 = i64::MIN;
 /// Rows of one run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HistoryChunk {
-    /// The run, shared by all its chunks. It may be set after they are handed over; chunks of a run that is never named are dropped.
+    /// The run. It may be set after the chunk is handed over; chunks whose run is never named are dropped.
     pub(crate) run: Arc<OnceLock<RunKey>>,
     /// Its place among the run's chunks.
     pub(crate) order: u32,

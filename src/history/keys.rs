@@ -1,10 +1,10 @@
 //! The keys that rows have: whether they are asked for, and which column they mean.
 
-use super::batch::Shared;
+use super::shared::Shared;
 use crate::flatten::{Flattener, NameId, Root};
 use crate::json;
 use crate::record::Document;
-use crate::source::log::history::Documents;
+use crate::source::log::history::{Documents, Item};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
@@ -15,8 +15,12 @@ const PREFIX: &str = "summary.";
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     pub(super) flattener: Flattener,
-    table: HashTable<(Box<[u8]>, Meaning)>,
+    known: Vec<(Box<[u8]>, Meaning)>,
+    /// Where a key is among those that are known.
+    table: HashTable<u32>,
     hasher: hashbrown::DefaultHashBuilder,
+    /// Keys that came last, by a few of their bytes.
+    recent: Recent,
     /// By [`NameId`]: whether the column is asked for; `None` if nobody looked yet.
     pub(super) asked: Vec<Option<bool>>,
     pub(super) documents: Documents,
@@ -41,20 +45,97 @@ pub(super) enum Slot {
     Skip,
 }
 
-impl Keys {
+impl Meaning {
+    /// Nothing that is asked for.
+    const NONE: Meaning = Meaning { slot: Slot::Skip, below: false };
+}
+
+/// A key's length, its first eight bytes and its last eight: all of a short key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print {
+    head: u64,
+    tail: u64,
+    length: usize,
+}
+
+impl Print {
+    /// Keys that are no longer are the same if this is.
+    const WHOLE: usize = 16;
+
     #[inline]
-    pub(super) fn meaning(&mut self, key: &[u8], nested: bool, shared: &Shared<'_>) -> Meaning {
+    fn of(item: &Item<'_>) -> Print {
+        let key = item.top();
+        Print {
+            head: item.head(),
+            tail: key.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+            length: key.len(),
+        }
+    }
+
+    #[inline]
+    fn slot(self) -> usize {
+        let mixed = (self.head ^ self.tail.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 56) as usize
+    }
+}
+
+/// A few keys that were looked up, each in the only slot where it may be.
+#[derive(Debug)]
+struct Recent(Box<[(Print, u32, Meaning); 256]>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        // No key has this length.
+        let nothing = Print { head: 0, tail: 0, length: usize::MAX };
+        Recent(Box::new([(nothing, 0, Meaning::NONE); 256]))
+    }
+}
+
+impl Recent {
+    #[inline]
+    fn find(&self, print: Print) -> Option<(u32, Meaning)> {
+        let (known, place, meaning) = self.0.get(print.slot())?;
+        (*known == print).then_some((*place, *meaning))
+    }
+
+    fn keep(&mut self, print: Print, place: u32, meaning: Meaning) {
+        if let Some(slot) = self.0.get_mut(print.slot()) {
+            *slot = (print, place, meaning);
+        }
+    }
+}
+
+impl Keys {
+    /// What the item's first key means.
+    #[inline]
+    pub(super) fn meaning(&mut self, item: &Item<'_>, shared: &Shared<'_>) -> Meaning {
+        let (key, print) = (item.top(), Print::of(item));
+        if let Some((place, meaning)) = self.recent.find(print)
+            && (key.len() <= Print::WHOLE || self.known.get(place as usize).is_some_and(|(known, _)| **known == *key))
+        {
+            return meaning;
+        }
+        let (place, meaning) = self.look_up(key, item.single().is_none(), shared);
+        if let Some(place) = place {
+            self.recent.keep(print, place, meaning);
+        }
+        meaning
+    }
+
+    /// What a key means, and its place among the known ones, unless there are too many.
+    pub(super) fn look_up(&mut self, key: &[u8], nested: bool, shared: &Shared<'_>) -> (Option<u32>, Meaning) {
         let hash = self.hasher.hash_one(key);
-        match self.table.find(hash, |(known, _)| **known == *key) {
-            Some((_, meaning)) => *meaning,
+        let known = |place: &u32| self.known.get(*place as usize);
+        match self.table.find(hash, |place| known(place).is_some_and(|(known, _)| **known == *key)) {
+            Some(place) => (Some(*place), known(place).map_or(Meaning::NONE, |(_, meaning)| *meaning)),
             None => self.learn(key, hash, nested, shared),
         }
     }
 
-    fn learn(&mut self, key: &[u8], hash: u64, nested: bool, shared: &Shared<'_>) -> Meaning {
-        if self.table.len().max(self.flattener.names()) as u64 > shared.limits.keys {
+    fn learn(&mut self, key: &[u8], hash: u64, nested: bool, shared: &Shared<'_>) -> (Option<u32>, Meaning) {
+        if self.known.len().max(self.flattener.names()) as u64 > shared.limits.keys {
             self.full = true;
-            return Meaning { slot: Slot::Skip, below: false };
+            return (None, Meaning::NONE);
         }
         let special = |slot| Meaning { slot, below: false };
         let meaning = match key {
@@ -63,9 +144,11 @@ impl Keys {
             b"_runtime" => special(Slot::Runtime),
             _ => self.column(key, nested, shared),
         };
-        let hasher = &self.hasher;
-        self.table.insert_unique(hash, (key.into(), meaning), |(known, _)| hasher.hash_one(&**known));
-        meaning
+        let (hasher, place) = (&self.hasher, self.known.len() as u32);
+        self.known.push((key.into(), meaning));
+        let known = |place: &u32| self.known.get(*place as usize).map_or(0, |(known, _)| hasher.hash_one(&**known));
+        self.table.insert_unique(hash, place, known);
+        (Some(place), meaning)
     }
 
     /// The column of a key that holds plain values; none if it is W&B's own or not asked for.
@@ -76,7 +159,7 @@ impl Keys {
         let mut found = None;
         // A text of our own; and were it wrong, the key would only be passed over.
         let _ = self.flattener.document(Root::Summary, &Document::plain(text), |id, _| found = Some(id));
-        let Some(id) = found else { return Meaning { slot: Slot::Skip, below: false } };
+        let Some(id) = found else { return Meaning::NONE };
         let path = self.path(id, shared);
         let below = shared.query.may_take_below(&path);
         if self.is_asked(id, shared) {

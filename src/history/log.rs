@@ -1,7 +1,7 @@
 //! History from `.wandb` logs.
 
-use super::batch::Shared;
 use super::query::HistoryQuery;
+use super::shared::Shared;
 use super::{HistorySink, HistorySource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Receipt;
@@ -17,12 +17,11 @@ impl HistorySource for LogSource {
             );
         }
         let shared = Shared::new(query, sink, self.what_limits());
-        let read = rayon::scope(|scope| {
-            let wanted = Wanted { rows: shared.rows(), names: query.run_names(), takes: &|run| query.takes_run(run) };
-            self.rows(wanted, &|folders| shared.taker(folders, Some(scope)), progress)
-        });
-        let mut receipt = read?;
-        shared.end(&mut receipt)?;
-        Ok(receipt)
+        let wanted = Wanted { rows: shared.rows(), names: query.run_names(), takes: &|run| query.takes_run(run) };
+        self.rows(wanted, &|folders| shared.taker(folders), progress)
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

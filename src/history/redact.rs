@@ -3,15 +3,16 @@
 use super::HistorySink;
 use super::chunk::HistoryChunk;
 use crate::error::Result;
-use crate::record::{Receipt, SecretColumn};
+use crate::record::{Receipt, RunKey, SecretColumn};
 use crate::secrets::{self, Redaction};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Hands chunks on with their secrets replaced.
 pub(super) struct Redacting<'a> {
     sink: &'a dyn HistorySink,
     redaction: &'a Redaction,
-    found: Mutex<Receipt>,
+    /// By run, which is told later, if at all.
+    found: Mutex<Vec<(Arc<OnceLock<RunKey>>, Vec<SecretColumn>)>>,
 }
 
 impl<'a> Redacting<'a> {
@@ -19,9 +20,12 @@ impl<'a> Redacting<'a> {
         Redacting { sink, redaction, found: Mutex::default() }
     }
 
-    /// Columns with values that were replaced.
+    /// Columns with values that were replaced, once the load is over. Chunks whose run is never named are dropped.
     pub(super) fn found(self) -> Vec<SecretColumn> {
-        self.found.into_inner().unwrap_or_else(PoisonError::into_inner).secrets
+        let mut all = Receipt::default();
+        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.into_iter().filter(|(run, _)| run.get().is_some()).for_each(|(_, columns)| all.found_secrets(columns));
+        all.secrets
     }
 }
 
@@ -34,7 +38,7 @@ impl HistorySink for Redacting<'_> {
             }
         });
         if !found.is_empty() {
-            self.found.lock().unwrap_or_else(PoisonError::into_inner).found_secrets(found);
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).push((chunk.run.clone(), found));
         }
         self.sink.chunk(chunk)
     }

@@ -1,20 +1,18 @@
 //! The rows of one run of logs, taken from their records into typed columns; only what is asked for is decoded.
 
-use super::batch::{Batch, Folder, Helpers, Piece, Shared};
 use super::chunk::{HistoryChunk, NONE, follows};
 use super::keys::{Keys, Meaning, Slot};
 use super::query::Axis;
+use super::shared::{Folder, Piece, Pieces, Shared};
 use super::store::too_many_metrics;
 use super::value::{float, scalar};
 use crate::columns::Sparse;
 use crate::error::Error;
 use crate::flatten::{Leaf, NameId, Root};
-use crate::json::{self, JsonError, Plain};
-use crate::record::{Damage, Document, JsonFault, Receipt, RunKey, Timestamp};
-use crate::source::log::history::{Item, MALFORMED, Malformed, Row, RunRows, step_of};
-use rayon::Scope;
+use crate::json::{JsonError, Plain};
+use crate::record::{Document, JsonFault, Receipt, RunKey, Timestamp};
+use crate::source::log::history::{Item, Malformed, Row, RunRows, step_of, whole};
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// Rows of a chunk, and bytes of their records, at most. A row group of Parquet has as many.
@@ -22,14 +20,15 @@ pub(super) const ROWS: usize = 65_536;
 const BYTES: usize = 64 << 20;
 
 /// Takes the rows of one run.
-pub(super) struct Taker<'x, 's> {
+pub(super) struct Taker<'s> {
     shared: &'s Shared<'s>,
-    helpers: Option<Helpers<'x, 's>>,
     keys: Keys,
     /// The run is handed over in one piece: rows of a later folder may come before those of an earlier one.
     whole: bool,
     folder: Folder,
     run: Arc<OnceLock<RunKey>>,
+    /// Pieces of the run that others took.
+    pieces: Vec<Piece>,
     order: u32,
     steps: Vec<i64>,
     times: Vec<i64>,
@@ -48,15 +47,15 @@ pub(super) struct Taker<'x, 's> {
 }
 
 impl<'s> Shared<'s> {
-    /// A taker of the rows of a run with so many folders. The scope's threads help with long logs.
-    pub(super) fn taker<'x>(&'s self, folders: usize, scope: Option<&'x Scope<'s>>) -> Taker<'x, 's> {
+    /// A taker of the rows of a run with so many folders.
+    pub(super) fn taker(&'s self, folders: usize) -> Taker<'s> {
         Taker {
             shared: self,
-            helpers: scope.filter(|_| folders == 1).map(Helpers::new),
             keys: self.lend(),
             whole: folders > 1,
             folder: Folder::default(),
             run: Arc::default(),
+            pieces: Vec::new(),
             order: 0,
             steps: Vec::new(),
             times: Vec::new(),
@@ -71,6 +70,12 @@ impl<'s> Shared<'s> {
             failed: None,
         }
     }
+
+    /// A taker of rows that make the chunk `order` of a run.
+    pub(super) fn piece(&'s self, order: u32, folder: Folder) -> Taker<'s> {
+        // The next piece has the next number.
+        Taker { whole: true, folder, order, ..self.taker(1) }
+    }
 }
 
 /// The row in progress.
@@ -84,72 +89,53 @@ struct Now {
     malformed: bool,
 }
 
-impl RunRows for Taker<'_, '_> {
-    fn folder(&mut self, file: &Path, start: Option<Timestamp>, before: i64) {
-        self.folder = Folder { file: file.to_owned(), start, before };
+impl<'s> RunRows for Taker<'s> {
+    type Pieces = Pieces<'s>;
+
+    fn folder(&mut self, start: Option<Timestamp>, before: i64) {
+        self.folder = Folder { start, before };
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
-        if self.helpers.as_mut().is_some_and(|helpers| helpers.wants(row)) {
-            self.send(row);
-            return Ok(());
-        }
         self.take(row)
     }
 
-    fn finish(mut self, run: RunKey, receipt: &mut Receipt) -> crate::error::Result<()> {
-        self.flush();
-        self.hand_over();
-        for fault in &mut self.notes.json_faults {
-            fault.run = run.path();
+    fn pieces(&mut self) -> Option<Pieces<'s>> {
+        if self.whole {
+            return None;
         }
-        receipt.merge(std::mem::take(&mut self.notes));
-        self.keys.documents.tell(&run, receipt);
-        // Nobody else sets it.
-        let _ = self.run.set(run);
-        self.shared.give_back(self.keys);
-        self.failed.map_or(Ok(()), Err)
+        self.hand_over();
+        Some(Pieces { shared: self.shared, folder: self.folder, order: self.order })
+    }
+
+    fn piece(&mut self, piece: Piece) {
+        self.pieces.push(piece);
+    }
+
+    fn finish(mut self, run: RunKey, receipt: &mut Receipt) -> crate::error::Result<()> {
+        let pieces = std::mem::take(&mut self.pieces);
+        for mut piece in std::iter::once(self.end()).chain(pieces) {
+            piece.notes.json_faults.iter_mut().for_each(|fault| fault.run = run.path());
+            receipt.merge(piece.notes);
+            // Nobody else sets it.
+            let _ = piece.run.set(run.clone());
+            piece.failed.map_or(Ok(()), Err)?;
+        }
+        Ok(())
     }
 }
 
-impl<'s> Taker<'_, 's> {
-    /// Keeps a row for others to decode.
-    fn send(&mut self, row: &Row<'_>) {
-        if self.helpers.as_mut().is_some_and(|helpers| helpers.keep(row)) {
-            self.flush();
-        }
-    }
-
-    /// Has the rows decoded that are kept for others.
-    fn flush(&mut self) {
-        // First those that came before them.
+impl Taker<'_> {
+    /// Hands over the rows that are left.
+    pub(super) fn end(mut self) -> Piece {
         self.hand_over();
-        let (run, order, folder) = (self.run.clone(), self.order, self.folder.clone());
-        if self.helpers.as_mut().is_some_and(|helpers| helpers.send(self.shared, Piece { run, order, folder })) {
-            self.order += 1;
-        }
+        // Whose they are is told later.
+        self.keys.documents.tell(&RunKey::default(), &mut self.notes);
+        self.shared.give_back(self.keys);
+        Piece { run: self.run, notes: self.notes, failed: self.failed }
     }
 
-    /// Decodes the rows of a batch as the chunk `order` of a run.
-    pub(super) fn decode(shared: &'s Shared<'s>, piece: Piece, batch: &Batch) {
-        let mut taker = shared.taker(1, None);
-        (taker.run, taker.order, taker.folder) = (piece.run, piece.order, piece.folder);
-        // The next batch has the next number.
-        taker.whole = true;
-        for row in batch.rows(shared.rows()) {
-            if taker.take(&row).is_err() {
-                let (file, offset, bytes) = (taker.folder.file.clone(), row.offset, row.body.len() as u64);
-                taker.notes.damage(Damage { file, offset, bytes, reason: MALFORMED.to_owned() });
-                taker.notes.lost_records += 1;
-            }
-        }
-        taker.hand_over();
-        taker.keys.documents.tell(&RunKey::default(), &mut taker.notes);
-        shared.end_batch(taker.run, taker.notes, taker.failed);
-        shared.give_back(taker.keys);
-    }
-
-    fn take(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
+    pub(super) fn take(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
         let query = self.shared.query;
         if self.failed.is_some() || (query.limits_steps() && !query.takes_step(row.step()?)) {
             return Ok(());
@@ -191,28 +177,71 @@ impl<'s> Taker<'_, 's> {
 
     #[inline]
     fn item(&mut self, item: &Item<'_>) {
-        let nested = item.single().is_none();
-        let Meaning { slot, below } = self.keys.meaning(item.top(), nested, self.shared);
-        if nested {
+        let Meaning { slot, below } = self.keys.meaning(item, self.shared);
+        if item.single().is_none() {
             self.now.nested |= below;
             return;
         }
         match slot {
+            Slot::Skip if !below => return,
+            Slot::Skip => {}
             Slot::Column(_) if self.now.nested => return,
             // Nearly everything is a number in `value_json`.
-            Slot::Column(id) => match json::plain_number(item.json()) {
-                Some(Plain::Int(value)) => return self.push(id, Leaf::Int(value)),
-                Some(Plain::Float(value)) => return self.push(id, Leaf::Float(value)),
+            _ => match item.number() {
+                Some(Plain::Int(value)) => return self.int(slot, value),
+                Some(Plain::Float(value)) => return self.float(slot, value),
                 Some(Plain::Decimal) => {
                     if let Some(value) = float(item.json()).filter(|value| value.is_finite()) {
-                        return self.push(id, Leaf::Float(value));
+                        return self.float(slot, value);
                     }
                 }
                 None => {}
             },
-            Slot::Skip if !below => return,
-            _ => {}
         }
+        self.value(item, slot);
+    }
+
+    #[inline]
+    fn int(&mut self, slot: Slot, value: i64) {
+        match slot {
+            Slot::Step => self.now.step = Some(value),
+            Slot::Column(id) => match self.fresh(id) {
+                Some((column, row)) => column.push_int(row, value),
+                None => self.push(id, Leaf::Int(value)),
+            },
+            _ => self.float(slot, value as f64),
+        }
+    }
+
+    #[inline]
+    fn float(&mut self, slot: Slot, value: f64) {
+        match slot {
+            Slot::Step => self.now.step = whole(value),
+            Slot::Time => self.now.time = Timestamp::from_float(value),
+            Slot::Runtime => self.now.runtime = Some(value),
+            Slot::Column(id) => match self.fresh(id) {
+                Some((column, row)) => column.push_float(row, value),
+                None => self.push(id, Leaf::Float(value)),
+            },
+            Slot::Skip => {}
+        }
+    }
+
+    /// The column for the row's first value under a key, and the row; `None` if the column is new or the row has a value.
+    #[inline]
+    fn fresh(&mut self, id: NameId) -> Option<(&mut Sparse, u32)> {
+        let (row, at) = (self.steps.len(), id.index());
+        let (column, stamp) = (self.columns.get_mut(at)?, self.stamps.get_mut(at)?);
+        if *stamp == row + 1 {
+            return None;
+        }
+        *stamp = row + 1;
+        self.touched.push(id);
+        Some((column, row as u32))
+    }
+
+    /// Takes a value that is no plain number.
+    fn value(&mut self, item: &Item<'_>, slot: Slot) {
         let Ok(json) = item.value() else {
             self.now.malformed = true;
             return;
@@ -246,7 +275,6 @@ impl<'s> Taker<'_, 's> {
         }
     }
 
-    #[inline]
     fn push(&mut self, id: NameId, leaf: Leaf<'_>) {
         let (row, at) = (self.steps.len(), id.index());
         if self.columns.len() <= at {
@@ -288,7 +316,7 @@ impl<'s> Taker<'_, 's> {
     fn flatten(&mut self, row: &Row<'_>) -> Result<(), Malformed> {
         let shared = self.shared;
         let mut documents = std::mem::take(&mut self.keys.documents);
-        let text = row.document(&mut documents, |top| self.keys.meaning(top, true, shared).below);
+        let text = row.document(&mut documents, |top| self.keys.look_up(top, true, shared).1.below);
         self.keys.documents = documents;
         let document = Document::plain(text?);
         let mut flattener = std::mem::take(&mut self.keys.flattener);

@@ -4,7 +4,7 @@ use super::chunk::{HistoryChunk, NONE};
 use super::layout::{Layout, Metric};
 use super::rows::ROWS;
 use super::store::{Part, Parts};
-use crate::columns::{Columns, Dense, LeafType, Sparse, fits};
+use crate::columns::{Columns, Dense, LeafType, Pairs, Sparse, fits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Table, series, unknown_column};
 use crate::record::RunKey;
@@ -81,7 +81,10 @@ impl HistoryTable {
                     let height = height(&group);
                     let column = |at: usize| {
                         let name = names.get(at).copied().unwrap_or_default();
-                        Ok(Chunk::Values(self.column(name, &group, height)?.into()))
+                        match run_part(name) {
+                            Some(part) => Ok(Chunk::Texts(texts(part, &group))),
+                            None => Ok(Chunk::Values(self.column(name, &group, height)?.into())),
+                        }
                     };
                     file.group(height, &column)?;
                 }
@@ -170,6 +173,9 @@ impl Metric {
         if parts().any(|(_, values)| !values.spelled.is_empty()) {
             return None;
         }
+        if let Some(whole) = self.whole(name, group, height, floats) {
+            return Some(whole);
+        }
         let ints = parts().flat_map(|(from, values)| values.ints.iter().map(move |(row, value)| (from + row, *value)));
         if !floats {
             let (values, valid) = scattered(ints, height);
@@ -179,6 +185,29 @@ impl Metric {
         let exact = ints.filter(|(_, value)| fits(*value, true)).map(|(row, value)| (row, value as f64));
         let (values, valid) = scattered(own.chain(exact), height);
         Some(Float64Chunked::from_vec_validity(name.into(), values, valid).into_series())
+    }
+
+    /// The column, if every row has a value, all of one sort.
+    fn whole(&self, name: &str, group: &Group, height: usize, floats: bool) -> Option<Series> {
+        let parts = || group.iter().map(|(_, chunk)| Some((chunk.values(&self.path)?, chunk.height())));
+        let only = |(values, rows): &(&Sparse, usize)| {
+            let sort = if floats { values.floats.len() } else { values.ints.len() };
+            sort == *rows && (if floats { values.ints.is_empty() } else { values.floats.is_empty() })
+        };
+        if !parts().all(|part| part.is_some_and(|part| only(&part))) {
+            return None;
+        }
+        let parts = parts().flatten();
+        Some(match floats {
+            true => {
+                let values = joined(parts.map(|(values, rows)| (&values.floats, rows)), height)?;
+                Float64Chunked::from_vec(name.into(), values).into_series()
+            }
+            false => {
+                let values = joined(parts.map(|(values, rows)| (&values.ints, rows)), height)?;
+                Int64Chunked::from_vec(name.into(), values).into_series()
+            }
+        })
     }
 }
 
@@ -194,27 +223,69 @@ fn scattered<T: Copy + Default>(pairs: impl Iterator<Item = (usize, T)>, height:
     (values, (count < height).then(|| Bitmap::from(valid)))
 }
 
+/// The values of each chunk, if every row has one.
+fn joined<'a, T: Copy + 'a>(parts: impl Iterator<Item = (&'a Pairs<T>, usize)>, height: usize) -> Option<Vec<T>> {
+    let mut values = Vec::with_capacity(height);
+    for (pairs, rows) in parts {
+        // Rows ascend, each of them once.
+        values.extend_from_slice(pairs.values().get(..rows)?);
+    }
+    (values.len() == height).then_some(values)
+}
+
+/// The values, null where they are `none`.
+fn own<T: Copy>(
+    group: &Group,
+    height: usize,
+    get: fn(&HistoryChunk) -> &[T],
+    none: fn(T) -> bool,
+) -> (Vec<T>, Option<Bitmap>) {
+    let mut values = Vec::with_capacity(height);
+    group.iter().for_each(|(_, chunk)| values.extend_from_slice(get(chunk)));
+    let nulls = values.iter().any(|value| none(*value));
+    let valid = nulls.then(|| values.iter().map(|value| !none(*value)).collect());
+    (values, valid)
+}
+
+/// What of a run makes this column.
+fn run_part(name: &str) -> Option<fn(&RunKey) -> Option<&str>> {
+    match name {
+        "entity" => Some(|run| run.entity.as_deref()),
+        "project" => Some(|run| run.project.as_deref()),
+        "name" => Some(|run| Some(&run.name)),
+        _ => None,
+    }
+}
+
+/// A column of run parts: texts and their rows.
+fn texts(part: fn(&RunKey) -> Option<&str>, group: &Group) -> Vec<(Option<String>, usize)> {
+    let mut texts: Vec<(Option<String>, usize)> = Vec::new();
+    for (run, chunk) in group {
+        match texts.last_mut() {
+            Some((last, rows)) if last.as_deref() == part(run) => *rows += chunk.height(),
+            _ => texts.push((part(run).map(str::to_owned), chunk.height())),
+        }
+    }
+    texts
+}
+
 fn fixed(name: &str, group: &Group) -> Result<Series> {
-    let texts = |get: fn(&RunKey) -> Option<&str>| {
-        let each = group.iter().flat_map(|(run, chunk)| std::iter::repeat_n(get(run), chunk.height()));
-        series::texts(name, each)
-    };
+    if let Some(part) = run_part(name) {
+        let each = group.iter().flat_map(|(run, chunk)| std::iter::repeat_n(part(run), chunk.height()));
+        return Ok(series::texts(name, each));
+    }
     let ints = |get: fn(&HistoryChunk) -> &[i64]| {
-        let each = group.iter().flat_map(|(_, chunk)| get(chunk)).map(|value| (*value != NONE).then_some(*value));
-        Int64Chunked::from_iter_options(name.into(), each)
+        let (values, valid) = own(group, height(group), get, |value| value == NONE);
+        Int64Chunked::from_vec_validity(name.into(), values, valid)
     };
     Ok(match name {
-        "entity" => texts(|run| run.entity.as_deref()),
-        "project" => texts(|run| run.project.as_deref()),
-        "name" => texts(|run| Some(&run.name)),
         "_step" => ints(|chunk| &chunk.steps).into_series(),
         "_timestamp" => {
             ints(|chunk| &chunk.times).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series()
         }
         "_runtime" => {
-            let each = group.iter().flat_map(|(_, chunk)| &chunk.runtimes);
-            let each = each.map(|value| (!value.is_nan()).then_some(*value));
-            Float64Chunked::from_iter_options(name.into(), each).into_series()
+            let (values, valid) = own(group, height(group), |chunk| &chunk.runtimes, f64::is_nan);
+            Float64Chunked::from_vec_validity(name.into(), values, valid).into_series()
         }
         _ => return Err(Error::new(ErrorKind::Column, format!("unknown column {name}"))),
     })

@@ -32,16 +32,6 @@ const FIVES: [u64; 28] = {
     powers
 };
 
-/// The number that all of the text is; `None` if it is none, or a rare one, and the [`Reader`](super::Reader) should look.
-#[cfg(feature = "frame")]
-#[inline]
-pub fn plain_number(text: &[u8]) -> Option<Plain> {
-    match number_at(text, 0) {
-        Some((number, end)) if end == text.len() => number,
-        _ => None,
-    }
-}
-
 /// The number that begins at `at`, and where it ends. `None` if none does; no number but an end if it is a rare one, such as an
 /// integer of 19 digits, or `-0`, so that the [`Reader`](super::Reader) should look. What follows the number is not looked at.
 #[inline]
@@ -226,11 +216,8 @@ mod tests {
         ] {
             check(text);
         }
-        #[cfg(feature = "frame")]
-        {
-            assert_eq!(plain_number(b"0.5"), Some(Plain::Float(0.5)));
-            assert_eq!(plain_number(b"-12"), Some(Plain::Int(-12)));
-        }
+        assert_eq!(number_at(b"0.5", 0), Some((Some(Plain::Float(0.5)), 3)));
+        assert_eq!(number_at(b"-12", 0), Some((Some(Plain::Int(-12)), 3)));
         assert_eq!(number_at(b"1.7954335180617766e+09", 0), Some((Some(Plain::Float(1_795_433_518.061_776_6)), 22)));
         assert_eq!(number_at(b"1.5777777777770001,", 0), Some((Some(Plain::Float(1.577_777_777_777_000_1)), 18)));
         assert_eq!(number_at(b"1e400", 0), Some((Some(Plain::Decimal), 5)));

@@ -4,6 +4,8 @@ use super::number::past_number;
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
+/// Powers of ten.
+const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Eight bytes, the first one lowest; `None` if there are fewer.
 #[inline]
@@ -75,7 +77,7 @@ pub(super) fn digits(bytes: &[u8], mut at: usize, mut sum: u64) -> (u64, usize) 
         let count = others.trailing_zeros() / 8;
         if count > 0 {
             // What is moved in at the low end are zeros in front.
-            sum = sum.wrapping_mul(10u64.pow(count)).wrapping_add(eight(values << (64 - 8 * count)));
+            sum = sum.wrapping_mul(TENS[(count & 7) as usize]).wrapping_add(eight(values << (64 - 8 * count)));
         }
         return (sum, at + count as usize);
     }

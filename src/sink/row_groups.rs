@@ -5,6 +5,8 @@ use super::spy::Spy;
 use crate::error::Result;
 use crate::record::seal::Sums;
 use polars::prelude::*;
+use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::datatypes::IntegerType;
 use polars_io::parquet::write::{
     BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions,
 };
@@ -35,6 +37,8 @@ const PAGE: usize = 8 << 20;
 pub(crate) enum Chunk {
     /// Values to encode.
     Values(Column),
+    /// Texts, each in so many rows on end.
+    Texts(Vec<(Option<String>, usize)>),
     /// The pages of each of its leaves, encoded already.
     Pages(Vec<Vec<CompressedPage>>),
 }
@@ -183,14 +187,14 @@ impl<'a, 'b> RowGroups<'a, 'b> {
 impl Encoder {
     /// The pages of each leaf of the column at `at`.
     fn pages(&self, at: usize, chunk: Chunk) -> Result<Vec<Vec<CompressedPage>>> {
-        let column = match chunk {
-            Chunk::Pages(pages) => return Ok(pages),
-            Chunk::Values(column) => column,
-        };
         let (Some(field), Some(encodings)) = (self.fields.get(at), self.encodings.get(at)) else {
             return Ok(Vec::new());
         };
-        let array = column.as_materialized_series().rechunk().to_arrow(0, CompatLevel::newest());
+        let array = match chunk {
+            Chunk::Pages(pages) => return Ok(pages),
+            Chunk::Values(column) => column.as_materialized_series().rechunk().to_arrow(0, CompatLevel::newest()),
+            Chunk::Texts(texts) => array_of(&texts)?,
+        };
         let leaves = array_to_columns(&array, field.clone(), self.options, encodings)?;
         let compressed = leaves.into_iter().map(|pages| {
             let pages = pages.map(|page| page.map_err(|error| ParquetError::FeatureNotSupported(error.to_string())));
@@ -199,6 +203,32 @@ impl Encoder {
         });
         Ok(compressed.collect::<std::result::Result<Vec<_>, _>>().map_err(PolarsError::from)?)
     }
+}
+
+/// The texts as an array; as a dictionary, ready to be encoded, where that has much fewer of them than there are rows.
+fn array_of(texts: &[(Option<String>, usize)]) -> Result<Box<dyn Array>> {
+    let rows: usize = texts.iter().map(|(_, rows)| rows).sum();
+    let mut places: PlHashMap<&str, u32> = PlHashMap::new();
+    let (mut values, mut keys) = (Vec::new(), Vec::with_capacity(rows));
+    for (text, rows) in texts {
+        let key = text.as_deref().map_or(0, |text| {
+            *places.entry(text).or_insert_with(|| {
+                values.push(text);
+                values.len() as u32 - 1
+            })
+        });
+        keys.resize(keys.len() + rows, key);
+    }
+    let each = || texts.iter().flat_map(|(text, rows)| std::iter::repeat_n(text.as_deref(), *rows));
+    if values.is_empty() || values.len() > rows / 4 {
+        return Ok(Utf8ViewArray::from_slice(each().collect::<Vec<_>>()).boxed());
+    }
+    let nulls = texts.iter().any(|(text, _)| text.is_none());
+    let valid = nulls.then(|| each().map(|text| text.is_some()).collect());
+    let keys = PrimitiveArray::try_new(ArrowDataType::UInt32, keys.into(), valid)?;
+    let values = Utf8ViewArray::from_slice_values(values);
+    let dtype = ArrowDataType::Dictionary(IntegerType::UInt32, Box::new(ArrowDataType::Utf8View), false);
+    Ok(DictionaryArray::try_new(dtype, keys, values.boxed())?.boxed())
 }
 
 fn compression() -> ParquetCompression {
@@ -218,6 +248,30 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use polars_io::SerReader;
+    use polars_io::parquet::read::ParquetReader;
+
+    #[test]
+    fn texts_come_back_however_they_are_stored() {
+        let text = |text: &str| Some(text.to_owned());
+        let some =
+            vec![(text("a"), 10), (None, 3), (text(""), 5), (text("a"), 1), (text("long".repeat(9).as_str()), 9)];
+        let none = vec![(None, 4), (None, 2)];
+        let many = vec![(text("a"), 1), (text("b"), 2), (None, 1), (text("c"), 1)];
+        for texts in [some, none, many, Vec::new()] {
+            let rows = texts.iter().map(|(_, rows)| rows).sum();
+            let schema = Schema::from_iter([Field::new("t".into(), DataType::String)]);
+            let mut bytes = Vec::new();
+            write(&mut bytes, &schema, &[], |file| file.group(rows, &|_| Ok(Chunk::Texts(texts.clone())))).unwrap();
+            let back = ParquetReader::new(io::Cursor::new(bytes)).finish().unwrap();
+            assert_eq!(back.column("t").unwrap().dtype(), &DataType::String);
+            let back: Vec<Option<String>> =
+                back.column("t").unwrap().str().unwrap().iter().map(|t| t.map(str::to_owned)).collect();
+            let expected: Vec<Option<String>> =
+                texts.iter().flat_map(|(text, rows)| std::iter::repeat_n(text.clone(), *rows)).collect();
+            assert_eq!(back, expected);
+        }
+    }
 
     #[test]
     fn groups_cover_the_rows() {

@@ -20,6 +20,8 @@ mod messages;
 mod metadata;
 mod metrics;
 mod reading;
+#[cfg(feature = "frame")]
+mod stretches;
 mod tree;
 mod unit;
 mod wire;
@@ -54,6 +56,8 @@ pub struct LogSource {
     links: Vec<PathBuf>,
     now: Option<Timestamp>,
     limits: Limits,
+    #[cfg(feature = "frame")]
+    split: stretches::Split,
 }
 
 impl LogSource {
@@ -67,7 +71,16 @@ impl LogSource {
         if let Some(at) = refused.iter().position(Error::is_exhaustion) {
             return Err(refused.swap_remove(at));
         }
-        Ok(LogSource { paths: paths.to_vec(), files, refused, links, now: None, limits: Limits::default() })
+        Ok(LogSource {
+            paths: paths.to_vec(),
+            files,
+            refused,
+            links,
+            now: None,
+            limits: Limits::default(),
+            #[cfg(feature = "frame")]
+            split: stretches::Split::default(),
+        })
     }
 
     /// Says how much one record, and the config or summary of one run, may take.
@@ -79,6 +92,13 @@ impl LogSource {
     /// Sets the present, by which a run without an exit record counts as running or crashed. Without it, the clock does.
     pub fn now(mut self, now: Timestamp) -> LogSource {
         self.now = Some(now);
+        self
+    }
+
+    /// Splits long files in another way.
+    #[cfg(all(test, feature = "frame"))]
+    pub(crate) fn split(mut self, front: u64, stretch: u64) -> LogSource {
+        self.split = stretches::Split { front, stretch };
         self
     }
 

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::framing::{BLOCK, Buffers, End, Frame, Frames, HEAD, Start};
-use super::history::{Documents, Malformed, Row, Rows, RunRows};
+use super::history::Rows;
+use super::stretches::tests::rows_of;
 use super::tests::{ALL, load_with};
 use super::writer::LogWriter;
 use super::*;
-use crate::record::RunKey;
 use std::ops::Range;
 use std::path::Path;
 
@@ -85,11 +85,9 @@ fn load(name: &str, bytes: &[u8]) -> Option<Loaded> {
     let file = root.path().join(Path::new(name).file_name().unwrap());
     std::fs::write(&file, bytes).unwrap();
     let (runs, receipt) = load_with(std::slice::from_ref(&file), ALL).ok()?;
-    let taken = Mutex::new(Vec::new());
-    let begin = |_| Taker { all: &taken, own: Vec::new(), documents: Documents::default() };
     let source = LogSource::open(std::slice::from_ref(&file)).unwrap();
-    let wanted = history::Wanted { rows: Rows::History, names: None, takes: &|_| true };
-    let of_rows = source.rows(wanted, &begin, &Progress::default()).unwrap();
+    let (rows, of_rows) = rows_of(&source, Rows::History).unwrap();
+    let rows = rows.iter().filter_map(|row| Some(row.split_once(" step ")?.1.to_owned())).collect();
     let told = [&receipt, &of_rows].map(|receipt| {
         assert!(
             receipt
@@ -99,29 +97,7 @@ fn load(name: &str, bytes: &[u8]) -> Option<Loaded> {
         );
         receipt.lost_records + receipt.cut_records + receipt.refused_files + receipt.empty_files > 0
     });
-    Some(Loaded { runs, rows: taken.into_inner().unwrap(), told })
-}
-
-/// Keeps the rows as text.
-struct Taker<'a> {
-    all: &'a Mutex<Vec<String>>,
-    own: Vec<String>,
-    documents: Documents,
-}
-
-impl RunRows for Taker<'_> {
-    fn folder(&mut self, _: &Path, _: Option<Timestamp>, _: i64) {}
-
-    fn row(&mut self, row: &Row<'_>) -> std::result::Result<(), Malformed> {
-        let text = row.document(&mut self.documents, |_| true)?;
-        self.own.push(format!("{:?} {text}", row.step()?));
-        Ok(())
-    }
-
-    fn finish(self, _: RunKey, _: &mut Receipt) -> Result<()> {
-        self.all.lock().unwrap().extend(self.own);
-        Ok(())
-    }
+    Some(Loaded { runs, rows, told })
 }
 
 #[test]

@@ -5,8 +5,13 @@
 //!
 //! Every byte of a file ends up in exactly one account of [`End`]: records, padding, damage, or the cut end.
 
+#[cfg(feature = "frame")]
+mod stretch;
+
 use crate::record::Limits;
 use std::io::{self, Read};
+#[cfg(feature = "frame")]
+pub(super) use stretch::Place;
 
 /// Size and alignment of a block.
 pub(super) const BLOCK: usize = 32 * 1024;
@@ -26,7 +31,7 @@ const KEEP: usize = 8 << 20;
 
 pub(super) const FULL: u8 = 1;
 pub(super) const FIRST: u8 = 2;
-#[cfg(test)]
+#[cfg(any(test, feature = "frame"))]
 pub(super) const MIDDLE: u8 = 3;
 pub(super) const LAST: u8 = 4;
 
@@ -108,6 +113,8 @@ pub(super) struct Frames<'b, R> {
     filled: usize,
     /// The next byte to look at.
     at: usize,
+    /// Where to stop: before the first record that begins here or later.
+    until: u64,
     /// True once the input has no more bytes than are in the buffer.
     ended: bool,
     /// Why the input ended before its time; told once the buffer is used up.
@@ -166,6 +173,7 @@ impl<'b, R: Read> Frames<'b, R> {
             base: 0,
             filled: 0,
             at: 0,
+            until: u64::MAX,
             ended: false,
             failed: None,
             partial: None,
@@ -199,7 +207,7 @@ impl<'b, R: Read> Frames<'b, R> {
         Ok(Start::Empty)
     }
 
-    /// The next record or damage; `None` at the end.
+    /// The next record or damage; `None` at the end, or where the reader is to stop.
     ///
     /// # Errors
     /// If the input fails; what came before stays good.
@@ -221,6 +229,12 @@ impl<'b, R: Read> Frames<'b, R> {
         }
     }
 
+    /// True if no record and no damage is in progress.
+    #[inline]
+    fn is_between(&self) -> bool {
+        self.partial.is_none() && self.lost.is_none()
+    }
+
     /// The accounts; complete once [`Frames::next`] gave `None`.
     pub(super) fn end(&self) -> End {
         End { bytes: self.base + self.filled as u64, ..self.end }
@@ -228,6 +242,9 @@ impl<'b, R: Read> Frames<'b, R> {
 
     #[inline]
     fn step(&mut self) -> io::Result<Step> {
+        if self.base + self.at as u64 >= self.until && self.is_between() {
+            return Ok(Step::End);
+        }
         if self.at >= self.filled && (self.ended || !self.fill()) {
             return self.failed.take().map_or_else(|| Ok(self.finish()), Err);
         }

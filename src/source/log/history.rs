@@ -5,11 +5,11 @@ use super::artifacts::owned;
 use super::document::{Findings, Style, render};
 use super::fold::node_of;
 use super::framing::{Buffers, Frames, Start};
-pub(crate) use super::items::{Item, step_of};
+pub(crate) use super::items::{Item, step_of, whole};
 use super::items::{row, row_step};
-use super::messages::{Kind, RunMessage, time_in};
-pub(crate) use super::reading::MALFORMED;
-use super::reading::{open, records};
+use super::messages::{Kind, Record, RunMessage, time_in};
+use super::reading::{Missing, open, pass};
+use super::stretches::{Split, Stretches};
 use super::tree::Tree;
 use super::unit::{self, Outcome, Pool, Unit};
 pub(crate) use super::wire::Malformed;
@@ -17,8 +17,10 @@ use super::wire::{Fields, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{JsonFault, Receipt, RunKey, Timestamp};
 use crate::source::Progress;
+use rayon::Scope;
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Which records are rows.
@@ -30,14 +32,22 @@ pub(crate) enum Rows {
     System,
 }
 
+impl Rows {
+    pub(super) fn of(kind: Kind) -> Option<Rows> {
+        match kind {
+            Kind::History => Some(Rows::History),
+            Kind::Stats => Some(Rows::System),
+            _ => None,
+        }
+    }
+}
+
 /// One row, still in the bytes of its record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
     /// The message.
     pub(crate) body: &'a [u8],
     pub(crate) rows: Rows,
-    /// Where its record begins in the file.
-    pub(crate) offset: u64,
 }
 
 /// The memory that [`Row::document`] takes, and what it found wrong.
@@ -122,8 +132,11 @@ pub(crate) struct Wanted<'a> {
 
 /// Takes the rows of one run.
 pub(crate) trait RunRows {
-    /// The next folder begins, that of this file: when it was started, and how many seconds the run took before.
-    fn folder(&mut self, file: &Path, start: Option<Timestamp>, before: i64);
+    /// Takes the rows of pieces of a folder, in which other threads read.
+    type Pieces: Pieces;
+
+    /// The next folder begins: when it was started, and how many seconds the run took before.
+    fn folder(&mut self, start: Option<Timestamp>, before: i64);
 
     /// The next row of the folder.
     ///
@@ -131,11 +144,37 @@ pub(crate) trait RunRows {
     /// If it is no W&B message; nothing of it is kept.
     fn row(&mut self, row: &Row<'_>) -> Result<(), Malformed>;
 
+    /// What takes all further rows of this folder, piece by piece; `None` if they must come here one by one.
+    fn pieces(&mut self) -> Option<Self::Pieces>;
+
+    /// Takes over the next piece. Those that nobody takes over are not the run's.
+    fn piece(&mut self, piece: <Self::Pieces as Pieces>::Piece);
+
     /// The run is over, and this is its name.
     ///
     /// # Errors
     /// If rows could not be kept.
     fn finish(self, run: RunKey, receipt: &mut Receipt) -> Result<()>;
+}
+
+/// Takes the rows of pieces of a folder.
+pub(crate) trait Pieces: Send + Sync {
+    /// Takes the rows of a piece.
+    type Taker;
+    /// The rows of a piece.
+    type Piece: Send;
+
+    /// The piece of this number begins.
+    fn begin(&self, number: u32) -> Self::Taker;
+
+    /// The next row of a piece.
+    ///
+    /// # Errors
+    /// If it is no W&B message; nothing of it is kept.
+    fn row(&self, taker: &mut Self::Taker, row: &Row<'_>) -> Result<(), Malformed>;
+
+    /// The piece is over.
+    fn end(&self, taker: Self::Taker) -> Self::Piece;
 }
 
 impl LogSource {
@@ -151,7 +190,7 @@ impl LogSource {
         progress: &Progress,
     ) -> Result<Receipt> {
         progress.expect(self.files.len() as u64);
-        let pass = Pass { wanted, begin, progress, pool: Pool::new(self.limits) };
+        let pass = Pass { wanted, begin, progress, pool: Pool::new(self.limits), split: self.split };
         let units = unit::units(&self.files, &pass.pool);
         let mut total = self.begin();
         total.add(pass.units(&units)?);
@@ -171,11 +210,12 @@ struct Pass<'a, R> {
     begin: &'a (dyn Fn(usize) -> R + Sync),
     progress: &'a Progress,
     pool: Pool,
+    split: Split,
 }
 
 /// A run while its files are read.
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     id: Option<String>,
     entity: Option<String>,
     project: Option<String>,
@@ -193,25 +233,33 @@ enum Read {
 
 impl<R: RunRows> Pass<'_, R> {
     fn units(&self, units: &[Unit]) -> Result<Outcome> {
-        let one = |mut outcome: Outcome, unit: &Unit| {
-            self.pool.with(|scratch| self.unit(unit, &mut scratch.buffers, &mut outcome))?;
-            self.progress.advance(unit.files.len() as u64);
-            Ok(outcome)
-        };
-        let both = |mut a: Outcome, b: Outcome| {
-            a.add(b);
-            Ok(a)
-        };
-        units.par_iter().with_max_len(1).try_fold(Outcome::default, one).try_reduce(Outcome::default, both)
+        rayon::scope(|scope| {
+            let one = |mut outcome: Outcome, unit| {
+                self.pool.with(|scratch| self.unit(unit, scope, &mut scratch.buffers, &mut outcome))?;
+                self.progress.advance(unit.files.len() as u64);
+                Ok(outcome)
+            };
+            let both = |mut a: Outcome, b: Outcome| {
+                a.add(b);
+                Ok(a)
+            };
+            units.par_iter().with_max_len(1).try_fold(Outcome::default, one).try_reduce(Outcome::default, both)
+        })
     }
 
-    fn unit(&self, unit: &Unit, buffers: &mut Buffers, outcome: &mut Outcome) -> Result<()> {
+    fn unit<'s>(
+        &'s self,
+        unit: &'s Unit,
+        scope: &Scope<'s>,
+        buffers: &mut Buffers,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let runs = outcome.receipt.runs;
         match &unit.files[..] {
-            [file] => self.run(unit, &[file], buffers, outcome)?,
+            [file] => self.run(unit, &[file], scope, buffers, outcome)?,
             _ => {
                 for files in unit.parts(buffers, outcome) {
-                    self.run(unit, &files, buffers, outcome)?;
+                    self.run(unit, &files, scope, buffers, outcome)?;
                 }
             }
         }
@@ -221,11 +269,20 @@ impl<R: RunRows> Pass<'_, R> {
         Ok(())
     }
 
-    fn run(&self, unit: &Unit, files: &[&PathBuf], buffers: &mut Buffers, outcome: &mut Outcome) -> Result<()> {
+    fn run<'s>(
+        &'s self,
+        unit: &'s Unit,
+        files: &[&'s PathBuf],
+        scope: &Scope<'s>,
+        buffers: &mut Buffers,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let mut taker = (self.begin)(files.len());
         let (mut known, mut own) = (Known::default(), Outcome::default());
         for file in files {
-            match self.file(file, unit, &mut known, &mut taker, buffers, &mut own.receipt) {
+            let mut folder =
+                Folder { pass: self, unit, path: file, known: &mut known, taker: &mut taker, any: false, first: true };
+            match folder.read(scope, buffers, &mut own.receipt) {
                 Ok(Read::Whole) => {}
                 Ok(Read::Stray) => {
                     outcome.strays.push((*file).clone());
@@ -249,62 +306,6 @@ impl<R: RunRows> Pass<'_, R> {
         Ok(())
     }
 
-    /// Reads one file as the next folder of the run.
-    fn file(
-        &self,
-        path: &Path,
-        unit: &Unit,
-        known: &mut Known,
-        taker: &mut R,
-        buffers: &mut Buffers,
-        receipt: &mut Receipt,
-    ) -> Result<Read> {
-        let mut frames = Frames::new(open(path)?, buffers);
-        let started = frames.start().map_err(|error| Error::io(path, error))?;
-        if let Start::Foreign(found) = started {
-            return Err(Error::new(ErrorKind::Format, found).file(path));
-        }
-        let (mut any, mut first, mut end) = (false, true, Read::Whole);
-        let read = match started {
-            Start::Log => records(path, &mut frames, receipt, |record, offset| {
-                let Some(kind) = record.kind else { return Ok(true) };
-                any = true;
-                let rows = match kind {
-                    Kind::History => Rows::History,
-                    Kind::Stats => Rows::System,
-                    Kind::Run => {
-                        let run = RunMessage::parse(record.body)?;
-                        known.learn(&run);
-                        if std::mem::take(&mut first) {
-                            taker.folder(path, run.start, run.runtime);
-                        }
-                        if let Some(other) = self.other(unit, known) {
-                            end = other;
-                            return Ok(false);
-                        }
-                        return Ok(true);
-                    }
-                    _ => return Ok(true),
-                };
-                if rows == self.wanted.rows {
-                    taker.row(&Row { body: record.body, rows, offset })?;
-                }
-                Ok(true)
-            }),
-            _ => Ok(()),
-        };
-        if !matches!(end, Read::Whole) {
-            return Ok(end);
-        }
-        let accounts = frames.end();
-        receipt.files += 1;
-        receipt.bytes += accounts.bytes;
-        receipt.cut_records += u64::from(accounts.cut > 0);
-        receipt.empty_files += u64::from(read.is_ok() && !any);
-        known.folders += u64::from(any);
-        read.map(|()| Read::Whole)
-    }
-
     /// Why the file is not to be read on, if its run is none of this unit, or not wanted.
     fn other(&self, unit: &Unit, known: &Known) -> Option<Read> {
         let id = known.id.as_deref()?;
@@ -315,9 +316,108 @@ impl<R: RunRows> Pass<'_, R> {
     }
 }
 
+/// One file, the next folder of the run, while it is read.
+struct Folder<'s, 'k, 'p, R> {
+    pass: &'s Pass<'p, R>,
+    unit: &'s Unit,
+    path: &'s Path,
+    known: &'k mut Known,
+    taker: &'k mut R,
+    /// There was a record.
+    any: bool,
+    /// No run record was there yet.
+    first: bool,
+}
+
+impl<'s, R: RunRows> Folder<'s, '_, '_, R> {
+    fn read(&mut self, scope: &Scope<'s>, buffers: &mut Buffers, receipt: &mut Receipt) -> Result<Read> {
+        let path = self.path;
+        let file = open(path)?;
+        let borders = self.pass.split.borders(&file);
+        let mut frames = Frames::new(file, buffers);
+        let started = frames.start().map_err(|error| Error::io(path, error))?;
+        if let Start::Foreign(found) = started {
+            return Err(Error::new(ErrorKind::Format, found).file(path));
+        }
+        if let Some(borders) = borders {
+            frames.stop_at(borders.front);
+        }
+        let (mut missing, mut other) = (Missing::default(), None);
+        let mut records =
+            |folder: &mut Self, frames: &mut Frames<'_, File>, missing: &mut Missing, receipt: &mut Receipt| {
+                pass(path, frames, missing, receipt, |record| {
+                    other = folder.record(record)?;
+                    Ok(other.is_none())
+                })
+            };
+        let mut read = match started {
+            Start::Log => records(self, &mut frames, &mut missing, receipt),
+            _ => Ok(()),
+        };
+        let mut end = frames.end();
+        if let (Ok(()), Some(place), Some(borders)) = (&read, frames.place(), borders) {
+            // What later run records say of the id counts for nothing once there is one.
+            let named = self.known.id.is_some() && !self.first;
+            match named.then(|| self.taker.pieces()).flatten() {
+                Some(pieces) => {
+                    let stretches = Stretches::new(path, borders, &self.pass.pool, self.pass.wanted.rows, pieces);
+                    read = stretches.read(scope, place, buffers, |stretch| {
+                        end = stretch.end;
+                        missing.then(&stretch.missing);
+                        receipt.merge(stretch.receipt);
+                        self.known.then(stretch.known);
+                        self.any |= stretch.any;
+                        self.taker.piece(stretch.piece);
+                    });
+                }
+                None => {
+                    frames.stop_at(u64::MAX);
+                    read = records(self, &mut frames, &mut missing, receipt);
+                    end = frames.end();
+                }
+            }
+        }
+        if let Some(other) = other {
+            return Ok(other);
+        }
+        receipt.lost_records += missing.count();
+        receipt.files += 1;
+        receipt.bytes += end.bytes;
+        receipt.cut_records += u64::from(end.cut > 0);
+        receipt.empty_files += u64::from(read.is_ok() && !self.any);
+        self.known.folders += u64::from(self.any);
+        read.map(|()| Read::Whole)
+    }
+
+    /// Takes a record; why the file is not to be read on, if it is not.
+    fn record(&mut self, record: &Record<'_>) -> Result<Option<Read>, Malformed> {
+        let Some(kind) = record.kind else { return Ok(None) };
+        self.any = true;
+        if kind == Kind::Run {
+            let run = RunMessage::parse(record.body)?;
+            self.known.learn(&run);
+            if std::mem::take(&mut self.first) {
+                self.taker.folder(run.start, run.runtime);
+            }
+            return Ok(self.pass.other(self.unit, self.known));
+        }
+        if let Some(rows) = Rows::of(kind).filter(|rows| *rows == self.pass.wanted.rows) {
+            self.taker.row(&Row { body: record.body, rows })?;
+        }
+        Ok(None)
+    }
+}
+
 impl Known {
+    /// Takes what the run records behind say.
+    fn then(&mut self, next: Known) {
+        self.id = self.id.take().or(next.id);
+        self.entity = next.entity.or(self.entity.take());
+        self.project = next.project.or(self.project.take());
+    }
+
     /// Takes what a run record says; of entity and project the last one that is set, as in the run table.
-    fn learn(&mut self, run: &RunMessage<'_>) {
+    pub(super) fn learn(&mut self, run: &RunMessage<'_>) {
         if self.id.is_none() {
             self.id = owned(run.id, &mut 0);
         }

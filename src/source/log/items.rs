@@ -1,6 +1,8 @@
 //! The items of config, summary and history records: paths and JSON texts, borrowed from the record's bytes.
 
 use super::wire::{Fields, Malformed, Value};
+#[cfg(feature = "frame")]
+use crate::json::{Plain, number_at};
 use crate::record::Timestamp;
 use std::borrow::Cow;
 
@@ -14,6 +16,9 @@ pub(crate) struct Item<'a> {
     parts: u32,
     /// `value_json`.
     json: &'a [u8],
+    /// Bytes of the message from `first` on, and from `json` on, beyond their ends: they can be read eight at a time.
+    from_first: &'a [u8],
+    from_json: &'a [u8],
 }
 
 impl<'a> Item<'a> {
@@ -25,18 +30,33 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// The item in field 1 that a message begins with, and what is behind it, if it has the shape that nearly all have.
+    #[inline]
+    fn leading(message: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let [0x0A, size @ 0..0x80, tag @ (0x0A | 0x12), length @ 0..0x80, from_first @ ..] = message else {
+            return None;
+        };
+        let (first, rest) = from_first.split_at_checked(usize::from(*length))?;
+        let [0x82, 0x01, json_length @ 0..0x80, from_json @ ..] = rest else { return None };
+        let (json, behind) = from_json.split_at_checked(usize::from(*json_length))?;
+        let raw = message.get(2..2 + usize::from(*size))?;
+        let whole = first.len() + json.len() + 5 == raw.len();
+        whole.then_some((Item { raw, first, parts: u32::from(*tag == 0x12), json, from_first, from_json }, behind))
+    }
+
     /// The shape that nearly all items have: a path of one part, then `value_json`, both under 128 bytes.
     #[inline]
     fn parse_plain(raw: &'a [u8]) -> Option<Self> {
         let [tag @ (0x0A | 0x12), length @ 0..0x80, rest @ ..] = raw else { return None };
+        let from_first = rest;
         let (first, rest) = rest.split_at_checked(usize::from(*length))?;
         let [0x82, 0x01, length @ 0..0x80, json @ ..] = rest else { return None };
         let whole = json.len() == usize::from(*length);
-        whole.then_some(Item { raw, first, parts: u32::from(*tag == 0x12), json })
+        whole.then_some(Item { raw, first, parts: u32::from(*tag == 0x12), json, from_first, from_json: json })
     }
 
     fn parse_any(raw: &'a [u8]) -> Result<Self, Malformed> {
-        let mut item = Item { raw, first: &[], parts: 0, json: &[] };
+        let mut item = Item { raw, first: &[], parts: 0, json: &[], from_first: &[], from_json: &[] };
         for field in Fields::new(raw) {
             match field? {
                 (2, Value::Bytes(part)) => {
@@ -50,6 +70,7 @@ impl<'a> Item<'a> {
                 _ => {}
             }
         }
+        (item.from_first, item.from_json) = (item.first, item.json);
         Ok(item)
     }
 
@@ -64,6 +85,29 @@ impl<'a> Item<'a> {
     #[inline]
     pub(crate) fn top(&self) -> &'a [u8] {
         self.first
+    }
+
+    /// The first eight bytes of [`Item::top`], the first one lowest, and zeros behind a shorter one.
+    #[cfg(feature = "frame")]
+    #[inline]
+    pub(crate) fn head(&self) -> u64 {
+        let word = self.from_first.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        let beyond = 64usize.saturating_sub(8 * self.first.len());
+        match word {
+            Some(_) if beyond == 64 => 0,
+            Some(word) => word << beyond >> beyond,
+            None => self.first.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        }
+    }
+
+    /// The number that `value_json` is; `None` if it is none, or a rare one.
+    #[cfg(feature = "frame")]
+    #[inline]
+    pub(crate) fn number(&self) -> Option<Plain> {
+        match number_at(self.from_json, 0) {
+            Some((number, end)) if end == self.json.len() => number,
+            _ => None,
+        }
     }
 
     /// The parts of the path: `nested_key`, or else `key`.
@@ -146,8 +190,14 @@ pub(super) fn changes<'a>(bytes: &'a [u8], mut each: impl FnMut(Change<'a>)) -> 
 
 /// Hands out the items of a history row, and its `step` where the row has one of its own.
 pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result<Option<i64>, Malformed> {
-    let mut step = None;
-    for field in Fields::new(bytes) {
+    let (mut step, mut fields) = (None, Fields::new(bytes));
+    loop {
+        if let Some((item, behind)) = Item::leading(fields.rest()) {
+            fields = Fields::new(behind);
+            each(item);
+            continue;
+        }
+        let Some(field) = fields.next() else { return Ok(step) };
         match field? {
             (1, Value::Bytes(item)) => each(Item::parse(item)?),
             (2, Value::Bytes(bytes)) => {
@@ -161,7 +211,6 @@ pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result
             _ => {}
         }
     }
-    Ok(step)
 }
 
 /// The step of a history row: its item `_step`, or else `step`.
@@ -181,8 +230,13 @@ pub(super) fn row_step(bytes: &[u8]) -> Result<Option<i64>, Malformed> {
 #[cfg(feature = "frame")]
 pub(crate) fn step_of(json: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(json).ok()?.trim();
-    let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
     text.parse().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
+}
+
+/// The integer that a float is.
+#[cfg(feature = "frame")]
+pub(crate) fn whole(value: f64) -> Option<i64> {
+    (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }
 
 /// The `_timestamp` of a history row.

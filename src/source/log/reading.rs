@@ -12,7 +12,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// What is wrong with a record whose bytes break the wire format.
-pub(crate) const MALFORMED: &str = "a record that is no W&B message";
+const MALFORMED: &str = "a record that is no W&B message";
 /// Gaps in record numbers are believed up to here.
 const MOST_MISSING: u64 = u32::MAX as u64;
 /// Records in which [`peek`] looks for the run; writers put it second.
@@ -34,8 +34,11 @@ impl Scratch {
 
 /// Counts the records that are missing in a file: those that damage took, or that the numbers tell of.
 #[derive(Debug, Default)]
-struct Missing {
+pub(super) struct Missing {
+    /// The first number and the last one; 0 for none.
+    first: i64,
     last: i64,
+    /// Numbers missing between them.
     gaps: u64,
     damaged: u64,
 }
@@ -44,15 +47,35 @@ impl Missing {
     /// Takes the number of a sound record; 0 is none.
     fn number(&mut self, num: i64) {
         if num > 0 {
-            self.gaps = self.gaps.saturating_add((num - 1).saturating_sub(self.last).max(0).cast_unsigned());
-            self.last = num;
+            self.then(&Missing { first: num, last: num, gaps: 0, damaged: 0 });
         }
     }
 
-    /// Both ways see the same losses, so the larger count is the better one.
-    fn count(&self) -> u64 {
-        self.damaged.max(self.gaps.min(MOST_MISSING))
+    /// Takes what was counted in the stretch behind.
+    pub(super) fn then(&mut self, next: &Missing) {
+        self.damaged += next.damaged;
+        if next.first == 0 {
+            return;
+        }
+        if self.first == 0 {
+            self.first = next.first;
+        } else {
+            self.gaps = self.gaps.saturating_add(between(self.last, next.first));
+        }
+        self.gaps = self.gaps.saturating_add(next.gaps);
+        self.last = next.last;
     }
+
+    /// How many are missing in the file. Both ways see the same losses, so the larger count is the better one.
+    pub(super) fn count(&self) -> u64 {
+        let before = if self.first == 0 { 0 } else { between(0, self.first) };
+        self.damaged.max(self.gaps.saturating_add(before).min(MOST_MISSING))
+    }
+}
+
+/// How many numbers lie between two that follow each other.
+fn between(last: i64, num: i64) -> u64 {
+    (num - 1).saturating_sub(last).max(0).cast_unsigned()
 }
 
 /// Opens a log.
@@ -73,7 +96,7 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
         return Err(Error::new(ErrorKind::Format, found).file(path));
     }
     let read = match started {
-        Start::Log => records(path, &mut frames, receipt, |record, _| fold.record(record, wanted).map(|()| true)),
+        Start::Log => records(path, &mut frames, receipt, |record| fold.record(record, wanted).map(|()| true)),
         _ => Ok(()),
     };
     let end = frames.end();
@@ -92,22 +115,35 @@ pub(super) fn read(path: &Path, scratch: &mut Scratch, wanted: Wanted, receipt: 
     read
 }
 
-/// Hands out every sound record and its offset until `each` gives false, and counts what is lost between them.
-pub(super) fn records(
+/// Hands out every sound record until `each` gives false, and counts what is lost between them.
+fn records(
     path: &Path,
     frames: &mut Frames<'_, File>,
     receipt: &mut Receipt,
-    mut each: impl FnMut(&Record<'_>, u64) -> Result<bool, Malformed>,
+    each: impl FnMut(&Record<'_>) -> Result<bool, Malformed>,
 ) -> Result<()> {
     let mut missing = Missing::default();
+    let read = pass(path, frames, &mut missing, receipt, each);
+    receipt.lost_records += missing.count();
+    read
+}
+
+/// The same, as far as the reader is to go; the receipt lacks the count of what is missing.
+pub(super) fn pass(
+    path: &Path,
+    frames: &mut Frames<'_, File>,
+    missing: &mut Missing,
+    receipt: &mut Receipt,
+    mut each: impl FnMut(&Record<'_>) -> Result<bool, Malformed>,
+) -> Result<()> {
     let damage = |offset, bytes, reason: &str, receipt: &mut Receipt| {
         receipt.damage(Damage { file: path.into(), offset, bytes, reason: reason.to_owned() });
     };
-    let read = loop {
+    loop {
         match frames.next() {
             Ok(Some(Frame::Record { offset, bytes })) => {
                 let record = Record::parse(bytes);
-                match record.and_then(|record| each(&record, offset).map(|on| (on, record.num))) {
+                match record.and_then(|record| each(&record).map(|on| (on, record.num))) {
                     Ok((false, _)) => break Ok(()),
                     Ok((true, num)) => missing.number(num),
                     Err(_) => {
@@ -123,9 +159,7 @@ pub(super) fn records(
             Ok(None) => break Ok(()),
             Err(error) => break Err(Error::io(path, error).offset(frames.end().bytes)),
         }
-    };
-    receipt.lost_records += missing.count();
-    read
+    }
 }
 
 /// Reads a file again to make a summary from its history.

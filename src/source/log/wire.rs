@@ -50,6 +50,12 @@ impl<'a> Fields<'a> {
         Fields { rest: message }
     }
 
+    /// What is not read yet.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
         match self.rest.split_first() {
@@ -61,6 +67,11 @@ impl<'a> Fields<'a> {
             Some((low, [high, rest @ ..])) if *high < 0x80 => {
                 self.rest = rest;
                 Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
+            }
+            // Three: the numbers of most records of long logs.
+            Some((low, [middle, high, rest @ ..])) if *high < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*low & 0x7f) | u64::from(*middle & 0x7f) << 7 | u64::from(*high) << 14)
             }
             _ => self.long_varint(),
         }
