@@ -12,6 +12,11 @@ use source::loaded;
 use std::hint::black_box;
 use std::time::Instant;
 
+/// As the program has it.
+#[cfg(feature = "cli")]
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn told(name: &str, values: &mut [f64]) {
     values.sort_by(f64::total_cmp);
     let (least, median, most) = (values[0], values[values.len() / 2], values[values.len() - 1]);

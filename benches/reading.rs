@@ -8,6 +8,11 @@ use std::path::PathBuf;
 
 mod runs;
 
+/// As the program has it.
+#[cfg(feature = "cli")]
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn bytes(runs: &[Run]) -> u64 {
     runs.iter().flat_map(|run| [&run.config, &run.summary]).flatten().map(|d| d.text().len() as u64).sum()
 }

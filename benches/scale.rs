@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 
 mod runs;
 
+/// As the program has it.
+#[cfg(feature = "cli")]
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs that are made at once; making them is not timed.
 const BATCH: usize = 1_000;
 

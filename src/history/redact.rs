@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub(super) struct Redacting<'a> {
     sink: &'a dyn HistorySink,
     redaction: &'a Redaction,
-    /// By run, which is told later, if at all.
-    found: Mutex<Vec<(Arc<OnceLock<RunKey>>, Vec<SecretColumn>)>>,
+    found: Mutex<Vec<Found>>,
 }
+
+/// Columns with secrets, and their run, which is told later, if at all.
+type Found = (Arc<OnceLock<RunKey>>, Vec<SecretColumn>);
 
 impl<'a> Redacting<'a> {
     pub(super) fn new(sink: &'a dyn HistorySink, redaction: &'a Redaction) -> Self {

@@ -24,6 +24,10 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Threads that grow each other's columns do not wait for one another, and memory that was given back is at hand again.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Data is missing: a server's set could not be proved whole, or `--strict` was given.
 const INCOMPLETE: u8 = 5;
 

@@ -11,6 +11,9 @@ use runframe::{ApiSource, Columns, Wanted};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 use std::hint::black_box;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Seconds that this process has had on the processors.
 fn busy() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
