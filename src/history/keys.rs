@@ -4,7 +4,7 @@ use super::shared::Shared;
 use crate::flatten::{Flattener, NameId, Root};
 use crate::json;
 use crate::record::Document;
-use crate::source::log::history::{Documents, Item};
+use crate::source::log::history::{Documents, RowItem};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
@@ -63,7 +63,7 @@ impl Print {
     const WHOLE: usize = 16;
 
     #[inline]
-    fn of(item: &Item<'_>) -> Print {
+    fn of(item: &RowItem<'_>) -> Print {
         let key = item.top();
         Print {
             head: item.head(),
@@ -108,7 +108,7 @@ impl Recent {
 impl Keys {
     /// What the item's first key means.
     #[inline]
-    pub(super) fn meaning(&mut self, item: &Item<'_>, shared: &Shared<'_>) -> Meaning {
+    pub(super) fn meaning(&mut self, item: &RowItem<'_>, shared: &Shared<'_>) -> Meaning {
         let (key, print) = (item.top(), Print::of(item));
         if let Some((place, meaning)) = self.recent.find(print)
             && (key.len() <= Print::WHOLE || self.known.get(place as usize).is_some_and(|(known, _)| **known == *key))

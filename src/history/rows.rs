@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::flatten::{Leaf, NameId, Root};
 use crate::json::{JsonError, Plain};
 use crate::record::{Document, JsonFault, Receipt, RunKey, Timestamp};
-use crate::source::log::history::{Item, Malformed, Row, RunRows, step_of, whole};
+use crate::source::log::history::{Malformed, Row, RowItem, RunRows, step_of, whole};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
@@ -176,7 +176,7 @@ impl Taker<'_> {
     }
 
     #[inline]
-    fn item(&mut self, item: &Item<'_>) {
+    fn item(&mut self, item: &RowItem<'_>) {
         let Meaning { slot, below } = self.keys.meaning(item, self.shared);
         if item.single().is_none() {
             self.now.nested |= below;
@@ -241,7 +241,7 @@ impl Taker<'_> {
     }
 
     /// Takes a value that is no plain number.
-    fn value(&mut self, item: &Item<'_>, slot: Slot) {
+    fn value(&mut self, item: &RowItem<'_>, slot: Slot) {
         let Ok(json) = item.value() else {
             self.now.malformed = true;
             return;

@@ -5,8 +5,8 @@ use super::artifacts::owned;
 use super::document::{Findings, Style, render};
 use super::fold::node_of;
 use super::framing::{Buffers, Frames, Start};
-pub(crate) use super::items::{Item, step_of, whole};
-use super::items::{row, row_step};
+use super::items::{Item, row, row_step};
+pub(crate) use super::items::{RowItem, step_of, whole};
 use super::messages::{Kind, Record, RunMessage, time_in};
 use super::reading::{Missing, open, pass};
 use super::stretches::{Split, Stretches};
@@ -60,13 +60,13 @@ pub(crate) struct Documents {
 impl<'a> Row<'a> {
     /// Hands out the items, in no order; gives the step that stands beside them, if one does.
     #[inline]
-    pub(crate) fn items(&self, mut each: impl FnMut(Item<'a>)) -> Result<Option<i64>, Malformed> {
+    pub(crate) fn items(&self, mut each: impl FnMut(RowItem<'a>)) -> Result<Option<i64>, Malformed> {
         if self.rows == Rows::History {
             return row(self.body, each);
         }
         for field in Fields::new(self.body) {
             if let (3, Value::Bytes(item)) = field? {
-                each(Item::parse(item)?);
+                each(Item::parse(item)?.into());
             }
         }
         Ok(None)

@@ -5,6 +5,7 @@ use super::wire::{Fields, Malformed, Value};
 use crate::json::{Plain, number_at};
 use crate::record::Timestamp;
 use std::borrow::Cow;
+use std::ops::Deref;
 
 /// An item of config, summary or history: a path and a JSON text.
 #[derive(Debug, Clone, Copy)]
@@ -16,75 +17,47 @@ pub(crate) struct Item<'a> {
     parts: u32,
     /// `value_json`.
     json: &'a [u8],
-    /// Bytes of the message from `first` on, and from `json` on, beyond their ends: they can be read eight at a time.
+}
+
+/// An item of a history row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowItem<'a> {
+    item: Item<'a>,
+    /// Bytes of the row from the path on, and from `value_json` on, beyond their ends: they can be read eight at a time.
     from_first: &'a [u8],
     from_json: &'a [u8],
 }
 
-impl<'a> Item<'a> {
-    #[inline]
-    pub(super) fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
-        match Item::parse_plain(raw) {
-            Some(item) => Ok(item),
-            None => Item::parse_any(raw),
-        }
-    }
+impl<'a> Deref for RowItem<'a> {
+    type Target = Item<'a>;
 
-    /// The item in field 1 that a message begins with, and what is behind it, if it has the shape that nearly all have.
     #[inline]
-    fn leading(message: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let [0x0A, size @ 0..0x80, tag @ (0x0A | 0x12), length @ 0..0x80, from_first @ ..] = message else {
+    fn deref(&self) -> &Item<'a> {
+        &self.item
+    }
+}
+
+impl<'a> From<Item<'a>> for RowItem<'a> {
+    #[inline]
+    fn from(item: Item<'a>) -> Self {
+        RowItem { item, from_first: item.first, from_json: item.json }
+    }
+}
+
+impl<'a> RowItem<'a> {
+    /// The item in field 1 that a row begins with, and what is behind it, if it has the shape that nearly all have.
+    #[inline]
+    fn leading(row: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let [0x0A, size @ 0..0x80, tag @ (0x0A | 0x12), length @ 0..0x80, from_first @ ..] = row else {
             return None;
         };
         let (first, rest) = from_first.split_at_checked(usize::from(*length))?;
         let [0x82, 0x01, json_length @ 0..0x80, from_json @ ..] = rest else { return None };
         let (json, behind) = from_json.split_at_checked(usize::from(*json_length))?;
-        let raw = message.get(2..2 + usize::from(*size))?;
+        let raw = row.get(2..2 + usize::from(*size))?;
+        let item = Item { raw, first, parts: u32::from(*tag == 0x12), json };
         let whole = first.len() + json.len() + 5 == raw.len();
-        whole.then_some((Item { raw, first, parts: u32::from(*tag == 0x12), json, from_first, from_json }, behind))
-    }
-
-    /// The shape that nearly all items have: a path of one part, then `value_json`, both under 128 bytes.
-    #[inline]
-    fn parse_plain(raw: &'a [u8]) -> Option<Self> {
-        let [tag @ (0x0A | 0x12), length @ 0..0x80, rest @ ..] = raw else { return None };
-        let from_first = rest;
-        let (first, rest) = rest.split_at_checked(usize::from(*length))?;
-        let [0x82, 0x01, length @ 0..0x80, json @ ..] = rest else { return None };
-        let whole = json.len() == usize::from(*length);
-        whole.then_some(Item { raw, first, parts: u32::from(*tag == 0x12), json, from_first, from_json: json })
-    }
-
-    fn parse_any(raw: &'a [u8]) -> Result<Self, Malformed> {
-        let mut item = Item { raw, first: &[], parts: 0, json: &[], from_first: &[], from_json: &[] };
-        for field in Fields::new(raw) {
-            match field? {
-                (2, Value::Bytes(part)) => {
-                    if item.parts == 0 {
-                        item.first = part;
-                    }
-                    item.parts += 1;
-                }
-                (1, Value::Bytes(key)) if item.parts == 0 => item.first = key,
-                (16, Value::Bytes(json)) => item.json = json,
-                _ => {}
-            }
-        }
-        (item.from_first, item.from_json) = (item.first, item.json);
-        Ok(item)
-    }
-
-    /// The only part of the path; `None` if there are more.
-    #[inline]
-    pub(crate) fn single(&self) -> Option<&'a [u8]> {
-        (self.parts <= 1).then_some(self.first)
-    }
-
-    /// The first part of the path.
-    #[cfg(feature = "frame")]
-    #[inline]
-    pub(crate) fn top(&self) -> &'a [u8] {
-        self.first
+        whole.then_some((RowItem { item, from_first, from_json }, behind))
     }
 
     /// The first eight bytes of [`Item::top`], the first one lowest, and zeros behind a shorter one.
@@ -108,6 +81,57 @@ impl<'a> Item<'a> {
             Some((number, end)) if end == self.json.len() => number,
             _ => None,
         }
+    }
+}
+
+impl<'a> Item<'a> {
+    #[inline]
+    pub(super) fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
+        match Item::parse_plain(raw) {
+            Some(item) => Ok(item),
+            None => Item::parse_any(raw),
+        }
+    }
+
+    /// The shape that nearly all items have: a path of one part, then `value_json`, both under 128 bytes.
+    #[inline]
+    fn parse_plain(raw: &'a [u8]) -> Option<Self> {
+        let [tag @ (0x0A | 0x12), length @ 0..0x80, rest @ ..] = raw else { return None };
+        let (first, rest) = rest.split_at_checked(usize::from(*length))?;
+        let [0x82, 0x01, length @ 0..0x80, json @ ..] = rest else { return None };
+        let whole = json.len() == usize::from(*length);
+        whole.then_some(Item { raw, first, parts: u32::from(*tag == 0x12), json })
+    }
+
+    fn parse_any(raw: &'a [u8]) -> Result<Self, Malformed> {
+        let mut item = Item { raw, first: &[], parts: 0, json: &[] };
+        for field in Fields::new(raw) {
+            match field? {
+                (2, Value::Bytes(part)) => {
+                    if item.parts == 0 {
+                        item.first = part;
+                    }
+                    item.parts += 1;
+                }
+                (1, Value::Bytes(key)) if item.parts == 0 => item.first = key,
+                (16, Value::Bytes(json)) => item.json = json,
+                _ => {}
+            }
+        }
+        Ok(item)
+    }
+
+    /// The only part of the path; `None` if there are more.
+    #[inline]
+    pub(crate) fn single(&self) -> Option<&'a [u8]> {
+        (self.parts <= 1).then_some(self.first)
+    }
+
+    /// The first part of the path.
+    #[cfg(feature = "frame")]
+    #[inline]
+    pub(crate) fn top(&self) -> &'a [u8] {
+        self.first
     }
 
     /// The parts of the path: `nested_key`, or else `key`.
@@ -189,17 +213,17 @@ pub(super) fn changes<'a>(bytes: &'a [u8], mut each: impl FnMut(Change<'a>)) -> 
 }
 
 /// Hands out the items of a history row, and its `step` where the row has one of its own.
-pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result<Option<i64>, Malformed> {
+pub(super) fn row<'a>(bytes: &'a [u8], mut each: impl FnMut(RowItem<'a>)) -> Result<Option<i64>, Malformed> {
     let (mut step, mut fields) = (None, Fields::new(bytes));
     loop {
-        if let Some((item, behind)) = Item::leading(fields.rest()) {
+        if let Some((item, behind)) = RowItem::leading(fields.rest()) {
             fields = Fields::new(behind);
             each(item);
             continue;
         }
         let Some(field) = fields.next() else { return Ok(step) };
         match field? {
-            (1, Value::Bytes(item)) => each(Item::parse(item)?),
+            (1, Value::Bytes(item)) => each(Item::parse(item)?.into()),
             (2, Value::Bytes(bytes)) => {
                 step = Some(0);
                 for field in Fields::new(bytes) {
