@@ -90,16 +90,20 @@ impl Walker<'_> {
     }
 }
 
-/// The name of a function as called, in lower case.
+/// The name of a function as called, in lower case. A schema before it stays, so that no function is found: there are none
+/// of other schemas.
 pub(super) fn function_name(call: &ast::Function) -> String {
-    let name = call.name.0.last().map(ToString::to_string).unwrap_or_default();
-    name.trim_matches('"').to_lowercase()
+    let parts: Vec<String> = call.name.0.iter().map(|part| part.to_string().trim_matches('"').to_lowercase()).collect();
+    parts.join(".")
 }
 
-/// The values in a call's parentheses; SQL's `over`, `filter` and `distinct` are refused.
+/// The values in a call's parentheses; SQL's `over`, `filter` and `distinct` are refused, and so are two lists in a row.
 pub(super) fn arguments<'t>(call: &'t ast::Function, name: &str, place: usize) -> Result<&'t [FunctionArg]> {
-    let plain =
-        call.over.is_none() && call.filter.is_none() && call.within_group.is_empty() && call.null_treatment.is_none();
+    let plain = call.over.is_none()
+        && call.filter.is_none()
+        && call.within_group.is_empty()
+        && call.null_treatment.is_none()
+        && matches!(call.parameters, FunctionArguments::None);
     match &call.args {
         FunctionArguments::List(list) if plain && list.duplicate_treatment.is_none() && list.clauses.is_empty() => {
             Ok(list.args.as_slice())

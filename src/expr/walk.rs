@@ -167,6 +167,13 @@ impl Walker<'_> {
     }
 
     fn interval(&mut self, interval: &ast::Interval, place: usize) -> Result<Value> {
+        if interval.last_field.is_some()
+            || interval.leading_precision.is_some()
+            || interval.fractional_seconds_precision.is_some()
+        {
+            let message = format!("{} has more than a unit", shorten(&interval.to_string()));
+            return Err(fault(place, &message, "for example interval '7 days' or interval '36' hour"));
+        }
         let unit = interval.leading_field.as_ref().map(ToString::to_string);
         let text = match self.value(&interval.value)?.constant {
             Some(Const::Text(text)) => text,

@@ -31,6 +31,22 @@ fn unknown_names() {
     ]);
 }
 
+/// What SQL's parser reads and nothing here means is refused, not left out.
+#[test]
+fn parts_without_a_meaning() {
+    check(&[
+        (
+            "abs(config.lr)(config.epochs) > 1",
+            "byte 0: abs takes only values in its parentheses (write name(value, …))",
+        ),
+        ("other.abs(config.lr) > 1", "byte 0: unknown function other.abs (did you mean abs?)"),
+        (
+            "created_at > now() - interval '1' day(3)",
+            "byte 30: INTERVAL '1' DAY (3) has more than a unit (for example interval '7 days' or interval '36' hour)",
+        ),
+    ]);
+}
+
 #[test]
 fn types_that_do_not_fit() {
     check(&[
