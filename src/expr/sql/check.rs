@@ -4,8 +4,8 @@ use super::super::{fault, fault_of};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use polars::prelude::Schema;
 use sqlparser::ast::{
-    ExcludeSelectItem, Expr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
-    TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    ExcludeSelectItem, Expr, FunctionArguments, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr,
+    Spanned, Statement, TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -159,6 +159,12 @@ impl Visitor for Check<'_> {
                     }
                     _ => ControlFlow::Continue(()),
                 }
+            }
+            // Polars would leave the first list out.
+            Expr::Function(call) if !matches!(call.parameters, FunctionArguments::None) => {
+                let at = (call.name.span().start.column as usize).saturating_sub(1);
+                let message = format!("{} has two lists of arguments", call.name);
+                ControlFlow::Break(Box::new(fault(at, &message, "write name(value, …)")))
             }
             _ => ControlFlow::Continue(()),
         }

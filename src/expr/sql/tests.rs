@@ -192,6 +192,7 @@ fn faults_are_pointed_at() {
         ("select name from runs where contains(tag, 'x')", 37, "unknown column tag (did you mean tags?)"),
         ("select a.name from runs a join runs b on a.name = b.name where len(tags) = 1", 63, "named twice"),
         ("select nope(name) from runs", 7, "nope"),
+        ("select name, upper(state)(name) from runs", 13, "upper has two lists of arguments"),
     ];
     for (text, at, message) in faults {
         let error = fault(text);
