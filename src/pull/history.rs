@@ -115,7 +115,8 @@ fn table_runs(table: &StoredTable) -> Result<Vec<TableRun>> {
     let there: Vec<&str> = COLUMNS.into_iter().filter(|name| table.schema().contains(name)).collect();
     let found = table.read(&there)?;
     let number = |name: &str, row: usize| match found.column(name).ok()?.get(row).ok()? {
-        AnyValue::Datetime(value, ..) | AnyValue::Int64(value) => Some(value),
+        // A column of one row is a scalar of Polars, whose value is an owned one.
+        AnyValue::Datetime(value, ..) | AnyValue::DatetimeOwned(value, ..) | AnyValue::Int64(value) => Some(value),
         _ => None,
     };
     let run = |(row, key)| {

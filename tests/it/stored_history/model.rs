@@ -79,6 +79,23 @@ impl Case {
     }
 }
 
+/// Found by the model: of a table of one row the times were not read, and a run that was over never changed.
+#[test]
+fn a_run_that_is_alone_and_over_goes_on() {
+    let case = case(1, None);
+    case.edit(0, |run| {
+        run.state = Some("finished".into());
+        put(run, rows(0, &["\"a\":1"]));
+    });
+    case.pull(&[]);
+    case.happens(&Event::Rows(0, vec![1, 2]), 0);
+    let (_, history) = case.pull(&[]);
+    assert_eq!((history.asked, history.added, history.rows), (1, 2, 3));
+    case.check(&[]);
+    let (_, history) = case.pull(&[]);
+    assert_eq!((history.asked, history.added, history.written), (0, 0, false));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
     #[test]
