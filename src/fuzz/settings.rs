@@ -59,15 +59,15 @@ pub(crate) fn settings(data: &[u8]) {
     let others = here.env.iter().filter(|(name, _)| *name != "WANDB_API_KEY");
     // As they are shown: `\0` of a name ends with a digit that a key may begin with.
     let others: Vec<String> = others.map(|(name, value)| format!("{name:?} {value:?} {name} {value}")).collect();
-    let shown = shown(&here);
+    let seen = shown(&here);
     // A key that is also the name or value of another variable is no secret, nor one that is shown where it is not the key:
     // `WANDB_API_KEY` itself.
     let secret = key.filter(|key| !others.iter().any(|other| other.contains(key.trim())));
-    let Some(key) = secret.filter(|key| key.trim().len() >= 12 && shown.contains(key.trim())) else { return };
+    let Some(key) = secret.filter(|key| key.trim().len() >= 12 && seen.contains(key.trim())) else { return };
     let mut without = here;
     let length = key.len();
     without.env.insert("WANDB_API_KEY".to_owned(), if key.contains('x') { "y" } else { "x" }.repeat(length));
-    assert!(self::shown(&without).contains(key.trim()), "{shown}");
+    assert!(shown(&without).contains(key.trim()), "{seen}");
 }
 
 /// All that these surroundings let be seen.

@@ -19,10 +19,18 @@ pub(super) struct Changes {
     pub gone: HashSet<usize>,
 }
 
-/// The times in a column; none if it is not there.
-fn times(known: &Columns, name: &str) -> Vec<Option<i64>> {
+/// The times, or other integers, in a column; none if it is not there.
+pub(super) fn times(known: &Columns, name: &str) -> Vec<Option<i64>> {
     match known.fixed_by_name(name) {
         Some(Fixed::Ints(times)) => times.clone(),
+        _ => vec![None; known.height()],
+    }
+}
+
+/// The runs' states; none if the column is not there.
+pub(super) fn states(known: &Columns) -> Vec<Option<&str>> {
+    match known.fixed_by_name("state") {
+        Some(Fixed::Strs(states)) => states.iter().collect(),
         _ => vec![None; known.height()],
     }
 }
@@ -72,10 +80,7 @@ impl Changes {
 /// Compares what the server lists with what is known; `rejected` need not be loaded again.
 pub(super) fn changes(known: &Columns, listing: &LightListing, rejected: &Rejected) -> Changes {
     let (updated, heartbeats) = (times(known, "updated_at"), times(known, "heartbeat_at"));
-    let states: Vec<Option<&str>> = match known.fixed_by_name("state") {
-        Some(Fixed::Strs(states)) => states.iter().collect(),
-        _ => vec![None; known.height()],
-    };
+    let states = states(known);
     let keys = keys(known);
     let rows: HashMap<_, usize> = keys.iter().enumerate().map(|(row, key)| (*key, row)).collect();
     let mut changes = Changes::default();

@@ -1,7 +1,7 @@
 //! The conditions of a pull: what the server evaluates, what is evaluated here, and which runs were found not to match.
 
-use super::changes::FINAL;
-use crate::columns::{Columns, Fixed};
+use super::changes::{FINAL, states, times};
+use crate::columns::Columns;
 use crate::error::Result;
 use crate::expr::{self, Context};
 use crate::frame::RunFrame;
@@ -174,18 +174,12 @@ impl Snapshot {
 
 /// The rows as a light listing would tell them.
 fn snapshots(columns: &Columns) -> Vec<Snapshot> {
-    let time = |name: &str, row: usize| match columns.fixed_by_name(name) {
-        Some(Fixed::Ints(times)) => times.get(row).copied().flatten(),
-        _ => None,
-    };
-    let states: Vec<Option<&str>> = match columns.fixed_by_name("state") {
-        Some(Fixed::Strs(states)) => states.iter().collect(),
-        _ => Vec::new(),
-    };
+    let (updated, heartbeats) = (times(columns, "updated_at"), times(columns, "heartbeat_at"));
+    let states = states(columns);
     let run = |(row, key): (usize, &super::Key<'_>)| Snapshot {
         path: super::path(key),
-        updated_at: time("updated_at", row),
-        heartbeat_at: time("heartbeat_at", row),
+        updated_at: updated.get(row).copied().flatten(),
+        heartbeat_at: heartbeats.get(row).copied().flatten(),
         state: states.get(row).copied().flatten().map(str::to_owned),
     };
     keys(columns).iter().enumerate().map(run).collect()

@@ -1,12 +1,13 @@
 //! The histories beside the file: stored with it, and brought up to date with it.
 
 use super::Pull;
+use super::changes::{states, times};
 use crate::error::{Error, Result};
+use crate::frame::import;
 use crate::history::{Dataset, HistoryPulled, HistoryQuery, Mark, TableRun, Wish, check, replace, run_keys, update};
-use crate::record::Receipt;
+use crate::record::{Receipt, RunKey};
 use crate::source::location::Location;
 use crate::source::parquet::StoredTable;
-use polars::prelude::{AnyValue, DataFrame};
 use std::time::Instant;
 
 /// The columns that tell what is asked of each run.
@@ -114,24 +115,16 @@ impl Pull {
 fn table_runs(table: &StoredTable) -> Result<Vec<TableRun>> {
     let there: Vec<&str> = COLUMNS.into_iter().filter(|name| table.schema().contains(name)).collect();
     let found = table.read(&there)?;
-    let number = |name: &str, row: usize| match found.column(name).ok()?.get(row).ok()? {
-        // A column of one row is a scalar of Polars, whose value is an owned one.
-        AnyValue::Datetime(value, ..) | AnyValue::DatetimeOwned(value, ..) | AnyValue::Int64(value) => Some(value),
-        _ => None,
+    let located = |error: Error| error.file(table.path());
+    let columns = import(&found, &[]).map_err(located)?;
+    let numbers = ["created_at", "updated_at", "heartbeat_at", "history_rows"].map(|name| times(&columns, name));
+    let states = states(&columns);
+    let run = |(row, key): (usize, RunKey)| {
+        let number = |values: &Vec<Option<i64>>| values.get(row).copied().flatten();
+        let [created_at, updated_at, heartbeat_at, rows] = numbers.each_ref().map(number);
+        let state = states.get(row).copied().flatten().map(str::to_owned);
+        TableRun { key, mark: Mark { created_at, updated_at, heartbeat_at, state }, rows }
     };
-    let run = |(row, key)| {
-        let mark = Mark {
-            created_at: number("created_at", row),
-            updated_at: number("updated_at", row),
-            heartbeat_at: number("heartbeat_at", row),
-            state: text(&found, "state", row),
-        };
-        TableRun { key, mark, rows: number("history_rows", row) }
-    };
-    let keys = run_keys(&found).map_err(|error: Error| error.file(table.path()))?;
+    let keys = run_keys(&found).map_err(located)?;
     Ok(keys.into_iter().enumerate().map(run).collect())
-}
-
-fn text(table: &DataFrame, column: &str, row: usize) -> Option<String> {
-    table.column(column).ok()?.str().ok()?.get(row).map(str::to_owned)
 }

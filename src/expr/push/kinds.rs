@@ -1,5 +1,6 @@
 //! Whether a condition means the same however many other runs there are, whose values decide the kinds of columns.
 
+use super::super::calls::function_name;
 use super::super::compare::Sign;
 use super::super::names::{Names, is_flattened, is_whole_path};
 use super::super::walk::terms;
@@ -139,7 +140,7 @@ fn is_number(tree: &Ast) -> bool {
 
 /// The first argument of a call of one of these functions; what follows must be numbers.
 fn argument<'a>(call: &'a Function, functions: &[&str]) -> Option<&'a Ast> {
-    let name = call.name.to_string().trim_matches('"').to_lowercase();
+    let name = function_name(call);
     let FunctionArguments::List(list) = &call.args else { return None };
     let mut arguments = list.args.iter().map(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(tree)) => Some(tree),

@@ -1,5 +1,6 @@
 //! One condition in W&B's Mongo JSON, if the server's answer is sure to hold every run that the condition keeps.
 
+use super::super::calls::function_name;
 use super::super::compare::Sign;
 use super::super::names::{Names, is_flattened, is_whole_path};
 use super::super::value::{Const, Value};
@@ -161,7 +162,7 @@ impl Server<'_> {
     /// `contains(tags, 'x')`.
     fn tagged(&self, call: &Function, wanted: bool) -> Found {
         const OTHER: Reason = "the server has no functions";
-        let name = call.name.to_string().trim_matches('"').to_lowercase();
+        let name = function_name(call);
         let FunctionArguments::List(list) = &call.args else { return Err(OTHER) };
         let [list, item] = list.args.as_slice() else { return Err(OTHER) };
         let (FunctionArg::Unnamed(FunctionArgExpr::Expr(list)), FunctionArg::Unnamed(FunctionArgExpr::Expr(item))) =
