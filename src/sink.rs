@@ -10,12 +10,14 @@ mod json;
 mod latex;
 mod markdown;
 mod markup;
+mod pack;
 mod parquet;
 pub(crate) mod row_groups;
 mod runs;
 mod spy;
 #[cfg(unix)]
 mod stale;
+mod steady;
 mod stream;
 mod table;
 mod telling;

@@ -2,22 +2,24 @@
 
 mod bytes;
 mod digest;
+mod rows;
 
 use super::resolve::{Kind, LeafType};
 use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
+use rows::Rows;
 use std::ops::Range;
 
 /// Values of one type with the rows they stand in, rows ascending.
 #[derive(Debug, Clone)]
 pub struct Pairs<T> {
-    rows: Vec<u32>,
+    rows: Rows,
     values: Vec<T>,
 }
 
 impl<T> Default for Pairs<T> {
     fn default() -> Self {
-        Pairs { rows: Vec::new(), values: Vec::new() }
+        Pairs { rows: Rows::default(), values: Vec::new() }
     }
 }
 
@@ -34,7 +36,12 @@ impl<T: Clone> Pairs<T> {
 
     /// Each row and its value.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.rows.iter().map(|row| *row as usize).zip(&self.values)
+        self.rows.iter().map(|row| row as usize).zip(&self.values)
+    }
+
+    #[cfg(feature = "frame")]
+    fn with_room(values: usize) -> Self {
+        Pairs { rows: Rows::default(), values: Vec::with_capacity(values) }
     }
 
     /// The values, in the order of their rows.
@@ -45,15 +52,14 @@ impl<T: Clone> Pairs<T> {
 
     /// True if the row has a value.
     pub fn has(&self, row: usize) -> bool {
-        u32::try_from(row).is_ok_and(|row| self.rows.binary_search(&row).is_ok())
+        u32::try_from(row).is_ok_and(|row| self.rows.has(row))
     }
 
     /// The values of some rows; rows are counted from the first of these.
     pub fn part(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &T)> {
         let (start, within) = (rows.start, self.within(rows));
         let values = self.values.get(within.clone()).unwrap_or_default();
-        let rows = self.rows.get(within).unwrap_or_default();
-        rows.iter().map(move |row| *row as usize - start).zip(values)
+        self.rows.part(within).map(move |row| row as usize - start).zip(values)
     }
 
     /// The values, to be changed.
@@ -64,8 +70,7 @@ impl<T: Clone> Pairs<T> {
 
     /// Where the values of these rows are.
     fn within(&self, rows: &Range<usize>) -> Range<usize> {
-        let at = |end: usize| self.rows.partition_point(|row| (*row as usize) < end);
-        at(rows.start)..at(rows.end)
+        self.rows.before(rows.start)..self.rows.before(rows.end)
     }
 
     #[inline]
@@ -75,25 +80,26 @@ impl<T: Clone> Pairs<T> {
     }
 
     fn append(&mut self, other: &Pairs<T>, offset: u32) {
-        self.rows.extend(other.rows.iter().map(|row| row + offset));
+        self.rows.append(&other.rows, offset);
         self.values.extend_from_slice(&other.values);
     }
 
     /// Keeps the rows that have a new number.
     fn renumber(&mut self, new_rows: &[Option<u32>]) {
         let keep: Vec<Option<u32>> =
-            self.rows.iter().map(|row| new_rows.get(*row as usize).copied().flatten()).collect();
+            self.rows.iter().map(|row| new_rows.get(row as usize).copied().flatten()).collect();
         let mut at = 0;
         self.values.retain(|_| {
             at += 1;
             keep.get(at - 1).copied().flatten().is_some()
         });
-        self.rows = keep.into_iter().flatten().collect();
-        if !self.rows.is_sorted() {
-            let order = order(&self.rows);
-            self.rows.sort_unstable();
+        let mut rows: Vec<u32> = keep.into_iter().flatten().collect();
+        if !rows.is_sorted() {
+            let order = order(&rows);
+            rows.sort_unstable();
             self.values = order.into_iter().filter_map(|at| self.values.get(at).cloned()).collect();
         }
+        self.rows = rows.into_iter().collect();
     }
 
     fn clear(&mut self) {
@@ -102,25 +108,25 @@ impl<T: Clone> Pairs<T> {
     }
 
     fn shrink(&mut self) {
-        self.rows.shrink_to_fit();
+        self.rows.shrink();
         self.values.shrink_to_fit();
     }
 
     /// Takes the last value back, if it stands in this row.
     fn take_back(&mut self, row: u32) {
-        while self.rows.last() == Some(&row) {
+        while self.rows.last() == Some(row) {
             self.rows.pop();
             self.values.pop();
         }
     }
 
-    fn rows(&self) -> &[u32] {
-        &self.rows
+    fn rows(&self) -> impl Iterator<Item = u32> + use<'_, T> {
+        self.rows.iter()
     }
 
     /// Bytes of memory in use.
     fn weight(&self) -> usize {
-        self.rows.capacity() * size_of::<u32>() + self.values.capacity() * size_of::<T>()
+        self.rows.weight() + self.values.capacity() * size_of::<T>()
     }
 }
 
@@ -179,7 +185,7 @@ impl Texts {
     fn append(&mut self, other: &Texts, offset: u32) {
         let start = self.bytes.len() as u64;
         self.bytes.push_str(&other.bytes);
-        self.ends.rows.extend(other.ends.rows.iter().map(|row| row + offset));
+        self.ends.rows.append(&other.ends.rows, offset);
         self.ends.values.extend(other.ends.values.iter().map(|end| end + start));
     }
 
@@ -209,7 +215,7 @@ impl Texts {
         self.bytes.truncate(self.ends.values.last().map_or(0, |end| *end as usize));
     }
 
-    fn rows(&self) -> &[u32] {
+    fn rows(&self) -> impl Iterator<Item = u32> + use<'_> {
         self.ends.rows()
     }
 
@@ -288,6 +294,12 @@ macro_rules! each_kind {
 }
 
 impl Sparse {
+    /// No values yet, but room for so many integers and floats.
+    #[cfg(feature = "frame")]
+    pub(crate) fn with_room((ints, floats): (usize, usize)) -> Self {
+        Sparse { ints: Pairs::with_room(ints), floats: Pairs::with_room(floats), ..Sparse::default() }
+    }
+
     /// Adds a value; rows must come in ascending order.
     pub fn push(&mut self, row: u32, mut leaf: Leaf<'_>) {
         self.take(row, &mut leaf);
@@ -379,9 +391,8 @@ impl Sparse {
 
     /// The rows that have a value of any kind, kind by kind; nulls are none.
     pub fn rows(&self) -> impl Iterator<Item = u32> {
-        let numbers = [self.ints.rows(), self.floats.rows(), self.bigs.rows(), self.spelled.rows()];
-        let others = [self.strs.rows(), self.bools.rows(), self.lists.rows(), self.jsons.rows()];
-        numbers.into_iter().chain(others).flatten().copied()
+        let numbers = self.ints.rows().chain(self.floats.rows()).chain(self.bigs.rows()).chain(self.spelled.rows());
+        numbers.chain(self.strs.rows()).chain(self.bools.rows()).chain(self.lists.rows()).chain(self.jsons.rows())
     }
 
     /// True if there is no value; nulls are none.

@@ -24,6 +24,8 @@ pub(super) struct Keys {
     /// By [`NameId`]: whether the column is asked for; `None` if nobody looked yet.
     pub(super) asked: Vec<Option<bool>>,
     pub(super) documents: Documents,
+    /// How many integers and floats each column had in the last piece, by [`NameId`].
+    pub(super) rooms: Vec<(usize, usize)>,
     /// There are more keys than may be remembered.
     pub(super) full: bool,
 }

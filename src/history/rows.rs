@@ -73,8 +73,12 @@ impl<'s> Shared<'s> {
 
     /// A taker of rows that make the chunk `order` of a run.
     pub(super) fn piece(&'s self, order: u32, folder: Folder) -> Taker<'s> {
+        let taker = self.taker(1);
+        // Pieces are of a size, and those of one run alike: memory is taken once, rather than as columns grow.
+        let columns: Vec<Sparse> = taker.keys.rooms.iter().map(|room| Sparse::with_room(*room)).collect();
+        let stamps = vec![0; columns.len()];
         // The next piece has the next number.
-        Taker { whole: true, folder, order, ..self.taker(1) }
+        Taker { whole: true, folder, order, columns, stamps, ..taker }
     }
 }
 
@@ -375,6 +379,8 @@ impl Taker<'_> {
     }
 
     fn hand_over(&mut self) {
+        self.keys.rooms.clear();
+        self.keys.rooms.extend(self.columns.iter().map(|column| (column.ints.len(), column.floats.len())));
         let values = std::mem::take(&mut self.columns).into_iter().enumerate();
         let named =
             values.filter(|(_, values)| !(values.is_empty() && values.nulls.is_empty())).map(|(at, mut values)| {

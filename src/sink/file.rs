@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use super::stale;
+use super::steady::Steady;
 use super::{Format, Options, output, stream, write};
 use crate::error::{Error, Result};
 use polars::prelude::DataFrame;
@@ -117,8 +118,10 @@ fn replace(path: &Path, old: Option<&fs::Metadata>, write: impl FnOnce(&mut dyn 
     // The file that a link leads to is replaced, not the link.
     let target = place(path, old.is_some())?;
     let folder = folder_of(&target);
-    let (mut temporary, _listed) = begin(&target, folder)?;
-    send(temporary.as_file_mut(), write)?;
+    let (temporary, _listed) = begin(&target, folder)?;
+    let mut steady = Steady::new(temporary.as_file());
+    send(&mut steady, write)?;
+    steady.end().map_err(output)?;
     if let Some(old) = old {
         temporary.as_file().set_permissions(old.permissions()).map_err(output)?;
     }

@@ -1,8 +1,9 @@
 //! Parquet row group by row group: columns are made, encoded and compressed one at a time, several side by side, so that no
 //! more of the table is in memory than a group's compressed pages.
 
+use super::pack::{LEVEL, Packer, Packers};
 use super::spy::Spy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::seal::Sums;
 use polars::prelude::*;
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
@@ -10,10 +11,9 @@ use polars_arrow::datatypes::IntegerType;
 use polars_io::parquet::write::{
     BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions,
 };
-use polars_parquet::read::ParquetError;
 use polars_parquet::write::{
-    CompressedPage, Compressor, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns,
-    get_dtype_encoding, schema_to_metadata_key, to_parquet_schema,
+    CompressedPage, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns, get_dtype_encoding,
+    schema_to_metadata_key, to_parquet_schema,
 };
 use std::io::{self, Write};
 use std::ops::Range;
@@ -54,6 +54,7 @@ struct Encoder {
     fields: Vec<ParquetType>,
     encodings: Vec<Vec<Encoding>>,
     options: WriteOptions,
+    packers: Packers,
 }
 
 /// How many rows a group has, in a table of this size.
@@ -139,7 +140,7 @@ impl<'a, 'b> RowGroups<'a, 'b> {
             .batched(schema)?;
         let fields = to_parquet_schema(&arrow)?.fields().to_vec();
         let encodings = arrow.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
-        Ok(RowGroups { file, encoder: Encoder { fields, encodings, options } })
+        Ok(RowGroups { file, encoder: Encoder { fields, encodings, options, packers: Packers::default() } })
     }
 
     /// Writes a group of so many rows; `make` gives each of its columns, by its place in the schema.
@@ -153,21 +154,23 @@ impl<'a, 'b> RowGroups<'a, 'b> {
         let encoder = &self.encoder;
         let (next, columns) = (AtomicUsize::new(0), encoder.fields.len());
         let (done, failed) = (Mutex::new(Vec::with_capacity(columns)), Mutex::new(None));
-        let work = || {
+        let fail = |error: Error| {
+            next.store(columns, Ordering::Relaxed);
+            lock(&failed).get_or_insert(error);
+        };
+        let each = |packer: &mut Packer| {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 if at >= columns {
                     return;
                 }
-                match make(at).and_then(|chunk| encoder.pages(at, chunk)) {
+                match make(at).and_then(|chunk| encoder.pages(at, chunk, packer)) {
                     Ok(pages) => lock(&done).push((at, pages)),
-                    Err(error) => {
-                        next.store(columns, Ordering::Relaxed);
-                        lock(&failed).get_or_insert(error);
-                    }
+                    Err(error) => fail(error),
                 }
             }
         };
+        let work = || encoder.packers.with(each).unwrap_or_else(|error| fail(super::output(error)));
         std::thread::scope(|scope| {
             let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(columns);
             let others = if rows.saturating_mul(columns) < SMALL { 0 } else { threads.saturating_sub(1) };
@@ -186,7 +189,7 @@ impl<'a, 'b> RowGroups<'a, 'b> {
 
 impl Encoder {
     /// The pages of each leaf of the column at `at`.
-    fn pages(&self, at: usize, chunk: Chunk) -> Result<Vec<Vec<CompressedPage>>> {
+    fn pages(&self, at: usize, chunk: Chunk, packer: &mut Packer) -> Result<Vec<Vec<CompressedPage>>> {
         let (Some(field), Some(encodings)) = (self.fields.get(at), self.encodings.get(at)) else {
             return Ok(Vec::new());
         };
@@ -196,12 +199,8 @@ impl Encoder {
             Chunk::Texts(texts) => array_of(&texts)?,
         };
         let leaves = array_to_columns(&array, field.clone(), self.options, encodings)?;
-        let compressed = leaves.into_iter().map(|pages| {
-            let pages = pages.map(|page| page.map_err(|error| ParquetError::FeatureNotSupported(error.to_string())));
-            let pages = Compressor::new(pages, self.options.compression, Vec::new());
-            pages.collect::<std::result::Result<Vec<_>, _>>()
-        });
-        Ok(compressed.collect::<std::result::Result<Vec<_>, _>>().map_err(PolarsError::from)?)
+        let packed = leaves.into_iter().map(|pages| pages.map(|page| packer.page(page?)).collect());
+        Ok(packed.collect::<PolarsResult<Vec<_>>>()?)
     }
 }
 
@@ -234,8 +233,6 @@ fn array_of(texts: &[(Option<String>, usize)]) -> Result<Box<dyn Array>> {
 fn compression() -> ParquetCompression {
     ParquetCompression::Zstd(ZstdLevel::try_new(LEVEL).ok())
 }
-
-const LEVEL: i32 = 3;
 
 fn arrow_schema(schema: &Schema, level: CompatLevel) -> ArrowSchema {
     schema.iter().map(|(name, dtype)| (name.clone(), dtype.to_arrow_field(name.clone(), level))).collect()

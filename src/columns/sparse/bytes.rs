@@ -1,5 +1,6 @@
 //! The values of a path as bytes, for a temporary file: little-endian, lengths in front, no format for others.
 
+use super::rows::Rows;
 use super::{Pairs, Sparse, Texts};
 use crate::flatten::List;
 use crate::json::NonFinite;
@@ -134,6 +135,16 @@ impl Bytes for List {
     }
 }
 
+impl Bytes for Rows {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.iter().collect::<Vec<u32>>().write(out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some(Vec::read(from)?.into_iter().collect())
+    }
+}
+
 impl<T: Bytes> Bytes for Pairs<T> {
     fn write(&self, out: &mut Vec<u8>) {
         self.rows.write(out);
@@ -141,7 +152,7 @@ impl<T: Bytes> Bytes for Pairs<T> {
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(Pairs { rows: Bytes::read(from)?, values: Bytes::read(from)? })
+        Some(Pairs { rows: Rows::read(from)?, values: Bytes::read(from)? })
     }
 }
 
