@@ -53,6 +53,9 @@ pub struct Columns {
     drained: (u64, Vec<Option<NameId>>),
 }
 
+/// Columns that are worth another thread.
+const COLUMNS: usize = 32;
+
 /// The number of the next columns.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -166,10 +169,18 @@ impl Columns {
     /// Appends the runs of `other` below these.
     pub fn merge(&mut self, other: &Columns) {
         self.merge_fields(other);
+        let mut theirs: Vec<Option<&Sparse>> = vec![None; self.sparse.len()];
         for (index, values) in other.sparse.iter().enumerate().filter(|(_, values)| !values.is_unused()) {
             let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
-            at(&mut self.sparse, id).append(values, self.rows);
+            let _ = at(&mut self.sparse, id);
+            theirs.resize(self.sparse.len(), None);
+            theirs[id.index()] = Some(values);
         }
+        // Of many runs this is gigabytes that are moved.
+        let rows = self.rows;
+        self.sparse.par_iter_mut().zip(theirs).with_min_len(COLUMNS).for_each(|(mine, theirs)| {
+            theirs.into_iter().for_each(|theirs| mine.append(theirs, rows));
+        });
         self.rows += other.rows;
         self.receipt.merge(other.receipt.clone());
     }

@@ -96,6 +96,11 @@ pub trait Table: Send + Sync {
     fn nulls(&self, _row: usize) -> Option<Vec<&str>> {
         None
     }
+
+    /// How many values config and summary have in all rows together; `None` if that is not known without reading them.
+    fn values(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// The run table: one row per run, typed columns, cheap to clone.
@@ -154,6 +159,11 @@ impl RunFrame {
     pub(crate) fn rows(&self, rows: Range<usize>) -> Result<DataFrame> {
         let names: Vec<&str> = self.schema().iter_names().map(|name| name.as_str()).collect();
         self.table.read_slice(&names, rows)
+    }
+
+    /// How many values config and summary have in all runs together, if that is known.
+    pub(crate) fn values(&self) -> Option<usize> {
+        self.table.values()
     }
 
     /// True if the rows are on disk and not in memory.

@@ -77,7 +77,7 @@ pub use secrets::Redaction;
 pub use secrets::{Named, SECRET_RULES, Secret, SecretRule, find_secret};
 #[cfg(feature = "api")]
 pub use source::api::{
-    ApiKey, ApiOptions, ApiSource, BaseUrl, LightListing, LightRun, Projection, Settings, Surroundings,
+    ApiKey, ApiOptions, ApiSource, Asked, BaseUrl, LightListing, LightRun, Projection, Settings, Surroundings,
 };
 pub use source::location::Location;
 pub use source::log::LogSource;

@@ -11,7 +11,7 @@ use crate::frame::{RunFrame, Table, import, redact};
 use crate::record::{Limits, Receipt, Wanted};
 use crate::secrets::Redaction;
 #[cfg(feature = "api")]
-use crate::source::api::{ApiOptions, Projection, Settings};
+use crate::source::api::{ApiOptions, Asked, Listener, Projection, Settings};
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
@@ -66,6 +66,7 @@ struct Server {
     options: ApiOptions,
     projection: Projection,
     filter: Option<String>,
+    listener: Option<Listener>,
 }
 
 impl Loader {
@@ -116,6 +117,13 @@ impl Loader {
     #[cfg(feature = "api")]
     pub fn options(mut self, options: ApiOptions) -> Self {
         self.server.options = options;
+        self
+    }
+
+    /// Has `listener` told of each request to a server, once it is over, on the thread that makes it. It gets to see no key.
+    #[cfg(feature = "api")]
+    pub fn on_request(mut self, listener: impl Fn(&Asked<'_>) + Send + Sync + 'static) -> Self {
+        self.server.listener = Some(Listener::new(listener));
         self
     }
 

@@ -2,140 +2,13 @@
 
 mod bytes;
 mod digest;
-mod rows;
+mod pairs;
 
 use super::resolve::{Kind, LeafType};
 use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
-use rows::Rows;
+pub use pairs::Pairs;
 use std::ops::Range;
-
-/// Values of one type with the rows they stand in, rows ascending.
-#[derive(Debug, Clone)]
-pub struct Pairs<T> {
-    rows: Rows,
-    values: Vec<T>,
-}
-
-impl<T> Default for Pairs<T> {
-    fn default() -> Self {
-        Pairs { rows: Rows::default(), values: Vec::new() }
-    }
-}
-
-impl<T: Clone> Pairs<T> {
-    /// How many values there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// True if there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// Each row and its value.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.rows.iter().map(|row| row as usize).zip(&self.values)
-    }
-
-    #[cfg(feature = "frame")]
-    fn with_room(values: usize) -> Self {
-        Pairs { rows: Rows::default(), values: Vec::with_capacity(values) }
-    }
-
-    /// The values, in the order of their rows.
-    #[cfg(feature = "frame")]
-    pub(crate) fn values(&self) -> &[T] {
-        &self.values
-    }
-
-    /// True if the row has a value.
-    pub fn has(&self, row: usize) -> bool {
-        u32::try_from(row).is_ok_and(|row| self.rows.has(row))
-    }
-
-    /// The values of some rows; rows are counted from the first of these.
-    pub fn part(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &T)> {
-        let (start, within) = (rows.start, self.within(rows));
-        let values = self.values.get(within.clone()).unwrap_or_default();
-        self.rows.part(within).map(move |row| row as usize - start).zip(values)
-    }
-
-    /// The values, to be changed.
-    #[cfg(feature = "frame")]
-    pub(super) fn values_mut(&mut self) -> &mut [T] {
-        &mut self.values
-    }
-
-    /// Where the values of these rows are.
-    fn within(&self, rows: &Range<usize>) -> Range<usize> {
-        self.rows.before(rows.start)..self.rows.before(rows.end)
-    }
-
-    #[inline]
-    fn push(&mut self, row: u32, value: T) {
-        self.rows.push(row);
-        self.values.push(value);
-    }
-
-    fn append(&mut self, other: &Pairs<T>, offset: u32) {
-        self.rows.append(&other.rows, offset);
-        self.values.extend_from_slice(&other.values);
-    }
-
-    /// Keeps the rows that have a new number.
-    fn renumber(&mut self, new_rows: &[Option<u32>]) {
-        let keep: Vec<Option<u32>> =
-            self.rows.iter().map(|row| new_rows.get(row as usize).copied().flatten()).collect();
-        let mut at = 0;
-        self.values.retain(|_| {
-            at += 1;
-            keep.get(at - 1).copied().flatten().is_some()
-        });
-        let mut rows: Vec<u32> = keep.into_iter().flatten().collect();
-        if !rows.is_sorted() {
-            let order = order(&rows);
-            rows.sort_unstable();
-            self.values = order.into_iter().filter_map(|at| self.values.get(at).cloned()).collect();
-        }
-        self.rows = rows.into_iter().collect();
-    }
-
-    fn clear(&mut self) {
-        self.rows.clear();
-        self.values.clear();
-    }
-
-    fn shrink(&mut self) {
-        self.rows.shrink();
-        self.values.shrink_to_fit();
-    }
-
-    /// Takes the last value back, if it stands in this row.
-    fn take_back(&mut self, row: u32) {
-        while self.rows.last() == Some(row) {
-            self.rows.pop();
-            self.values.pop();
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = u32> + use<'_, T> {
-        self.rows.iter()
-    }
-
-    /// Bytes of memory in use.
-    fn weight(&self) -> usize {
-        self.rows.weight() + self.values.capacity() * size_of::<T>()
-    }
-}
-
-/// The places of the rows in ascending order.
-fn order(rows: &[u32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_unstable_by_key(|at| rows.get(*at));
-    order
-}
 
 /// Texts with the rows they stand in, rows ascending, bytes end to end.
 #[derive(Debug, Clone, Default)]
@@ -185,7 +58,7 @@ impl Texts {
     fn append(&mut self, other: &Texts, offset: u32) {
         let start = self.bytes.len() as u64;
         self.bytes.push_str(&other.bytes);
-        self.ends.rows.append(&other.ends.rows, offset);
+        self.ends.append_rows(&other.ends, offset);
         self.ends.values.extend(other.ends.values.iter().map(|end| end + start));
     }
 
@@ -395,6 +268,13 @@ impl Sparse {
         numbers.chain(self.strs.rows()).chain(self.bools.rows()).chain(self.lists.rows()).chain(self.jsons.rows())
     }
 
+    /// How many values there are; nulls are none.
+    #[cfg(feature = "frame")]
+    pub(crate) fn len(&self) -> usize {
+        let numbers = self.ints.len() + self.floats.len() + self.bigs.len() + self.spelled.len();
+        numbers + self.strs.len() + self.bools.len() + self.lists.len() + self.jsons.len()
+    }
+
     /// True if there is no value; nulls are none.
     pub fn is_empty(&self) -> bool {
         let numbers = self.ints.is_empty() && self.floats.is_empty() && self.bigs.is_empty() && self.spelled.is_empty();
@@ -445,13 +325,5 @@ mod tests {
             [(0, 7), (2, 5), (5, 2), (6, 1)]
         );
         assert_eq!(pairs.iter().collect::<Vec<_>>(), [(0, &7), (2, &5), (5, &2), (6, &1)]);
-    }
-
-    #[test]
-    fn pairs_survive_renumber() {
-        let mut a = Pairs::default();
-        (0..4).for_each(|row| a.push(row, row * 10));
-        a.renumber(&[Some(0), None, Some(1), None]);
-        assert_eq!(a.iter().collect::<Vec<_>>(), [(0, &0), (1, &20)]);
     }
 }

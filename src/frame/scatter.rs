@@ -1,6 +1,6 @@
 //! Columns of numbers, booleans and texts, made from the values that are there without a step between.
 
-use crate::columns::{Dense, Facts, Kind, LeafType, Sparse};
+use crate::columns::{Dense, Facts, Kind, LeafType, Pairs, Sparse};
 use crate::error::Result;
 use polars::prelude::*;
 use polars_arrow::array::BooleanArray;
@@ -19,7 +19,7 @@ pub(super) fn column(
     // What has values of several sorts in one column is left to `Dense`.
     Ok(match kind {
         Kind::Number if facts.floats && values.ints.is_empty() && values.spelled.is_empty() => {
-            numbers::<Float64Type>(name, values.floats.part(rows).map(|(row, value)| (row, *value)), rows.len())?
+            numbers::<Float64Type>(name, &values.floats, rows)?
         }
         Kind::Number if facts.floats => {
             let mut cells = Cells::<f64>::new(rows.len());
@@ -31,9 +31,7 @@ pub(super) fn column(
             }
             cells.series::<Float64Type>(name)?
         }
-        Kind::Number => {
-            numbers::<Int64Type>(name, values.ints.part(rows).map(|(row, value)| (row, *value)), rows.len())?
-        }
+        Kind::Number => numbers::<Int64Type>(name, &values.ints, rows)?,
         Kind::Bool => {
             let mut cells = Cells::<()>::new(0);
             cells.valid = vec![0; rows.len().div_ceil(8)];
@@ -60,13 +58,12 @@ fn only_texts(values: &Sparse, facts: Facts) -> bool {
     values.bigs.is_empty() && values.lists.is_empty() && !(facts.floats && values.ints.iter().any(displaced))
 }
 
-fn numbers<T: PolarsNumericType>(
-    name: &str,
-    values: impl Iterator<Item = (usize, T::Native)>,
-    height: usize,
-) -> Result<Series> {
-    let mut cells = Cells::new(height);
-    values.for_each(|(row, value)| cells.set(row, value));
+fn numbers<T: PolarsNumericType>(name: &str, values: &Pairs<T::Native>, rows: &Range<usize>) -> Result<Series> {
+    if let Some(values) = values.of_all(rows) {
+        return Ok(ChunkedArray::<T>::from_slice(name.into(), values).into_series());
+    }
+    let mut cells = Cells::new(rows.len());
+    values.part(rows).for_each(|(row, value)| cells.set(row, *value));
     cells.series::<T>(name)
 }
 

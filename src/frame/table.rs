@@ -129,4 +129,8 @@ impl Table for Loaded {
     fn nulls(&self, row: usize) -> Option<Vec<&str>> {
         Some(self.columns.nulls(row))
     }
+
+    fn values(&self) -> Option<usize> {
+        Some(self.columns.paths().into_iter().map(|(.., values)| values.len()).sum())
+    }
 }

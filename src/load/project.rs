@@ -24,7 +24,7 @@ impl Loader {
         };
         crate::json::allow_depth(self.limits.depth);
         let options = ApiOptions { limits: self.limits, ..self.server.options.clone() };
-        let mut source = ApiSource::new(settings).options(options);
+        let mut source = ApiSource::new(settings).options(options).listened(self.server.listener.clone());
         source = source.projection(self.server.projection.clone());
         if let Some(filter) = &self.server.filter {
             source = source.filter(filter)?;

@@ -10,7 +10,7 @@ use std::io::Write;
 pub(super) fn write(df: &DataFrame, metadata: &[(String, String)], out: &mut dyn Write) -> Result<()> {
     let df = without_null_types(df)?;
     row_groups::write(out, df.schema(), metadata, |file| {
-        for rows in row_groups::groups(df.height(), df.width()) {
+        for rows in row_groups::groups(df.height(), df.width(), None) {
             let column = |at: usize| {
                 let column = df.select_at_idx(at).map(|column| column.slice(rows.start as i64, rows.len()));
                 Ok(Chunk::Values(column.unwrap_or_default()))

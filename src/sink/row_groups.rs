@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const CELLS: usize = 1 << 20;
 /// Cells of a group that is not worth another thread.
 const SMALL: usize = CELLS / 4;
+/// Values of one group of a table of which it is known how few of its cells have one.
+const VALUES: usize = 8 << 20;
 /// Columns of all groups together; a footer that describes more is slow to read.
 const CHUNKS: usize = 50_000;
 /// Columns above which most are nearly empty in every run, so that a chunk costs more by itself than by its values.
@@ -64,9 +66,13 @@ pub(crate) fn rows_of_a_group(height: usize, width: usize) -> usize {
     (CELLS / width).max(height.saturating_mul(width) / chunks).clamp(ROWS.0, ROWS.1)
 }
 
-/// A table's rows, cut into groups.
-pub(crate) fn groups(height: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
-    let rows = rows_of_a_group(height, width);
+/// A table's rows, cut into groups; `values` is how many there are in all its columns, if that is known.
+pub(crate) fn groups(height: usize, width: usize, values: Option<usize>) -> impl Iterator<Item = Range<usize>> {
+    let mut rows = rows_of_a_group(height, width);
+    if let (true, Some(values)) = (width > WIDE, values) {
+        let each = values.div_ceil(height.max(1)).max(1);
+        rows = rows.max((VALUES / each).min(ROWS.1));
+    }
     (0..height).step_by(rows).map(move |start| start..(start + rows).min(height))
 }
 
@@ -273,10 +279,14 @@ mod tests {
     #[test]
     fn groups_cover_the_rows() {
         for (height, width) in [(0, 3), (1, 0), (70_000, 1), (10_000, 250), (50_000, 5_000), (9, 1_000_000)] {
-            let groups: Vec<Range<usize>> = groups(height, width).collect();
+            let groups: Vec<Range<usize>> = groups(height, width, None).collect();
             assert_eq!(groups.iter().map(Range::len).sum::<usize>(), height);
             assert!(groups.windows(2).all(|pair| pair[0].end == pair[1].start));
             assert!(groups.len() * width <= CHUNKS.max(width) * 2, "{height} × {width}");
         }
+        let count = |width, values| groups(50_000, width, Some(values)).count();
+        assert_eq!(count(5_000, 50_000 * 100), 1, "few values in a wide table");
+        assert_eq!(count(5_000, 50_000 * 5_000), groups(50_000, 5_000, None).count(), "a dense one");
+        assert_eq!(count(200, 50_000), groups(50_000, 200, None).count(), "a narrow one");
     }
 }

@@ -30,7 +30,7 @@ pub fn write_runs(frame: &RunFrame, more: &[(String, String)], path: &Path) -> R
     let together = frame.is_stored();
     save(path, |out| {
         row_groups::write(out, frame.schema(), &metadata, |file| {
-            for rows in row_groups::groups(frame.height(), names.len()) {
+            for rows in row_groups::groups(frame.height(), names.len(), frame.values()) {
                 let read = if together { Some(frame.rows(rows.clone())?) } else { None };
                 file.group(rows.len(), &|at| match &read {
                     Some(read) => Ok(Chunk::Values(read.column(name(at))?.clone())),

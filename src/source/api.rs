@@ -2,6 +2,7 @@
 
 mod answer;
 mod artifacts;
+mod asked;
 mod base_url;
 mod client;
 mod filter;
@@ -27,6 +28,8 @@ pub(crate) use page::fuzz as fuzz_pages;
 #[cfg(any(test, fuzzing))]
 pub(crate) use settings::fuzz as fuzz_settings;
 
+pub use asked::Asked;
+pub(crate) use asked::Listener;
 pub use base_url::BaseUrl;
 pub use key::ApiKey;
 #[cfg(feature = "frame")]
@@ -108,6 +111,7 @@ pub struct ApiSource {
     projection: Projection,
     names: Option<Vec<String>>,
     backoff: Backoff,
+    listener: Option<Listener>,
 }
 
 impl ApiSource {
@@ -121,6 +125,7 @@ impl ApiSource {
             projection: Projection::default(),
             names: None,
             backoff: Backoff::default(),
+            listener: None,
         }
     }
 
@@ -159,6 +164,19 @@ impl ApiSource {
     /// Says how the server is asked.
     pub fn options(mut self, options: ApiOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Has `listener` told of each request, once it is over, on the thread that makes it. It gets to see no key.
+    pub fn on_request(mut self, listener: impl Fn(&Asked<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// The same for one who listens elsewhere already.
+    #[cfg(feature = "frame")]
+    pub(crate) fn listened(mut self, listener: Option<Listener>) -> Self {
+        self.listener = listener;
         self
     }
 
@@ -277,7 +295,8 @@ impl ApiSource {
 
     fn client(&self) -> Result<Client> {
         let ApiOptions { concurrency, retries, limits, .. } = self.options;
-        Client::new(self.settings.clone(), concurrency.max(1), retries, self.backoff, limits)
+        let client = Client::new(self.settings.clone(), concurrency.max(1), retries, self.backoff, limits)?;
+        Ok(client.told_to(self.listener.clone()))
     }
 
     #[cfg(test)]

@@ -291,6 +291,24 @@ fn verbose_output_says_who_answered_and_where_the_key_came_from() {
 }
 
 #[test]
+fn twice_verbose_output_tells_of_each_request() {
+    let server = server(5);
+    let (_dir, file) = target();
+    server.set(|switches| switches.fail(Fault::Status(502), 1));
+    let (code, said) = pull(&server, &file, &["-vv"]);
+    assert_eq!(code, 0, "{said}");
+    let told: Vec<&str> = said.lines().filter(|line| line.contains(" at http://127.0.0.1:")).collect();
+    assert_eq!(told.len(), server.requests().len(), "{said}");
+    let failed: Vec<_> = told.iter().filter(|line| line.contains(": HTTP 502, ")).collect();
+    assert_eq!(failed.len(), 1, "{said}");
+    assert_eq!(
+        told.iter().filter(|line| line.contains(": HTTP 200, ") && line.ends_with(" ms")).count(),
+        told.len() - 1
+    );
+    assert!(!said.contains(&key()), "{said}");
+}
+
+#[test]
 fn a_load_that_is_not_proved_whole_removes_nothing() {
     let server = server(60);
     let (_dir, file) = target();

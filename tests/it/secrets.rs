@@ -45,7 +45,7 @@ fn words(verb: &str, home: &Home) -> Vec<String> {
         "SQL" => sql.to_owned(),
         word => word.replace("FILE", home.file("out").to_str().unwrap()),
     };
-    verb.split(' ').map(word).chain(["-v".to_owned()]).collect()
+    verb.split(' ').map(word).chain(["-vv".to_owned()]).collect()
 }
 
 /// Everything that can go wrong with a request. What a server says holds the key wherever it can: it knows it, after all.

@@ -240,9 +240,9 @@ pub(crate) struct Chat {
     /// Say nothing but errors.
     #[arg(short, long, global = true, action = ArgAction::SetTrue, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// List everything that could not be read, and tell how a server was asked.
-    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
-    pub(crate) verbose: bool,
+    /// List everything that could not be read, and tell how a server was asked; -vv tells of each request.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// No progress bar.
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub(crate) no_progress: bool,

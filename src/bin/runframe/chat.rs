@@ -2,7 +2,7 @@
 
 use crate::plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use runframe::{Error, Progress, Receipt, sink};
+use runframe::{Error, Loader, Progress, Receipt, sink};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -84,6 +84,14 @@ impl Chat {
 
     fn line(&self, text: &str) {
         put(&(clean(text) + "\n"));
+    }
+
+    /// The loader, of whose requests the user is told if they are wanted.
+    pub(crate) fn following(&self, loader: Loader) -> Loader {
+        match self.0.requests {
+            true => loader.on_request(|asked| put(&(clean(&asked.to_string()) + "\n"))),
+            false => loader,
+        }
     }
 
     /// Shows how a load goes on, until what this returns is dropped.

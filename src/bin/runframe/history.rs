@@ -59,7 +59,7 @@ fn chosen(plan: &Load, chat: &Chat, output: &Output) -> Result<Option<Vec<RunKey
 /// The history of the sources.
 pub(crate) fn read(query: &HistoryQuery, plan: &Load, chat: &Chat) -> Result<HistoryFrame> {
     let progress = Arc::new(Progress::default());
-    let mut loader = RunFrame::loader().limits(plan.limits).progress(progress.clone());
+    let mut loader = chat.following(RunFrame::loader()).limits(plan.limits).progress(progress.clone());
     for source in &plan.sources {
         loader = loader.source(source)?;
     }

@@ -71,7 +71,8 @@ pub(crate) struct Loaded {
 /// The run table of all sources. `push`: servers evaluate what they can of --where and --filter.
 fn load(plan: &Load, parts: &Parts, push: bool, chat: &Chat) -> Result<Loaded> {
     let progress = Arc::new(Progress::default());
-    let mut loader = RunFrame::loader()
+    let mut loader = chat
+        .following(RunFrame::loader())
         .limits(plan.limits)
         .wanted(parts.wanted)
         .projection(parts.keys.clone())

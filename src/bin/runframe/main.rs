@@ -85,7 +85,7 @@ fn told(help: &clap::Error) -> ExitCode {
 
 /// Talk before it is known how much of it is wanted.
 fn plain() -> Chat {
-    Chat::new(plan::Chat { quiet: false, verbose: false, progress: false, color: false })
+    Chat::new(plan::Chat { quiet: false, verbose: false, requests: false, progress: false, color: false })
 }
 
 fn run(verb: plan::Verb, chat: &Chat) -> Result<u8> {

@@ -63,6 +63,8 @@ pub(crate) enum Verb {
 pub(crate) struct Chat {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
+    /// Each request is told of.
+    pub(crate) requests: bool,
     pub(crate) progress: bool,
     pub(crate) color: bool,
 }
@@ -94,7 +96,8 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
     };
     let chat = Chat {
         quiet: cli.chat.quiet,
-        verbose: cli.chat.verbose,
+        verbose: cli.chat.verbose > 0,
+        requests: cli.chat.verbose > 1,
         progress: around.stderr_is_terminal && !cli.chat.quiet && !cli.chat.no_progress,
         color: color(around.stderr_is_terminal),
     };

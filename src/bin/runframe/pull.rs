@@ -38,7 +38,8 @@ pub(crate) fn run(pull: &Pull, plan: &Load, chat: &Chat) -> Result<Receipt> {
         return Ok(Receipt::default());
     }
     let progress = Arc::new(Progress::default());
-    let mut loader = RunFrame::loader()
+    let mut loader = chat
+        .following(RunFrame::loader())
         .limits(plan.limits)
         .wanted(plan.wanted)
         .progress(progress.clone())

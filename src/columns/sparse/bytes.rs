@@ -1,6 +1,5 @@
 //! The values of a path as bytes, for a temporary file: little-endian, lengths in front, no format for others.
 
-use super::rows::Rows;
 use super::{Pairs, Sparse, Texts};
 use crate::flatten::List;
 use crate::json::NonFinite;
@@ -135,24 +134,15 @@ impl Bytes for List {
     }
 }
 
-impl Bytes for Rows {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.iter().collect::<Vec<u32>>().write(out);
-    }
-
-    fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(Vec::read(from)?.into_iter().collect())
-    }
-}
-
 impl<T: Bytes> Bytes for Pairs<T> {
     fn write(&self, out: &mut Vec<u8>) {
-        self.rows.write(out);
-        self.values.write(out);
+        let (rows, values) = self.parts();
+        rows.write(out);
+        values.write(out);
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(Pairs { rows: Rows::read(from)?, values: Bytes::read(from)? })
+        Pairs::of(Bytes::read(from)?, Bytes::read(from)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One GraphQL question to one server: the key to that host only, retries, limits, deadlines, and what it all cost.
 
 use super::answer::{self, Complaint, Fault};
+use super::asked::{Asked, Listener, Seen};
 use super::identity::{self, Identity, Trouble};
 use super::key::ApiKey;
 use super::retry::{self, Backoff, Limits, Pace};
@@ -32,6 +33,7 @@ pub(super) struct Client {
     backoff: Backoff,
     retries: u32,
     limits: Bounds,
+    listener: Option<Listener>,
     /// What it all cost so far.
     pub tallies: Tallies,
 }
@@ -164,8 +166,21 @@ impl Client {
             backoff,
             retries,
             limits,
+            listener: None,
             tallies: Tallies::default(),
         })
+    }
+
+    /// The client, of whose requests somebody is told.
+    pub(super) fn told_to(self, listener: Option<Listener>) -> Self {
+        Client { listener, ..self }
+    }
+
+    /// Tells of an attempt that is over; of one that was not sent there is nothing to tell.
+    pub(super) fn tell(&self, what: &str, place: &str, seen: &Seen, trouble: Option<&Error>) {
+        let (Some(listener), Some(sent)) = (&self.listener, seen.sent) else { return };
+        let (status, bytes, time) = (seen.status, seen.bytes, sent.elapsed());
+        listener.tell(&Asked { what, place, status, bytes, time, trouble: trouble.map(Error::message) });
     }
 
     /// How much one answer, and one part of a file, may have.
@@ -198,7 +213,11 @@ impl Client {
         let mut failures = 0;
         loop {
             self.wait(self.pace.turn(Instant::now())).await;
-            let failure = match self.attempt(&call, decode.clone()).await {
+            let mut seen = Seen::default();
+            let attempt = self.attempt(&call, decode.clone(), &mut seen).await;
+            let trouble = attempt.as_ref().err().map(|failure| &failure.error);
+            self.tell(call.name, self.settings.base_url.as_str(), &seen, trouble);
+            let failure = match attempt {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -242,7 +261,7 @@ impl Client {
         }
     }
 
-    async fn attempt<T, D>(&self, call: &Call<'_>, decode: D) -> Result<T, Failure>
+    async fn attempt<T, D>(&self, call: &Call<'_>, decode: D, seen: &mut Seen) -> Result<T, Failure>
     where
         T: Send + 'static,
         D: Fn(Vec<u8>) -> Result<T, Fault> + Clone + Send + 'static,
@@ -261,11 +280,13 @@ impl Client {
         } else if let Some(key) = &self.settings.key {
             request = request.basic_auth("api", Some(key.reveal()));
         }
+        seen.sent = Some(Instant::now());
         let answer = request.body(body.to_string()).send().await.map_err(|error| self.transport(&error))?;
+        seen.status = Some(answer.status().as_u16());
         let (status, limits) = (answer.status(), Limits::of(answer.headers()));
         self.pace.note(limits, Instant::now());
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
-        let body = self.body(call.name, answer).await?;
+        let body = self.body(call.name, answer, seen).await?;
         // The server is done; while this answer is read the next one may be asked for.
         drop(permit);
         self.tallies.answered.fetch_add(1, Ordering::Relaxed);
@@ -301,13 +322,14 @@ impl Client {
     }
 
     /// The body, decompressed as it comes, as far as the limit. Of an answer that is no success the beginning is enough.
-    async fn body(&self, name: &str, mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    async fn body(&self, name: &str, mut answer: reqwest::Response, seen: &mut Seen) -> Result<Vec<u8>, Failure> {
         let success = answer.status() == StatusCode::OK;
         let most = if success { self.limits.answer_bytes } else { SHORT };
         let length = answer.content_length().unwrap_or_default().min(16 << 20);
         let mut body = Vec::with_capacity(length as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.transport(&error))? {
             self.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            seen.bytes += chunk.len() as u64;
             if (body.len() + chunk.len()) as u64 <= most {
                 body.extend_from_slice(&chunk);
             } else if success {

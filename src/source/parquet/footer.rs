@@ -22,7 +22,8 @@ const SWELLING: u64 = 40_000;
 /// If it announces more than it holds, or is nested too deeply.
 pub(crate) fn check(footer: &[u8]) -> Result<(), String> {
     let mut children: Vec<i64> = Vec::new();
-    let mut walk = Thrift { bytes: footer, at: 0, path: Vec::new(), depth: 0 };
+    // Nearly all of a footer are row groups, of which nothing is asked here.
+    let mut walk = Thrift { watched: Some(2), ..Thrift::new(footer) };
     walk.structure(&mut |path, value| match (path, value, children.last_mut()) {
         ([2], None, _) => children.push(0),
         ([2, 5], Some(value), Some(last)) => *last = value,
@@ -91,7 +92,7 @@ pub(crate) fn check_pages(leaf: &ColumnChunkMetadata, bytes: &[u8]) -> Result<()
     while seen < leaf.num_values() && at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
         let mut page = Page::default();
-        let mut walk = Thrift { bytes: rest, at: 0, path: Vec::new(), depth: 0 };
+        let mut walk = Thrift::new(rest);
         walk.structure(&mut |path, value| page.take(path, value))?;
         at += walk.at + page.check(rest.len() - walk.at)?;
         seen = seen.saturating_add(page.values);
@@ -156,18 +157,29 @@ struct Thrift<'a> {
     /// The numbers of the fields in which the walk is.
     path: Vec<i16>,
     depth: usize,
+    /// The only field of the whole of which something is told; `None` for all.
+    watched: Option<i16>,
 }
+
+/// In place of the two types that a field of a structure has if it is true or false, and no bytes of its own.
+const TYPED_BOOL: u8 = 16;
 
 /// Told of each structure that begins, and of each integer.
 type Each<'e> = &'e mut dyn FnMut(&[i16], Option<i64>);
 
-impl Thrift<'_> {
+impl<'a> Thrift<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Thrift { bytes, at: 0, path: Vec::new(), depth: 0, watched: None }
+    }
+
+    #[inline]
     fn byte(&mut self) -> Result<u8, String> {
         let byte = self.bytes.get(self.at).copied().ok_or("it ends inside of its metadata")?;
         self.at += 1;
         Ok(byte)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, String> {
         let mut value = 0u64;
         for place in 0..10 {
@@ -200,69 +212,115 @@ impl Thrift<'_> {
         }
         let mut field = 0i16;
         loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Ok(());
+            let Some(kind) = self.field(&mut field)? else { return Ok(()) };
+            if self.path.is_empty() && self.watched.is_some_and(|watched| watched != field) {
+                self.pass(kind)?;
+                continue;
             }
-            field = match head >> 4 {
-                0 => self.zigzag()? as i16,
-                delta => field.wrapping_add(i16::from(delta)),
-            };
             self.path.push(field);
-            // In a field, true and false are types.
-            if !matches!(head & 15, 1 | 2) {
-                self.value(head & 15, &mut *each)?;
-            }
+            self.value(kind, &mut *each)?;
             self.path.pop();
         }
     }
 
-    fn value(&mut self, kind: u8, each: Each<'_>) -> Result<(), String> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(format!("its metadata is nested more than {DEEPEST} levels deep"));
+    /// The type of the next field, whose number is counted on; `None` at the end of the structure.
+    #[inline]
+    fn field(&mut self, number: &mut i16) -> Result<Option<u8>, String> {
+        let head = self.byte()?;
+        if head == 0 {
+            return Ok(None);
         }
-        let read = self.any(kind, each);
-        self.depth -= 1;
-        read
+        *number = match head >> 4 {
+            0 => self.zigzag()? as i16,
+            delta => number.wrapping_add(i16::from(delta)),
+        };
+        Ok(Some(if matches!(head & 15, 1 | 2) { TYPED_BOOL } else { head & 15 }))
     }
 
-    fn any(&mut self, kind: u8, each: Each<'_>) -> Result<(), String> {
+    /// Passes over a value, of which nothing is told.
+    fn pass(&mut self, kind: u8) -> Result<(), String> {
         match kind {
-            1..=3 => self.skip(1),
-            4..=6 => {
-                let value = self.zigzag()?;
-                each(&self.path, Some(value));
-                Ok(())
-            }
-            7 => self.skip(8),
+            TYPED_BOOL => return Ok(()),
+            1..=3 => return self.skip(1),
+            4..=6 => return self.varint().map(drop),
+            7 => return self.skip(8),
             8 => {
                 let length = self.varint()?;
-                self.skip(length)
+                return self.skip(length);
             }
-            9 | 10 => self.list(each),
+            _ => {}
+        }
+        self.deeper()?;
+        match kind {
+            9 | 10 => {
+                let (kind, count) = self.elements()?;
+                (0..count).try_for_each(|_| self.pass(kind))?;
+            }
             11 => {
-                let count = self.varint()?;
-                let kinds = if count > 0 { self.byte()? } else { 0 };
-                self.announced(count)?;
-                (0..count).try_for_each(|_| {
-                    self.value(kinds >> 4, &mut *each)?;
-                    self.value(kinds & 15, &mut *each)
-                })
+                let (kinds, count) = self.entries()?;
+                (0..count).try_for_each(|_| kinds.iter().try_for_each(|kind| self.pass(*kind)))?;
             }
-            12 => self.structure(each),
-            other => Err(format!("its metadata holds a value of type {other}, which there is not")),
+            12 => {
+                let mut field = 0;
+                while let Some(kind) = self.field(&mut field)? {
+                    self.pass(kind)?;
+                }
+            }
+            other => return Err(format!("its metadata holds a value of type {other}, which there is not")),
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn deeper(&mut self) -> Result<(), String> {
+        self.depth += 1;
+        match self.depth > DEEPEST {
+            true => Err(format!("its metadata is nested more than {DEEPEST} levels deep")),
+            false => Ok(()),
         }
     }
 
-    fn list(&mut self, each: Each<'_>) -> Result<(), String> {
+    /// The type of a list's elements, and how many there are.
+    fn elements(&mut self) -> Result<(u8, u64), String> {
         let head = self.byte()?;
         let count = match head >> 4 {
             15 => self.varint()?,
             count => u64::from(count),
         };
         self.announced(count)?;
-        (0..count).try_for_each(|_| self.value(head & 15, &mut *each))
+        Ok((head & 15, count))
+    }
+
+    /// The types of a map's keys and values, and how many there are.
+    fn entries(&mut self) -> Result<([u8; 2], u64), String> {
+        let count = self.varint()?;
+        let kinds = if count > 0 { self.byte()? } else { 0 };
+        self.announced(count)?;
+        Ok(([kinds >> 4, kinds & 15], count))
+    }
+
+    fn value(&mut self, kind: u8, each: Each<'_>) -> Result<(), String> {
+        if !matches!(kind, 4..=6 | 9..=12) {
+            return self.pass(kind);
+        }
+        self.deeper()?;
+        match kind {
+            9 | 10 => {
+                let (kind, count) = self.elements()?;
+                (0..count).try_for_each(|_| self.value(kind, &mut *each))?;
+            }
+            11 => {
+                let (kinds, count) = self.entries()?;
+                (0..count).try_for_each(|_| kinds.iter().try_for_each(|kind| self.value(*kind, &mut *each)))?;
+            }
+            12 => self.structure(each)?,
+            _ => {
+                let value = self.zigzag()?;
+                each(&self.path, Some(value));
+            }
+        }
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Everything takes a byte at least.
@@ -310,6 +368,15 @@ mod tests {
         for (bytes, message) in cases {
             assert_eq!(check(bytes), Err(message.to_owned()), "{bytes:x?}");
         }
+        // What is passed over is looked at all the same.
+        for (bytes, message) in [
+            (&[0x40, 0][..], "its metadata holds a value of type 0, which there is not"),
+            (&[0x49, 0x10, 0], "its metadata holds a value of type 0, which there is not"),
+            (&[0x20, 0], "its metadata holds a value of type 0, which there is not"),
+        ] {
+            assert_eq!(check(bytes), Err(message.to_owned()), "{bytes:x?}");
+        }
+        assert_eq!(check(&[0x41, 0x11, 0x49, 0x21, 1, 2, 0]), Ok(()), "bools in fields and in lists");
         // Structures in structures, and lists in lists.
         for deep in [vec![0x1c; 1_000_000], vec![0x19; 1_000_000]] {
             let error = check(&deep).unwrap_err();

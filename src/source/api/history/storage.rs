@@ -1,5 +1,6 @@
 //! Signed files at the storage host: read by byte ranges, and never with a credential of ours.
 
+use super::super::asked::Seen;
 use super::super::client::{Client, chain};
 use super::super::retry::worth_retrying;
 use crate::error::{Error, ErrorKind};
@@ -129,6 +130,19 @@ impl<'a> Storage<'a> {
     }
 
     async fn attempt(&self, url: &Url, part: &Part) -> Result<Got, Attempt> {
+        let mut seen = Seen::default();
+        let attempt = self.send(url, part, &mut seen).await;
+        let trouble = match &attempt {
+            Err(Attempt::Again(error) | Attempt::Trouble(Trouble::Stale(error) | Trouble::Failed(error))) => {
+                Some(error)
+            }
+            Ok(_) | Err(Attempt::NoRange) => None,
+        };
+        self.client.tell("file", &place(url), &seen, trouble);
+        attempt
+    }
+
+    async fn send(&self, url: &Url, part: &Part, seen: &mut Seen) -> Result<Got, Attempt> {
         let http = self.http(url).map_err(|error| Attempt::Trouble(Trouble::Failed(error)))?;
         // Closed only when dropped; then there is nobody left to ask.
         let _permit = self.permits.acquire().await;
@@ -140,12 +154,14 @@ impl<'a> Storage<'a> {
             Part::Of(range) => request.header(RANGE, format!("bytes={}-{}", range.start, range.end - 1)),
             Part::Whole => request,
         };
+        seen.sent = Some(Instant::now());
         let answer = request.send().await.map_err(|error| Self::transport(url, &error))?;
+        seen.status = Some(answer.status().as_u16());
         self.answered.store(true, Ordering::Relaxed);
         let status = answer.status();
         let said = |what: String| Error::new(ErrorKind::Network, format!("{}: {what}", place(url)));
         match status {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT => self.take(url, part, answer).await,
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => self.take(url, part, answer, seen).await,
             StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_IMPLEMENTED if *part != Part::Whole => {
                 Err(Attempt::NoRange)
             }
@@ -159,7 +175,7 @@ impl<'a> Storage<'a> {
         }
     }
 
-    async fn take(&self, url: &Url, part: &Part, mut answer: Response) -> Result<Got, Attempt> {
+    async fn take(&self, url: &Url, part: &Part, mut answer: Response, seen: &mut Seen) -> Result<Got, Attempt> {
         let broken = |what: &str| Attempt::Again(Error::new(ErrorKind::Network, format!("{}: {what}", place(url))));
         let partial = answer.status() == StatusCode::PARTIAL_CONTENT;
         let length = answer.content_length();
@@ -200,6 +216,7 @@ impl<'a> Storage<'a> {
             let Some(chunk) = chunk else { break };
             drip.note(url, chunk.len())?;
             self.client.tallies.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            seen.bytes += chunk.len() as u64;
             if (bytes.len() + chunk.len()) as u64 > most {
                 return Err(too_much());
             }
