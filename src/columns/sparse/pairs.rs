@@ -214,7 +214,8 @@ mod tests {
             prop_assert_eq!(part, expected.collect::<Vec<_>>());
             #[cfg(feature = "frame")]
             if let Some(all) = kept.of_all(&(at..at + more)) {
-                prop_assert_eq!(all.iter().copied().collect::<Vec<_>>(), (at..at + more).map(|row| row as u32 * 10).collect::<Vec<_>>());
+                let expected: Vec<u32> = (at..at + more).map(|row| row as u32 * 10).collect();
+                prop_assert_eq!(all, expected);
             }
             if let Some((last, others)) = rows.split_last() {
                 let mut fewer = kept.clone();

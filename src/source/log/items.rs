@@ -21,6 +21,7 @@ pub(crate) struct Item<'a> {
 
 /// An item of a history row.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "frame"), expect(dead_code, reason = "only histories read their rows in words"))]
 pub(crate) struct RowItem<'a> {
     item: Item<'a>,
     /// Bytes of the row from the path on, and from `value_json` on, beyond their ends: they can be read eight at a time.
