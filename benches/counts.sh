@@ -9,8 +9,7 @@ cargo build --quiet --release --locked --manifest-path benches/counts/Cargo.toml
 found=$target/found.txt
 : > "$found"
 for task in records flatten flatten-carefully merge log; do
-    # One thread, so that the same one does all the work.
-    RAYON_NUM_THREADS=1 valgrind --tool=callgrind --toggle-collect='*runframe_counts::counted*' \
+    valgrind --tool=callgrind --toggle-collect='*runframe_counts::counted*' \
         --callgrind-out-file="$target/$task.callgrind" "$target/release/runframe-counts" "$task" 2> "$target/$task.log"
     echo "$task $(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$target/$task.log")" >> "$found"
 done
