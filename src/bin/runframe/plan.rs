@@ -98,7 +98,8 @@ pub(crate) fn plan(cli: Cli, around: &Surroundings) -> Result<Plan> {
         quiet: cli.chat.quiet,
         verbose: cli.chat.verbose > 0,
         requests: cli.chat.verbose > 1,
-        progress: around.stderr_is_terminal && !cli.chat.quiet && !cli.chat.no_progress,
+        // A bar and lines about requests would write over each other.
+        progress: around.stderr_is_terminal && !cli.chat.quiet && !cli.chat.no_progress && cli.chat.verbose < 2,
         color: color(around.stderr_is_terminal),
     };
     let out = |typed: &mut args::Output, fallback, limit| {
