@@ -1,4 +1,5 @@
-//! The values of a path as bytes, for a temporary file: little-endian, lengths in front, no format for others.
+//! The values of a path as bytes, for temporary files and for what stored histories know of their metrics: little-endian, lengths in
+//! front, no format for others. Rows at the front may be written down or not: earlier versions wrote all of them.
 
 use super::{Pairs, Sparse, Texts};
 use crate::flatten::List;
@@ -223,5 +224,19 @@ mod tests {
         assert_eq!(rest, [9]);
         assert_eq!(format!("{back:?}"), format!("{values:?}"));
         assert!(Sparse::read_bytes(&mut &bytes[..bytes.len() - 2]).is_none());
+    }
+
+    #[test]
+    fn rows_that_are_written_in_full_are_read() {
+        let mut bytes = Vec::new();
+        vec![0u32, 1, 5].write(&mut bytes);
+        vec![7i64, 8, 9].write(&mut bytes);
+        let back: Pairs<i64> = Bytes::read(&mut &bytes[..]).unwrap();
+        assert_eq!(back.iter().collect::<Vec<_>>(), [(0, &7), (1, &8), (5, &9)]);
+        // More rows than values are nothing that was ever written.
+        let mut bytes = Vec::new();
+        vec![0u32, 1].write(&mut bytes);
+        vec![7i64].write(&mut bytes);
+        assert!(<Pairs<i64> as Bytes>::read(&mut &bytes[..]).is_none());
     }
 }
