@@ -5,9 +5,11 @@
 #![allow(clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 use polars::prelude::*;
-use runframe::{Columns, Receipt, Run, RunFrame, Wanted, polars, sink};
+use runframe::{Batch, Columns, Progress, Receipt, Result, Run, RunFrame, Source, Wanted, polars, sink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 mod runs;
@@ -17,7 +19,7 @@ mod runs;
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs that are made at once; making them is not timed.
+/// Runs that come at once, as many as servers give; making them is not timed.
 const BATCH: usize = 1_000;
 
 fn main() {
@@ -125,29 +127,54 @@ fn wide(keys: usize, file: &Path) {
     );
 }
 
-/// The runs as columns, and the time that took by the clock without making the runs.
+/// Runs that are made up, batch by batch, by each thread that flattens them.
+struct Made<'a> {
+    size: usize,
+    threads: usize,
+    make: &'a (dyn Fn(std::ops::Range<usize>) -> Vec<Run> + Sync),
+    /// The longest time that a thread took for all but making them.
+    longest: Mutex<Duration>,
+}
+
+impl Source for Made<'_> {
+    fn load(&self, _: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), progress: &Progress) -> Result<Receipt> {
+        progress.expect(self.size as u64);
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            let mut time = Duration::ZERO;
+            loop {
+                let order = next.fetch_add(1, Ordering::Relaxed);
+                let first = order * BATCH;
+                if first >= self.size {
+                    break;
+                }
+                let runs = (self.make)(first..(first + BATCH).min(self.size));
+                let mut result = Ok(());
+                time += timed(|| result = each(Batch { order, runs }));
+                result?;
+            }
+            let mut longest = self.longest.lock().expect("a time");
+            *longest = time.max(*longest);
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("a worker"))
+        })?;
+        Ok(Receipt::default())
+    }
+}
+
+/// The runs as columns, as every load makes them, and the time that took by the clock without making the runs.
 fn flattened(
     size: usize,
     threads: usize,
     make: &(dyn Fn(std::ops::Range<usize>) -> Vec<Run> + Sync),
 ) -> (Columns, Duration) {
-    let share = |part: usize| {
-        let (mut columns, mut time) = (Columns::new(Wanted { raw: false, ..Wanted::default() }), Duration::ZERO);
-        let (start, end) = (size * part / threads, size * (part + 1) / threads);
-        for first in (start..end).step_by(BATCH) {
-            let runs = make(first..(first + BATCH).min(end));
-            time += timed(|| runs.iter().for_each(|run| columns.push(run)));
-        }
-        (columns, time)
-    };
-    let mut parts: Vec<(Columns, Duration)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|part| scope.spawn(move || share(part))).collect();
-        workers.into_iter().map(|worker| worker.join().expect("a worker")).collect()
-    });
-    let slowest = parts.iter().map(|(_, time)| *time).max().unwrap_or_default();
-    let (mut all, _) = parts.remove(0);
-    let merge = timed(|| parts.iter().for_each(|(part, _)| all.merge(part)));
-    (all, slowest + merge)
+    let source = Made { size, threads, make, longest: Mutex::default() };
+    let wanted = Wanted { raw: false, ..Wanted::default() };
+    let (columns, _) = runframe::read(&source, wanted, &Progress::default()).expect("columns");
+    (columns, source.longest.into_inner().expect("a time"))
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

@@ -5,6 +5,7 @@ mod dense;
 mod fields;
 mod fixed;
 mod resolve;
+mod room;
 mod sparse;
 #[cfg(feature = "frame")]
 mod texts;
@@ -30,6 +31,7 @@ pub use texts::{TextEditor, TextForm};
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};
 use rayon::prelude::*;
+use room::Growth;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The columns of a set of runs, held as what was logged: dense fields, and (row, value) pairs for every other path.
@@ -51,6 +53,10 @@ pub struct Columns {
     number: u64,
     /// What the paths are in the columns of this number, as far as they were drained into them.
     drained: (u64, Vec<Option<NameId>>),
+    /// Runs that there will be, as far as is known.
+    expected: u32,
+    /// Rows at which room is made for those that are to come.
+    room_at: u32,
 }
 
 /// Columns that are worth another thread.
@@ -72,7 +78,31 @@ impl Columns {
             receipt: Receipt::default(),
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             drained: Default::default(),
+            expected: 0,
+            room_at: u32::MAX,
         }
+    }
+
+    /// Says how many runs there will be in all, about: the columns get room for them, and need not be moved while they grow.
+    /// A wrong number does no harm.
+    pub fn expect(&mut self, runs: u64) {
+        let runs = u32::try_from(runs).unwrap_or(u32::MAX);
+        // A few more are no reason to begin anew.
+        if runs > self.expected.saturating_add(self.expected / 8) {
+            self.expected = runs;
+            self.room_at = room::next(self.rows, runs);
+        }
+    }
+
+    /// Room for the rows to come, if they are like those that are there.
+    #[cold]
+    fn make_room(&mut self) {
+        let growth = Growth::new(self.rows, self.expected);
+        self.room_at = growth.map(Growth::until).filter(|until| *until < self.expected).unwrap_or(u32::MAX);
+        let Some(growth) = growth else { return };
+        self.fixed.iter_mut().for_each(|column| column.make_room(growth));
+        self.sparse.iter_mut().for_each(|values| values.make_room(growth));
+        self.raw.iter_mut().for_each(|texts| texts.make_room(growth));
     }
 
     /// How many paths are known, with or without values.
@@ -114,6 +144,9 @@ impl Columns {
             if let (true, Some(document)) = (asked, document) {
                 self.flatten(row, root, document, run);
             }
+        }
+        if self.rows >= self.room_at {
+            self.make_room();
         }
     }
 
@@ -208,6 +241,9 @@ impl Columns {
         part.rows = 0;
         part.fixed = FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect();
         part.raw = Default::default();
+        if self.rows >= self.room_at {
+            self.make_room();
+        }
     }
 
     /// Appends all but the flattened values.

@@ -215,6 +215,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Lets `read` have the array that was just begun: it gets the text and the place behind the bracket, and gives what it made of
+    /// it and the place behind the array, if all up to there is JSON without lists, or objects in objects.
+    #[cfg(all(feature = "frame", feature = "api"))]
+    pub fn array_by<T>(&mut self, read: impl FnOnce(&'a str, usize) -> Option<(T, usize)>) -> Option<T> {
+        if self.state != State::FirstValueOrEnd || self.open.len() >= max_depth() {
+            return None;
+        }
+        let (made, end) = read(self.text, self.at)?;
+        self.at = end - 1;
+        self.close();
+        Some(made)
+    }
+
     fn comma_or_end(&mut self, byte: Option<u8>) -> Result<Event<'a>, JsonError> {
         let in_object = self.open.last().copied() == Some(true);
         match byte {

@@ -20,7 +20,7 @@ use polars::prelude::{DataFrame, Expr, IdxSize, Schema, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 impl RunFrame {
     /// Opens one source: a folder or file of `.wandb` logs, a stored `.parquet` run table, or `entity/project` on a W&B server;
@@ -245,20 +245,19 @@ pub(crate) fn read_and(
     redaction: Option<&Redaction>,
     keep: &(dyn Fn(&Columns) -> Result<()> + Sync),
 ) -> Result<(Columns, Receipt)> {
-    let assembly =
-        Mutex::new(Assembly { whole: Columns::new(wanted), next: 0, waiting: BTreeMap::new(), spare: Vec::new() });
+    let before = progress.total();
+    let assembly = Assembly::new(wanted);
     let each = |batch: Batch| {
-        let spare = assembly.lock().unwrap_or_else(PoisonError::into_inner).spare.pop();
-        let mut part = spare.unwrap_or_else(|| Columns::new(wanted));
+        let mut part = assembly.part(wanted);
         batch.runs.iter().for_each(|run| part.push(run));
         redact::look(&mut part, redaction);
         keep(&part)?;
-        assembly.lock().unwrap_or_else(PoisonError::into_inner).add(batch.order, part);
+        // Steps are runs, or files with about one each.
+        assembly.add(batch.order, part, progress.total().saturating_sub(before));
         Ok(())
     };
     let receipt = source.load(wanted, &each, progress)?;
-    let Assembly { mut whole, waiting, .. } = assembly.into_inner().unwrap_or_else(PoisonError::into_inner);
-    waiting.into_values().for_each(|part| whole.merge(&part));
+    let mut whole = assembly.finished();
     withdraw(&mut whole, &receipt.withdrawn);
     Ok((whole, receipt))
 }
@@ -286,10 +285,21 @@ fn withdraw(columns: &mut Columns, paths: &[String]) {
     columns.retain(&keep);
 }
 
-/// Parts in the order of their batches; a part whose turn has come is merged at once, so that few are held apart.
+/// Parts in the order of their batches; a part whose turn has come is merged soon, so that few are held apart.
 struct Assembly {
-    whole: Columns,
+    whole: Mutex<Whole>,
+    parts: Mutex<Parts>,
+}
+
+/// What is put together.
+struct Whole {
+    columns: Columns,
     next: usize,
+}
+
+/// What is not.
+#[derive(Default)]
+struct Parts {
     waiting: BTreeMap<usize, Columns>,
     /// Parts that were merged, to be filled again: they know the paths.
     spare: Vec<Columns>,
@@ -297,18 +307,56 @@ struct Assembly {
 
 /// Paths that a part may know and still be worth keeping.
 const PATHS: usize = 20_000;
+/// Parts that may wait before a thread does.
+const WAITING: usize = 8;
 
 impl Assembly {
-    fn add(&mut self, order: usize, part: Columns) {
-        self.waiting.insert(order, part);
-        while let Some(mut part) = self.waiting.remove(&self.next) {
-            self.whole.drain(&mut part);
-            self.next += 1;
+    fn new(wanted: Wanted) -> Self {
+        Assembly { whole: Mutex::new(Whole { columns: Columns::new(wanted), next: 0 }), parts: Mutex::default() }
+    }
+
+    /// A part to be filled.
+    fn part(&self, wanted: Wanted) -> Columns {
+        lock(&self.parts).spare.pop().unwrap_or_else(|| Columns::new(wanted))
+    }
+
+    /// Hands a part over. Whoever finds nobody at it merges what is waiting; the others need not wait meanwhile.
+    fn add(&self, order: usize, part: Columns, expected: u64) {
+        let waiting = {
+            let mut parts = lock(&self.parts);
+            parts.waiting.insert(order, part);
+            parts.waiting.len()
+        };
+        let mut whole = match self.whole.try_lock() {
+            Ok(whole) => whole,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if waiting < WAITING => return,
+            Err(TryLockError::WouldBlock) => lock(&self.whole),
+        };
+        whole.columns.expect(expected);
+        loop {
+            // Not while it is merged: others hand over theirs.
+            let next = lock(&self.parts).waiting.remove(&whole.next);
+            let Some(mut part) = next else { return };
+            whole.columns.drain(&mut part);
+            whole.next += 1;
             if part.known_paths() <= PATHS {
-                self.spare.push(part);
+                lock(&self.parts).spare.push(part);
             }
         }
     }
+
+    /// All parts together, when all are there.
+    fn finished(self) -> Columns {
+        let Whole { mut columns, .. } = self.whole.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        parts.waiting.into_values().for_each(|part| columns.merge(&part));
+        columns
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Joins tables below each other; of a run that several have, the last one's row stays.

@@ -1,5 +1,6 @@
 //! Pages as a source of runs, as a server is one: each thread reads and flattens pages, and the parts are put together in order.
 
+use crate::pages::PAGE;
 use runframe::{ApiSource, Batch, Columns, Progress, Receipt, Result, Source, Wanted};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,9 @@ struct Kept {
 }
 
 impl Source for Kept {
-    fn load(&self, _: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), _: &Progress) -> Result<Receipt> {
+    fn load(&self, _: Wanted, each: &(dyn Fn(Batch) -> Result<()> + Sync), progress: &Progress) -> Result<Receipt> {
+        // As a server says how many runs there are.
+        progress.expect((self.pages.len() * PAGE) as u64);
         let next = AtomicUsize::new(0);
         let work = || -> Result<()> {
             loop {

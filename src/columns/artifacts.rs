@@ -1,6 +1,7 @@
 //! The artifact versions of all runs, field by field: a tenth of the memory of as many records.
 
 use super::fixed::OptionalTexts;
+use super::room::Growth;
 use crate::record::{ArtifactVersion, Timestamp};
 use std::ops::Range;
 
@@ -93,6 +94,18 @@ impl ArtifactLists {
         let mut taken = ArtifactLists::default();
         rows.for_each(|row| taken.append(self, row..row + 1));
         taken
+    }
+
+    /// Room for the rows to come.
+    pub(super) fn make_room(&mut self, growth: Growth) {
+        growth.of(&mut self.ends);
+        growth.of(&mut self.alias_ends);
+        for texts in
+            [&mut self.names, &mut self.kinds, &mut self.digests, &mut self.states, &mut self.ids, &mut self.aliases]
+        {
+            texts.make_room(growth);
+        }
+        [&mut self.versions, &mut self.sizes, &mut self.created].into_iter().for_each(|values| growth.of(values));
     }
 
     /// Gives back memory that growing left over.

@@ -2,6 +2,7 @@
 
 use super::artifacts::ArtifactLists;
 use super::fields::{Cell, Type};
+use super::room::Growth;
 use std::ops::Range;
 
 /// A fixed column's values, one for each row.
@@ -91,6 +92,11 @@ impl OptionalTexts {
         taken
     }
 
+    pub(super) fn make_room(&mut self, growth: Growth) {
+        growth.of(&mut self.ends);
+        growth.of_text(&mut self.bytes);
+    }
+
     pub(super) fn shrink(&mut self) {
         self.ends.shrink_to_fit();
         self.bytes.shrink_to_fit();
@@ -165,6 +171,17 @@ impl Fixed {
             Fixed::Floats(values) => *values = take(values, rows),
             Fixed::Lists(values) => *values = take(values, rows),
             Fixed::Artifacts(values) => **values = values.take(rows.iter().copied()),
+        }
+    }
+
+    /// Room for the rows to come.
+    pub(super) fn make_room(&mut self, growth: Growth) {
+        match self {
+            Fixed::Strs(texts) => texts.make_room(growth),
+            Fixed::Ints(values) => growth.of(values),
+            Fixed::Floats(values) => growth.of(values),
+            Fixed::Lists(values) => growth.of(values),
+            Fixed::Artifacts(values) => values.make_room(growth),
         }
     }
 

@@ -5,6 +5,7 @@ mod digest;
 mod pairs;
 
 use super::resolve::{Kind, LeafType};
+use super::room::Growth;
 use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
 pub use pairs::Pairs;
@@ -76,6 +77,11 @@ impl Texts {
     fn clear(&mut self) {
         self.ends.clear();
         self.bytes.clear();
+    }
+
+    fn make_room(&mut self, growth: Growth) {
+        self.ends.make_room(growth);
+        growth.of_text(&mut self.bytes);
     }
 
     fn shrink(&mut self) {
@@ -250,6 +256,11 @@ impl Sparse {
     /// True if there is nothing in it that makes a column.
     pub fn is_unused(&self) -> bool {
         self.is_empty() && self.nulls.is_empty() && self.declared.is_empty() && !self.declared_empty
+    }
+
+    /// Room for the rows to come.
+    pub(super) fn make_room(&mut self, growth: Growth) {
+        each_kind!(self, kind => kind.make_room(growth));
     }
 
     /// Gives back memory that growing left over.

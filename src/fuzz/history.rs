@@ -3,15 +3,16 @@
 
 use super::super::super::answer::Fault;
 use super::super::open::{Described, each_run};
-use super::rows;
+use super::{Form, List, rows};
+use crate::flatten::{Leaf, number};
 use crate::fuzz::tree::{Parsed, Tree, parse};
-use crate::json::validate;
+use crate::json::{NonFinite, validate};
 
 /// The first byte chooses the question, the others are the body of its answer.
 pub(crate) fn target(data: &[u8]) {
     let Some((rules, body)) = data.split_first() else { return };
     let (by_key, count) = (rules & 1 == 1, usize::from(rules >> 1 & 3));
-    let read = rows(body.to_vec(), count, by_key);
+    let read = rows(body.to_vec(), Form { count, by_key, most: 100 });
     let runs = each_run(body, count);
     for text in runs.iter().flatten().flatten().flatten() {
         assert_eq!(validate(text), Ok(()));
@@ -47,8 +48,37 @@ pub(crate) fn target(data: &[u8]) {
     }
     let Ok(Some(pages)) = read else { return };
     assert_eq!(pages.len(), count);
-    for (page, lists) in pages {
-        assert_eq!(lists.iter().sum::<usize>(), page.len());
-        assert!(!by_key || page.iter().all(|row| validate(row).is_ok()));
+    for page in pages {
+        assert_eq!(page.texts().len(), page.len());
+        assert!(!by_key || page.texts().iter().all(|row| validate(row).is_ok()));
+        page.lists().iter().for_each(judge);
+    }
+}
+
+/// Rows that were read hold what stands in their texts.
+fn judge(list: &List) {
+    let List::Flat(answer, rows) = list else { return };
+    for (at, place) in rows.places().enumerate() {
+        let Parsed::Json(Tree::Object(members)) = parse(&answer[place.clone()]) else {
+            panic!("{}", &answer[place]);
+        };
+        let own = |key: &str| ["_step", "_timestamp", "_runtime"].contains(&key);
+        let told = |key: &str, leaf: &Leaf<'_>| format!("{key}: {leaf:?}");
+        let expected = members.iter().filter(|(key, _)| !own(&key.value)).map(|(key, value)| {
+            let leaf = match value {
+                Tree::Null => Leaf::Null,
+                Tree::Bool(value) => Leaf::Bool(*value),
+                Tree::Number(digits) => number(digits),
+                Tree::NonFinite(value) => Leaf::Float(value.value()),
+                Tree::Text(text) => match NonFinite::from_spelling(&text.value) {
+                    Some(value) => Leaf::Float(value.value()),
+                    None => Leaf::Str(text.value.as_str().into()),
+                },
+                Tree::List(_) | Tree::Object(_) => panic!("not flat: {}", &answer[place.clone()]),
+            };
+            told(&key.value, &leaf)
+        });
+        let read = rows.values(at, answer).map(|(metric, leaf)| told(&rows.metrics()[metric as usize], &leaf));
+        assert_eq!(read.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
 }

@@ -1,5 +1,6 @@
 //! Values of one type and the rows they stand in. Rows at the front that have a value each are not written down.
 
+use super::super::room::Growth;
 use std::ops::Range;
 
 /// Values of one type with the rows they stand in, rows ascending. Of a column that every row has, the rows take no memory.
@@ -146,6 +147,11 @@ impl<T> Pairs<T> {
     pub(super) fn clear(&mut self) {
         self.behind.clear();
         self.values.clear();
+    }
+
+    pub(super) fn make_room(&mut self, growth: Growth) {
+        growth.of(&mut self.behind);
+        growth.of(&mut self.values);
     }
 
     pub(super) fn shrink(&mut self) {

@@ -14,6 +14,7 @@ mod exported;
 mod files;
 mod flat;
 mod job;
+mod join;
 mod lists;
 mod load;
 mod open;

@@ -94,6 +94,17 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Lets `read` have the array that `first` begins: it gets the text and the place behind the bracket, and gives what it made of
+    /// it and the place behind the array. `None` if it makes nothing of it, or it is no array.
+    #[cfg(feature = "frame")]
+    pub(super) fn array_by<T>(
+        &mut self,
+        first: &Event<'a>,
+        read: impl FnOnce(&'a str, usize) -> Option<(T, usize)>,
+    ) -> Option<T> {
+        if *first == Event::BeginArray { self.reader.array_by(read) } else { None }
+    }
+
     /// A string; `None` for anything else. Numbers are taken as they are written: some servers give ids as numbers.
     pub(super) fn text(&mut self, first: Event<'a>) -> Result<Option<String>, JsonError> {
         match first {

@@ -3,7 +3,7 @@
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
 use super::job::Job;
-use super::lists::Page;
+use super::lists::RowText;
 use super::load::Reader;
 use super::lock;
 use super::open::{Parts, each_run};
@@ -31,7 +31,7 @@ struct Events {
     /// Rows that were asked for.
     asked: usize,
     /// The rows as JSON.
-    rows: Page,
+    rows: Vec<RowText>,
 }
 
 impl Events {
@@ -74,7 +74,7 @@ impl Reader<'_> {
             }
             self.pages.pages.fetch_add(1, Ordering::Relaxed);
             let (steps, groups, clusters) = (self.load.ask.steps, Vec::new(), Vec::new());
-            let (order, places, by_key, rows) = (0, 1, false, of.rows);
+            let (order, places, by_key, rows) = (0, 1, false, of.rows.into());
             let job = Job { run: of.run, path, order, groups, rows, by_key, clusters, places, steps };
             self.job(job).await?;
         }

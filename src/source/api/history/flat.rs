@@ -1,205 +1,243 @@
-//! Rows of JSON that hold nothing nested, which is most of them: read in one pass, straight into columns.
+//! Rows of JSON that hold nothing nested, which is most of them: read once, while what they came in is checked.
 
-use super::job::Job;
 use super::open::integer;
-use super::rows::{Assembler, Made};
-use crate::flatten::{self, Leaf, NameId};
+use crate::flatten::{self, Leaf};
 use crate::json::{self, Event, NonFinite, Plain, Reader};
 use crate::record::Timestamp;
 
-/// Different keys that are remembered; rows with more are read with care.
-const KEYS: usize = 1_024;
+/// Different keys of one list; rows with more are read with care.
+pub(super) const KEYS: usize = 1_024;
 
-/// What is done with the value of a key.
+/// What the value of a key is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum What {
     Step,
     Time,
     Runtime,
-    Column(NameId),
-    Skip,
+    /// A metric, by its number.
+    Metric(u32),
+    /// Nothing that is wanted.
+    Nothing,
 }
 
-/// Keys in the order in which rows have them.
-#[derive(Debug, Default)]
-pub(super) struct Keyring {
+/// A part of the text that the rows stand in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Place {
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Place { start: start.try_into().ok()?, end: end.try_into().ok()? })
+    }
+
+    fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// A value; texts stay where they are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Big(Place),
+    Str(Place),
+}
+
+/// A row, but for its metrics.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FlatRow {
+    pub step: Option<i64>,
+    pub time: Option<Timestamp>,
+    pub runtime: Option<f64>,
+    /// Where its values end; they begin where those of the row before do.
+    values: u32,
+    place: Place,
+}
+
+/// Rows, and their metrics row by row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FlatRows {
+    /// Keys in the order in which rows have them.
     keys: Vec<(Box<str>, What)>,
-    /// The place of the key that is expected next.
+    metrics: Vec<Box<str>>,
+    rows: Vec<FlatRow>,
+    values: Vec<(u32, Value)>,
+}
+
+/// Which key is expected next, and whether the row has its keys in another order, so that one may come twice.
+#[derive(Default)]
+struct Turn {
     next: usize,
-    /// The row has its keys in another order, so that one may come twice.
     mixed: bool,
 }
 
-impl Keyring {
-    /// Most rows have their keys in the order of the row before.
-    fn find(&mut self, key: &str) -> Option<What> {
-        let at = match self.keys.get(self.next) {
-            Some((known, _)) if **known == *key => self.next,
-            _ => self.keys.iter().position(|(known, _)| **known == *key)?,
-        };
-        self.mixed |= at < self.next;
-        self.next = at + 1;
-        self.keys.get(at).map(|(_, what)| *what)
-    }
-}
-
-/// A row, and where its values begin among those of all rows.
-#[derive(Debug, Clone, Copy, Default)]
-struct Row {
-    step: Option<i64>,
-    time: Option<Timestamp>,
-    runtime: Option<f64>,
-    values: (usize, usize),
-}
-
-/// A value as it stands in the text.
-enum Value<'a> {
-    Leaf(Leaf<'a>),
-    /// An object, a list, or a text with escapes.
-    Other,
-}
-
-impl Assembler<'_> {
-    /// Takes rows that are all flat and that nothing is wrong with; false, and nothing taken, if there is another one.
-    pub(super) fn flat(&mut self, job: &Job, made: &mut Made) -> bool {
-        let mut ring = std::mem::take(&mut self.ring);
-        let (mut values, mut rows) = (Vec::new(), Vec::with_capacity(job.rows.len()));
-        let all_flat = job.rows.iter().all(|text| match self.flat_row(text, &mut ring, &mut values) {
-            Some(row) => {
-                rows.push(row);
-                true
-            }
-            None => false,
-        });
-        self.ring = ring;
-        if !all_flat || self.is_full() {
-            return false;
-        }
-        rows.retain(|row| job.steps.contain(row.step));
-        made.read += rows.len() as u64;
-        if !rows.is_sorted_by_key(|row| row.step) {
-            rows.sort_by_key(|row| row.step);
-        }
-        self.join_flat(job, &rows, &values, made);
-        true
+impl FlatRows {
+    /// No rows yet, but room for as many as the other ones are.
+    fn like(other: Option<&FlatRows>) -> Self {
+        let (rows, values) = other.map_or((0, 0), |other| (other.rows.len(), other.values.len()));
+        FlatRows { rows: Vec::with_capacity(rows), values: Vec::with_capacity(values), ..FlatRows::default() }
     }
 
-    /// Joins rows of one step, and pushes what they hold.
-    fn join_flat(&mut self, job: &Job, rows: &[Row], values: &[(NameId, Leaf<'_>)], made: &mut Made) {
-        let of = |row: &Row| values.get(row.values.0..row.values.1).unwrap_or_default();
-        let mut joined: Vec<(NameId, Leaf<'_>)> = Vec::new();
-        let mut rest = rows;
-        while let Some((first, later)) = rest.split_first() {
-            let same = later.iter().take_while(|row| row.step == first.step && row.step.is_some()).count();
-            let (same, later) = later.split_at(same);
-            rest = later;
-            let mut row = *first;
-            let mut found = 0;
-            let at = made.chunk.steps.len();
-            if same.is_empty() {
-                for (id, leaf) in of(first) {
-                    found += usize::from(self.push(*id, at, leaf.clone()));
-                }
-            } else {
-                joined.clear();
-                for next in std::iter::once(first).chain(same) {
-                    row.time = next.time.or(row.time);
-                    row.runtime = next.runtime.or(row.runtime);
-                    for (id, leaf) in of(next) {
-                        match joined.iter_mut().find(|(known, _)| known == id) {
-                            Some(known) if *leaf != Leaf::Null => known.1 = leaf.clone(),
-                            Some(_) => {}
-                            None => joined.push((*id, leaf.clone())),
-                        }
-                    }
-                }
-                match job.by_key {
-                    true => made.read -= same.len() as u64,
-                    false => made.repeats += same.len() as u64,
-                }
-                for (id, leaf) in joined.drain(..) {
-                    found += usize::from(self.push(id, at, leaf));
-                }
-            }
-            if found > 0 || self.keeps_all_rows() {
-                made.chunk.steps.push(row.step);
-                made.chunk.times.push(row.time.map(Timestamp::micros));
-                made.chunk.runtimes.push(row.runtime);
-            }
-        }
-    }
-
-    /// Reads a row, and appends its values; `None` if it is not flat, or anything is odd with it.
-    fn flat_row<'a>(&mut self, text: &'a str, ring: &mut Keyring, values: &mut Vec<(NameId, Leaf<'a>)>) -> Option<Row> {
+    /// The rows of a list that begins before `at`, and where it ends; `None` if one of them is not flat, has `most` metrics, or
+    /// anything is odd with it. `before` is a list that may be like it.
+    pub(super) fn list(text: &str, at: usize, most: u64, before: Option<&FlatRows>) -> Option<(Self, usize)> {
         let bytes = text.as_bytes();
-        let mut row = Row { values: (values.len(), 0), ..Row::default() };
-        (ring.next, ring.mixed) = (0, false);
-        let mut at = 1;
-        if *bytes.first()? != b'{' {
-            return None;
+        let mut list = FlatRows::like(before);
+        let mut at = past_space(bytes, at);
+        if *bytes.get(at)? == b']' {
+            return Some((list, at + 1));
         }
         loop {
+            at = past_space(bytes, list.read(text, at, most, &mut |_| true)?);
+            match bytes.get(at)? {
+                b',' => at = past_space(bytes, at + 1),
+                b']' => return Some((list, at + 1)),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Adds the row that is this text; false if it is not flat, has `most` metrics that are wanted, or anything is odd with it.
+    pub(super) fn push(&mut self, text: &str, most: u64, wanted: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.read(text, 0, most, wanted) == Some(text.len())
+    }
+
+    /// The rows.
+    pub(super) fn rows(&self) -> &[FlatRow] {
+        &self.rows
+    }
+
+    /// The keys of the metrics, by number.
+    pub(super) fn metrics(&self) -> &[Box<str>] {
+        &self.metrics
+    }
+
+    /// The metrics of a row by their numbers; `text` is what the row was read from.
+    pub(super) fn values<'t>(&'t self, row: usize, text: &'t str) -> impl Iterator<Item = (u32, Leaf<'t>)> {
+        let values = self.values.get(self.place(row)).unwrap_or_default();
+        values.iter().map(move |(metric, value)| {
+            let leaf = match value {
+                Value::Null => Leaf::Null,
+                Value::Bool(value) => Leaf::Bool(*value),
+                Value::Int(value) => Leaf::Int(*value),
+                Value::Float(value) => Leaf::Float(*value),
+                Value::Big(place) => Leaf::Big(place.of(text)),
+                Value::Str(place) => Leaf::Str(place.of(text).into()),
+            };
+            (*metric, leaf)
+        })
+    }
+
+    /// Where the rows stand in their text.
+    pub(super) fn places(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        self.rows.iter().map(|row| row.place.start as usize..row.place.end as usize)
+    }
+
+    fn place(&self, row: usize) -> std::ops::Range<usize> {
+        let end = |row: usize| self.rows.get(row).map_or(0, |row| row.values as usize);
+        row.checked_sub(1).map_or(0, end)..end(row)
+    }
+
+    /// Reads the row that begins at `at`; where it ends.
+    fn read(&mut self, text: &str, at: usize, most: u64, wanted: &mut dyn FnMut(&str) -> bool) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let first = self.values.len();
+        let (mut step, mut time, mut runtime) = (None, None, None);
+        let mut turn = Turn::default();
+        let start = at;
+        if *bytes.get(at)? != b'{' {
+            return None;
+        }
+        let mut at = at + 1;
+        let end = loop {
             let (key, behind) = plain_text(text, at)?;
             if *bytes.get(behind)? != b':' {
                 return None;
             }
-            let what = match ring.find(key) {
+            let what = match self.find(key, &mut turn) {
                 Some(what) => what,
-                None => self.meaning(key, ring)?,
+                None => self.meaning(key, &mut turn, wanted)?,
             };
             let start = behind + 1;
             let (value, end) = value(text, start)?;
             let number = || text.get(start..end).and_then(|text| text.parse::<f64>().ok());
             match (what, value) {
-                (What::Skip, _) => {}
-                (What::Column(id), Value::Leaf(leaf)) => {
+                (What::Nothing, _) => {}
+                (What::Metric(metric), Some(value)) => {
                     // A key that comes twice is counted where rows are read with care.
-                    if ring.mixed && values.iter().skip(row.values.0).any(|(known, _)| *known == id) {
+                    if turn.mixed && self.values.iter().skip(first).any(|(known, _)| *known == metric) {
                         return None;
                     }
-                    values.push((id, leaf));
+                    self.values.push((metric, value));
                 }
-                (What::Column(_), Value::Other) => return None,
-                (What::Step, Value::Leaf(Leaf::Int(step))) => row.step = Some(step),
-                (What::Step, _) => row.step = integer(text.get(start..end)?),
-                (What::Time, Value::Leaf(Leaf::Float(time))) => row.time = Timestamp::from_float(time),
-                (What::Time, _) => row.time = number().and_then(Timestamp::from_float),
-                (What::Runtime, Value::Leaf(Leaf::Float(runtime))) => {
-                    row.runtime = Some(runtime).filter(|r| r.is_finite())
-                }
-                (What::Runtime, _) => row.runtime = number().filter(|runtime| runtime.is_finite()),
+                (What::Metric(_), None) => return None,
+                (What::Step, Some(Value::Int(value))) => step = Some(value),
+                (What::Step, _) => step = integer(text.get(start..end)?),
+                (What::Time, Some(Value::Float(value))) => time = Timestamp::from_float(value),
+                (What::Time, _) => time = number().and_then(Timestamp::from_float),
+                (What::Runtime, Some(Value::Float(value))) => runtime = Some(value).filter(|value| value.is_finite()),
+                (What::Runtime, _) => runtime = number().filter(|value| value.is_finite()),
             }
             match bytes.get(end)? {
                 b',' => at = end + 1,
-                b'}' if end + 1 == bytes.len() => break,
+                b'}' => break end + 1,
                 _ => return None,
             }
-        }
-        row.values.1 = values.len();
+        };
         // More metrics than there may be in a row are told of elsewhere.
-        (((row.values.1 - row.values.0) as u64) < self.most_keys()).then_some(row)
+        if (self.values.len() - first) as u64 >= most {
+            return None;
+        }
+        let values = u32::try_from(self.values.len()).ok()?;
+        self.rows.push(FlatRow { step, time, runtime, values, place: Place::new(start, end)? });
+        Some(end)
+    }
+
+    /// Most rows have their keys in the order of the row before.
+    #[inline]
+    fn find(&self, key: &str, turn: &mut Turn) -> Option<What> {
+        let at = match self.keys.get(turn.next) {
+            Some((known, _)) if **known == *key => turn.next,
+            _ => self.keys.iter().position(|(known, _)| **known == *key)?,
+        };
+        turn.mixed |= at < turn.next;
+        turn.next = at + 1;
+        self.keys.get(at).map(|(_, what)| *what)
     }
 
     /// What a key that was not seen before stands for.
-    fn meaning(&mut self, key: &str, ring: &mut Keyring) -> Option<What> {
+    #[cold]
+    fn meaning(&mut self, key: &str, turn: &mut Turn, wanted: &mut dyn FnMut(&str) -> bool) -> Option<What> {
         let what = match key {
             "_step" => What::Step,
             "_timestamp" => What::Time,
             "_runtime" => What::Runtime,
-            key if self.takes_below(key) => {
-                let mut quoted = String::new();
-                json::quote(key, &mut quoted);
-                self.plain(&quoted).map_or(What::Skip, What::Column)
+            key if wanted(key) => {
+                self.metrics.push(key.into());
+                What::Metric(self.metrics.len() as u32 - 1)
             }
-            _ => What::Skip,
+            _ => What::Nothing,
         };
-        if self.is_full() || ring.keys.len() >= KEYS {
+        if self.keys.len() >= KEYS {
             return None;
         }
-        ring.keys.push((key.into(), what));
-        ring.next = ring.keys.len();
+        self.keys.push((key.into(), what));
+        turn.next = self.keys.len();
         Some(what)
     }
+}
+
+#[inline]
+fn past_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
+        at += 1;
+    }
+    at
 }
 
 /// The text without escapes that begins with the quote at `at`, and where it ends.
@@ -213,143 +251,42 @@ fn plain_text(text: &str, at: usize) -> Option<(&str, usize)> {
     text.get(at + 1..end).filter(|_| plain).map(|inside| (inside, end + 1))
 }
 
-/// The value that begins at `at`, and where it ends; `None` if none does.
+/// The value that begins at `at`, or none if it is an object, a list, or a text with escapes; and where it ends. `None` if there is
+/// no value.
 #[inline]
-fn value(text: &str, at: usize) -> Option<(Value<'_>, usize)> {
+fn value(text: &str, at: usize) -> Option<(Option<Value>, usize)> {
     let bytes = text.as_bytes();
     if bytes.get(at)?.is_ascii_whitespace() {
         return None;
     }
     if let Some((plain, end)) = json::number_at(bytes, at) {
-        let leaf = match plain {
-            Some(Plain::Int(value)) => Leaf::Int(value),
-            Some(Plain::Float(value)) => Leaf::Float(value),
-            _ => flatten::number(text.get(at..end)?),
+        let value = match plain {
+            Some(Plain::Int(value)) => Value::Int(value),
+            Some(Plain::Float(value)) => Value::Float(value),
+            _ => match flatten::number(text.get(at..end)?) {
+                Leaf::Int(value) => Value::Int(value),
+                Leaf::Float(value) => Value::Float(value),
+                _ => Value::Big(Place::new(at, end)?),
+            },
         };
-        return Some((Value::Leaf(leaf), end));
+        return Some((Some(value), end));
     }
     if let Some((inside, end)) = plain_text(text, at) {
-        let leaf = match NonFinite::from_spelling(inside) {
-            Some(value) => Leaf::Float(value.value()),
-            None => Leaf::Str(inside.into()),
+        let value = match NonFinite::from_spelling(inside) {
+            Some(value) => Value::Float(value.value()),
+            None => Value::Str(Place::new(at + 1, end - 1)?),
         };
-        return Some((Value::Leaf(leaf), end));
+        return Some((Some(value), end));
     }
     let mut reader = Reader::from_offset(text, at);
-    let leaf = match reader.next().ok()? {
-        Event::Null => Value::Leaf(Leaf::Null),
-        Event::Bool(value) => Value::Leaf(Leaf::Bool(value)),
-        Event::NonFinite(value) => Value::Leaf(Leaf::Float(value.value())),
+    let value = match reader.next().ok()? {
+        Event::Null => Some(Value::Null),
+        Event::Bool(value) => Some(Value::Bool(value)),
+        Event::NonFinite(value) => Some(Value::Float(value.value())),
         other => {
             reader.skip(other).ok()?;
-            Value::Other
+            None
         }
     };
-    Some((leaf, reader.offset()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::keys;
-    use super::super::{HistoryAsk, HistoryChunk, Steps};
-    use super::*;
-    use crate::record::Limits;
-    use proptest::prelude::*;
-
-    /// What is made of rows in one pass, and row by row; none if the pass does not take them.
-    fn both(rows: &[String], by_key: bool, steps: Steps) -> (Option<String>, String) {
-        let wanted = keys(&["a", "b", "c.d", "e"]);
-        let ask = HistoryAsk { keys: &wanted, steps, samples: None, system: false, had: None };
-        let rows = rows.iter().cloned().map(Into::into).collect();
-        let (run, path, order, groups, clusters) = ("r".to_owned(), "e/p/r".to_owned(), 0, Vec::new(), Vec::new());
-        let job = Job { run, path, order, groups, rows, by_key, clusters, places: 1, steps };
-        let told = |made: Made, assembler: &mut Assembler<'_>| {
-            let HistoryChunk { steps, times, runtimes, .. } = made.chunk;
-            let columns = assembler.finished();
-            format!("{} {} {} {steps:?} {times:?} {runtimes:?} {columns:?}", made.read, made.copies, made.repeats)
-        };
-        let mut assembler = Assembler::new(ask, Limits::default());
-        let mut made = Made::default();
-        let taken = assembler.flat(&job, &mut made);
-        let flat = taken.then(|| told(made, &mut assembler));
-        let mut assembler = Assembler::new(ask, Limits::default());
-        let mut made = Made::default();
-        assembler.rowwise(&job, &mut made).unwrap();
-        let faults = made.notes.json_faults.len() as u64 + made.notes.repeated_keys + made.notes.repaired_texts;
-        assert!(faults == 0 || !taken, "{:?}", made.notes);
-        (flat, told(made, &mut assembler))
-    }
-
-    #[test]
-    fn common_rows_are_taken() {
-        let row = |step: i64| {
-            let loss = ["1.5", "\"NaN\"", "-2", "null", "true", "\"wärm\"", "NaN", "12345678901234567890123"];
-            let loss = loss[step as usize % 8];
-            format!(
-                "{{\"_step\":{step},\"_timestamp\":1.7e9,\"_runtime\":{step}.0,\"a\":{loss},\"z\":[{{}}],\"b\":{step}}}"
-            )
-        };
-        let rows: Vec<String> = (0..40).map(row).collect();
-        let (flat, careful) = both(&rows, false, Steps { min: Some(3), max: Some(30) });
-        assert_eq!(flat.unwrap(), careful);
-    }
-
-    #[test]
-    fn odd_rows_are_left_to_care() {
-        for odd in [
-            r#"{"_step":1,"a":{"x":1}}"#,
-            r#"{"_step":1,"a":[1]}"#,
-            r#"{"_step":1,"a":"\n"}"#,
-            r#"{"_step":1,"a":1,"a":2}"#,
-            r#"{"_step":1,"b":1,"a":2,"b":3}"#,
-            r#"{"_step":1,"a":01}"#,
-            r#"{"_step":1,"a":1"#,
-            r#"{"_step":1,"a":1}}"#,
-            r#"[1]"#,
-            "",
-            "{}",
-            r#"{"_step": 1}"#,
-        ] {
-            let rows = [r#"{"_step":0,"a":1,"b":2}"#.to_owned(), odd.to_owned()];
-            assert_eq!(both(&rows, false, Steps::default()).0, None, "{odd}");
-        }
-    }
-
-    fn member() -> impl Strategy<Value = String> {
-        let key =
-            prop::sample::select(vec!["_step", "_step", "_timestamp", "_runtime", "a", "b", "c.d", "e", "_wandb", "f"]);
-        let value = prop::sample::select(vec![
-            "0",
-            "1",
-            "2",
-            "3.0",
-            "1.5",
-            "-0",
-            "1e400",
-            "null",
-            "true",
-            "\"x\"",
-            "\"Inf\"",
-            "NaN",
-            "[1]",
-            "{}",
-            "\"\\u0041\"",
-        ]);
-        (key, value).prop_map(|(key, value)| format!("\"{key}\":{value}"))
-    }
-
-    proptest! {
-        #[test]
-        fn in_one_pass_or_with_care_is_the_same(
-            rows in prop::collection::vec(prop::collection::vec(member(), 1..5), 0..6),
-            by_key in any::<bool>(),
-            limited in any::<bool>(),
-        ) {
-            let rows: Vec<String> = rows.into_iter().map(|members| format!("{{{}}}", members.join(","))).collect();
-            let steps = if limited { Steps { min: Some(1), max: Some(2) } } else { Steps::default() };
-            if let (Some(flat), careful) = both(&rows, by_key, steps) {
-                prop_assert_eq!(flat, careful);
-            }
-        }
-    }
+    Some((value, reader.offset()))
 }

@@ -2,7 +2,7 @@
 
 use super::Steps;
 use super::exported::Exported;
-use super::lists::RowText;
+use super::lists::Page;
 
 /// Row groups whose steps may overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Job {
     /// Row groups of exported files.
     pub groups: Vec<Exported>,
     /// Rows of JSON, newer than what was exported.
-    pub rows: Vec<RowText>,
+    pub rows: Page,
     /// There is a row for each key, rather than for each step.
     pub by_key: bool,
     /// How the row groups lie; there are no rows of JSON beside several.
@@ -44,7 +44,7 @@ impl Job {
             path: path.clone(),
             order: order.saturating_add(places.saturating_mul(at as u32)),
             groups: groups.by_ref().take(cluster.groups).collect(),
-            rows: Vec::new(),
+            rows: Page::default(),
             by_key,
             clusters: vec![cluster],
             places,

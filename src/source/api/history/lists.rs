@@ -6,12 +6,10 @@ pub(crate) mod fuzz;
 
 use super::super::answer::{self, Fault};
 use super::super::walk::Walk;
+use super::flat::FlatRows;
 use crate::json::{Event, JsonError};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
-
-/// The rows of a window, as JSON texts; of a key's rows there may be several to a step.
-pub(super) type Page = Vec<RowText>;
 
 /// A row as JSON: a part of the answer that it came in.
 #[derive(Debug, Clone)]
@@ -40,17 +38,101 @@ impl PartialEq for RowText {
     }
 }
 
-/// What an answer holds of each run: its rows, and how many each list has.
-pub(super) type PagesOf = Vec<(Page, Vec<usize>)>;
+/// Rows as they came: all of them flat and read, or as JSON.
+#[derive(Debug)]
+pub(super) enum List {
+    /// As JSON.
+    Texts(Vec<RowText>),
+    /// Read, with the answer that they came in.
+    Flat(Arc<String>, FlatRows),
+}
 
-/// Reads an answer, in one pass: rows as texts of JSON, or as lists of rows, one for each spec.
-pub(super) fn rows(body: Vec<u8>, count: usize, by_key: bool) -> std::result::Result<Option<PagesOf>, Fault> {
+impl List {
+    fn len(&self) -> usize {
+        match self {
+            List::Texts(texts) => texts.len(),
+            List::Flat(_, rows) => rows.rows().len(),
+        }
+    }
+
+    /// The text that a row's values stand in.
+    pub(super) fn text(&self, row: usize) -> &str {
+        match self {
+            List::Texts(texts) => texts.get(row).map_or("", |text| text),
+            List::Flat(answer, _) => answer,
+        }
+    }
+
+    fn texts(&self) -> Vec<RowText> {
+        match self {
+            List::Texts(texts) => texts.clone(),
+            List::Flat(answer, rows) => rows.places().map(|place| RowText { answer: answer.clone(), place }).collect(),
+        }
+    }
+}
+
+/// The rows of a window; of a key's rows there may be several to a step, in one list for each spec.
+#[derive(Debug, Default)]
+pub(super) struct Page(Vec<List>);
+
+impl From<Vec<RowText>> for Page {
+    fn from(texts: Vec<RowText>) -> Self {
+        Page(vec![List::Texts(texts)])
+    }
+}
+
+impl Page {
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(List::len).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn lists(&self) -> &[List] {
+        &self.0
+    }
+
+    /// How many rows each list has.
+    pub(super) fn lens(&self) -> Vec<usize> {
+        self.0.iter().map(List::len).collect()
+    }
+
+    /// Takes the last list off.
+    pub(super) fn drop_last(&mut self) {
+        self.0.pop();
+    }
+
+    /// Each row as JSON.
+    pub(super) fn texts(&self) -> Vec<RowText> {
+        self.0.iter().flat_map(List::texts).collect()
+    }
+}
+
+/// What an answer holds of each run.
+pub(super) type PagesOf = Vec<Page>;
+
+/// How answers are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// Runs in it.
+    pub count: usize,
+    /// There are lists of rows, one for each spec, rather than rows as texts of JSON.
+    pub by_key: bool,
+    /// Metrics that a row may have.
+    pub most: u64,
+}
+
+/// Reads an answer, in one pass.
+pub(super) fn rows(body: Vec<u8>, form: Form) -> std::result::Result<Option<PagesOf>, Fault> {
     let text = match String::from_utf8(body) {
         Ok(text) => text,
         Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
     };
     let text = Arc::new(text);
-    let mut read = Reading { text: &text, by_key, count, refused: false, project: None, broken: None };
+    let mut read = Reading { text: &text, form, refused: false, project: None, broken: None };
     let (mut walk, first) = Walk::new(&text)?;
     walk.members(first, &mut |walk, key, value| match key {
         "errors" => read.errors(walk, value),
@@ -75,8 +157,7 @@ pub(super) fn rows(body: Vec<u8>, count: usize, by_key: bool) -> std::result::Re
 /// An answer that is being read.
 struct Reading<'t> {
     text: &'t Arc<String>,
-    by_key: bool,
-    count: usize,
+    form: Form,
     refused: bool,
     /// The rows; `None` inside if there is no such project.
     project: Option<Option<PagesOf>>,
@@ -97,7 +178,7 @@ impl<'t> Reading<'t> {
 
     fn project(&mut self, walk: &mut Walk<'t>, value: Event<'t>) -> std::result::Result<(), JsonError> {
         let mut pages: PagesOf = Vec::new();
-        pages.resize_with(self.count, Default::default);
+        pages.resize_with(self.form.count, Default::default);
         let there = walk.members(value, &mut |walk, key, value| {
             let at = key.strip_prefix("r_").and_then(|at| at.parse::<usize>().ok());
             match at.and_then(|at| pages.get_mut(at)) {
@@ -109,36 +190,47 @@ impl<'t> Reading<'t> {
         Ok(())
     }
 
-    fn list(
-        &mut self,
-        walk: &mut Walk<'t>,
-        value: Event<'t>,
-        (page, lists): &mut (Page, Vec<usize>),
-    ) -> std::result::Result<(), JsonError> {
-        let text: &'t Arc<String> = self.text;
-        if self.by_key {
-            let mut push = |place| page.push(RowText { answer: text.clone(), place });
-            walk.items(value, &mut |walk, item| {
-                let mut count = 0;
-                walk.item_places(item, text, &mut |place| {
-                    count += 1;
-                    push(place);
-                })?;
-                lists.push(count);
-                Ok(())
-            })?;
-            return Ok(());
+    fn list(&mut self, walk: &mut Walk<'t>, value: Event<'t>, page: &mut Page) -> std::result::Result<(), JsonError> {
+        let (text, form): (&'t Arc<String>, Form) = (self.text, self.form);
+        if form.by_key {
+            return walk.items(value, &mut |walk, item| Self::rows_of_key(walk, item, text, form, page)).map(drop);
         }
+        let mut texts = Vec::new();
         let broken = &mut self.broken;
         walk.items(value, &mut |walk, item| {
             match item {
-                Event::Str(row) => page.push(row.decode().0.into_owned().into()),
+                Event::Str(row) => texts.push(row.decode().0.into_owned().into()),
                 Event::Null => {}
                 _ => *broken = Some("a row that is no text".to_owned()),
             }
             walk.skip(item)
         })?;
-        *lists = vec![page.len()];
+        page.0.push(List::Texts(texts));
+        Ok(())
+    }
+
+    fn rows_of_key(
+        walk: &mut Walk<'t>,
+        first: Event<'t>,
+        answer: &Arc<String>,
+        form: Form,
+        Page(lists): &mut Page,
+    ) -> std::result::Result<(), JsonError> {
+        let before = lists.last().and_then(|list| match list {
+            List::Flat(_, rows) => Some(rows),
+            List::Texts(_) => None,
+        });
+        let read = |text, at| FlatRows::list(text, at, form.most, before);
+        let list = match walk.array_by(&first, read) {
+            Some(rows) => List::Flat(answer.clone(), rows),
+            None => {
+                let mut texts = Vec::new();
+                let mut push = |place| texts.push(RowText { answer: answer.clone(), place });
+                walk.item_places(first, answer, &mut push)?;
+                List::Texts(texts)
+            }
+        };
+        lists.push(list);
         Ok(())
     }
 }
@@ -150,14 +242,34 @@ mod tests {
     #[test]
     fn both_forms_of_answers() {
         let body = br#"{"data":{"project":{"r_0":{"rows":["{\"_step\":0}",null,"{\"_step\":1}"]},"r_1":null}}}"#;
-        let pages = rows(body.to_vec(), 2, false).unwrap().unwrap();
-        let row = |text: &str| RowText::from(text.to_owned());
-        assert_eq!(pages[0], (vec![row(r#"{"_step":0}"#), row(r#"{"_step":1}"#)], vec![2]));
-        assert_eq!(pages[1], (Vec::new(), Vec::new()));
-        let body =
-            br#"{"data":{"project":{"r_0":{"rows":[[{"_step":0,"a":1}, {"_step":2,"a":NaN}],[{"_step":2,"b":3}]]}}}}"#;
-        let pages = rows(body.to_vec(), 1, true).unwrap().unwrap();
-        assert_eq!((pages[0].0.len(), &pages[0].1), (3, &vec![2, 1]));
-        assert_eq!(&*pages[0].0[1], r#"{"_step":2,"a":NaN}"#);
+        let form = |by_key, count| Form { count, by_key, most: 100 };
+        let pages = rows(body.to_vec(), form(false, 2)).unwrap().unwrap();
+        let texts = |page: &Page| page.texts().iter().map(|text| text.to_string()).collect::<Vec<String>>();
+        assert_eq!(texts(&pages[0]), [r#"{"_step":0}"#, r#"{"_step":1}"#]);
+        assert_eq!((pages[0].lens(), pages[1].lens()), (vec![2], vec![]));
+        let body = br#"{"data":{"project":{"r_0":{"rows":[ [{"_step":0,"a":1}, {"_step":2,"a":NaN} ],[{"_step":2,"b":[3]}],null,[]]}}}}"#;
+        let pages = rows(body.to_vec(), form(true, 1)).unwrap().unwrap();
+        assert_eq!((pages[0].len(), pages[0].lens()), (3, vec![2, 1, 0, 0]));
+        assert_eq!(texts(&pages[0]), [r#"{"_step":0,"a":1}"#, r#"{"_step":2,"a":NaN}"#, r#"{"_step":2,"b":[3]}"#]);
+        let flat: Vec<bool> = pages[0].lists().iter().map(|list| matches!(list, List::Flat(..))).collect();
+        assert_eq!(flat, [true, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_rows_is_told() {
+        for list in [
+            r#"[{"a":1},]"#,
+            r#"[{"a":1}"#,
+            r#"[{"a":1}}"#,
+            r#"[{"a":1} {"a":1}]"#,
+            r#"[{"a":1,}]"#,
+            r#"[{"a":01}]"#,
+            r#"[,{"a":1}]"#,
+            r#"[{"a":truest}]"#,
+        ] {
+            let body = format!(r#"{{"data":{{"project":{{"r_0":{{"rows":[{list}]}}}}}}}}"#);
+            let read = rows(body.into_bytes(), Form { count: 1, by_key: true, most: 100 });
+            assert!(matches!(read, Err(Fault::Malformed(_))), "{list}: {read:?}");
+        }
     }
 }

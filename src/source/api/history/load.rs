@@ -98,7 +98,8 @@ impl Load<'_> {
         let remote =
             Remote { client: &client, queries: &queries, entity, project, config_keys: &[], summary_keys: &[] };
         let concurrency = self.source.options.concurrency.max(1);
-        let (storage, pages, parts) = (Storage::new(&client, concurrency), Pages::default(), Parts::new(GROUP));
+        let (storage, pages, parts) =
+            (Storage::new(&client, concurrency), Pages::new(self.source.options.limits), Parts::new(GROUP));
         let reader = Reader { load: &self, remote: &remote, storage: &storage, pages: &pages, parts: &parts };
         work(&reader, concurrency).await?;
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -265,7 +266,7 @@ impl Reader<'_> {
         // Files are opened meanwhile, which is most of the work where they are small.
         let opened = join_all(exported.iter().map(|run| self.open(run)));
         let read = self.pages.read(self.remote, described, live, async |need, page| {
-            let mut page: Live = page.into_iter().map(|row| (step_of(&row), row)).collect();
+            let mut page: Live = page.texts().into_iter().map(|row| (step_of(&row), row)).collect();
             rows.get_mut(need.at).into_iter().for_each(|rows| rows.append(&mut page));
             Ok(())
         });

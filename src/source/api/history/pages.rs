@@ -2,9 +2,10 @@
 
 use super::super::query::{Queries, Query};
 use super::super::remote::Remote;
-use super::lists::{Page, PagesOf, rows};
+use super::lists::{Form, Page, PagesOf, rows};
 use super::open::Described;
 use crate::error::Result;
+use crate::record::Limits;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -73,12 +74,8 @@ pub(super) struct Pages {
     rows: AtomicUsize,
     /// Pages read.
     pub pages: AtomicUsize,
-}
-
-impl Default for Pages {
-    fn default() -> Self {
-        Pages { rows: AtomicUsize::new(ROWS), pages: AtomicUsize::new(0) }
-    }
+    /// Metrics that a row may have.
+    most: u64,
 }
 
 /// One window as it is asked for.
@@ -120,7 +117,7 @@ impl Window<'_> {
 
 /// The answer to a request for windows.
 struct Answer {
-    /// Each window's rows, and how many each list of it has.
+    /// Each window's rows.
     pages: PagesOf,
     /// How often the windows were halved.
     halved: u32,
@@ -169,6 +166,10 @@ pub(super) fn lists(of: &Described, names: &[String]) -> usize {
 }
 
 impl Pages {
+    pub(super) fn new(limits: Limits) -> Self {
+        Pages { rows: AtomicUsize::new(ROWS), pages: AtomicUsize::new(0), most: limits.keys }
+    }
+
     /// Reads all that is needed, window by window, and hands over the pages with the need they belong to. A need's windows come in
     /// the order of their steps.
     ///
@@ -212,7 +213,8 @@ impl Pages {
             let ends: Vec<i64> = now.iter().map(Need::window).collect();
             let Answer { pages, halved } = self.ask(remote, &windows).await?;
             let asked: Vec<(Option<i64>, usize)> = windows.iter().map(|window| window.halved(halved)).collect();
-            for (at, (mut need, (mut page, lists))) in now.into_iter().zip(pages).enumerate() {
+            for (at, (mut need, mut page)) in now.into_iter().zip(pages).enumerate() {
+                let lists = page.lens();
                 let fullest = lists.iter().copied().max().unwrap_or_default();
                 let (to, samples) = asked.get(at).copied().unwrap_or((None, usize::MAX));
                 let to = to.or(ends.get(at).copied()).unwrap_or(need.from);
@@ -228,7 +230,7 @@ impl Pages {
                         continue;
                     }
                     // The steps alone, which the other rows have, too.
-                    page.truncate(page.len() - lists.last().copied().unwrap_or_default().min(page.len()));
+                    page.drop_last();
                 }
                 need.advance(to, &page, (fullest, samples));
                 let lines = described.get(need.at).and_then(|of| of.lines);
@@ -265,7 +267,7 @@ impl Pages {
             proven: false,
         });
         let windows: Vec<Window<'_>> = windows.collect();
-        Ok(self.ask(remote, &windows).await?.pages.into_iter().map(|(page, _)| page).collect())
+        Ok(self.ask(remote, &windows).await?.pages)
     }
 
     async fn ask(&self, remote: &Remote<'_>, windows: &[Window<'_>]) -> Result<Answer> {
@@ -290,10 +292,10 @@ impl Pages {
             variables
         };
         let text = |queries: &Queries| queries.repeated(query, windows.len());
-        let count = windows.len();
+        let form = Form { count: windows.len(), by_key, most: self.most };
         let decode = move |body: Vec<u8>| {
             let bytes = body.len();
-            Ok((rows(body, count, by_key)?, bytes))
+            Ok((rows(body, form)?, bytes))
         };
         let lighten = |_| {
             let less = halved.load(Ordering::Relaxed) < HALVES && windows.iter().any(|window| window.divisible);

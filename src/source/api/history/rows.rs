@@ -1,8 +1,8 @@
 //! One chunk of a run's history, put together from exported columns and from rows of JSON.
 
 use super::exported::{Exported, OWN, Own, Row, clash, exported_rows};
-use super::flat::Keyring;
 use super::job::Job;
+use super::join::Known;
 use super::open::integer;
 use super::parquet::{Cell, Column};
 use super::{HistoryAsk, HistoryChunk, Keys, Steps};
@@ -48,7 +48,7 @@ pub(super) struct Assembler<'k> {
     others: Vec<String>,
     limits: Limits,
     /// The keys of flat rows.
-    pub(super) ring: Keyring,
+    pub(super) known: Known,
     /// There were more metrics than there may be: the error is the load's, not one file's.
     pub(super) refused: bool,
 }
@@ -65,7 +65,7 @@ impl<'k> Assembler<'k> {
             columns,
             others,
             limits,
-            ring: Keyring::default(),
+            known: Known::new(),
             refused: false,
         }
     }
@@ -321,7 +321,8 @@ impl<'k> Assembler<'k> {
         for (origin, exported) in job.groups.iter().enumerate() {
             rows.extend(exported_rows(exported, origin)?);
         }
-        for text in &job.rows {
+        let texts = job.rows.texts();
+        for text in &texts {
             match self.parse(text, job.groups.len()) {
                 Ok(row) => rows.push(row),
                 Err(fault) => made.notes.json_fault(told(&fault)),

@@ -2,7 +2,7 @@
 
 use super::files::{File, Renew, Signed, clusters, together};
 use super::job::Cluster;
-use super::lists::Page;
+use super::lists::RowText;
 use super::load::{Live, Reader, Underway};
 use super::lock;
 use super::open::describe;
@@ -84,21 +84,21 @@ impl Reader<'_> {
             let (exported, count) = signed.fetch(&mut files, &rest[..count]).await?;
             let (now, later) = rest.split_at(count.min(rest.len()));
             rest = later;
-            let mut among = Page::new();
+            let mut among = Vec::new();
             let belongs = |step: &Option<i64>| first.steps.is_none_or(|(_, last)| step.is_none_or(|step| step <= last));
             while let Some((_, row)) = live.next_if(|(step, _)| belongs(step)) {
                 among.push(row);
             }
             let parts = now.iter().map(|of| Cluster { groups: of.parts.len(), span: of.steps }).collect();
-            if let Err(error) = self.send(run, exported, among, by_key, parts).await {
+            if let Err(error) = self.send(run, exported, among.into(), by_key, parts).await {
                 return Ok(Err(error));
             }
             *from = now.last().and_then(|of| Some(of.steps?.1.saturating_add(1)));
         }
-        let rest: Page = live.map(|(_, row)| row).collect();
+        let rest: Vec<RowText> = live.map(|(_, row)| row).collect();
         match rest.is_empty() {
             true => Ok(Ok(())),
-            false => Ok(self.send(run, Vec::new(), rest, by_key, Vec::new()).await),
+            false => Ok(self.send(run, Vec::new(), rest.into(), by_key, Vec::new()).await),
         }
     }
 }
