@@ -57,6 +57,9 @@ impl Texts {
     }
 
     fn append(&mut self, other: &Texts, offset: u32) {
+        if other.is_empty() {
+            return;
+        }
         let start = self.bytes.len() as u64;
         self.bytes.push_str(&other.bytes);
         self.ends.append_rows(&other.ends, offset);
@@ -75,8 +78,10 @@ impl Texts {
     }
 
     fn clear(&mut self) {
-        self.ends.clear();
-        self.bytes.clear();
+        if !self.is_empty() {
+            self.ends.clear();
+            self.bytes.clear();
+        }
     }
 
     fn make_room(&mut self, growth: Growth) {

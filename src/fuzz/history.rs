@@ -78,7 +78,8 @@ fn judge(list: &List) {
             };
             told(&key.value, &leaf)
         });
-        let read = rows.values(at, answer).map(|(metric, leaf)| told(&rows.metrics()[metric as usize], &leaf));
+        let read =
+            rows.values(at).iter().map(|(metric, value)| told(&rows.metrics()[*metric as usize], &value.leaf(answer)));
         assert_eq!(read.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
 }

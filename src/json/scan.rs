@@ -9,7 +9,7 @@ const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_00
 
 /// Eight bytes, the first one lowest; `None` if there are fewer.
 #[inline]
-pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
+pub fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 

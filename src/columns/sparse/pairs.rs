@@ -118,8 +118,11 @@ impl<T> Pairs<T> {
     where
         T: Clone,
     {
-        self.append_rows(other, offset);
-        self.values.extend_from_slice(&other.values);
+        // Of a wide table most columns have values of one kind: what is empty is not even looked for.
+        if !other.is_empty() {
+            self.append_rows(other, offset);
+            self.values.extend_from_slice(&other.values);
+        }
     }
 
     /// Keeps the rows that have a new number.
@@ -145,8 +148,10 @@ impl<T> Pairs<T> {
     }
 
     pub(super) fn clear(&mut self) {
-        self.behind.clear();
-        self.values.clear();
+        if !self.is_empty() {
+            self.behind.clear();
+            self.values.clear();
+        }
     }
 
     pub(super) fn make_room(&mut self, growth: Growth) {

@@ -22,7 +22,7 @@ enum What {
 
 /// A part of the text that the rows stand in.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Place {
+pub(super) struct Place {
     start: u32,
     end: u32,
 }
@@ -39,13 +39,27 @@ impl Place {
 
 /// A value; texts stay where they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Value {
+pub(super) enum Value {
     Null,
     Bool(bool),
     Int(i64),
     Float(f64),
     Big(Place),
     Str(Place),
+}
+
+impl Value {
+    /// The value of a row that was read from `text`.
+    pub(super) fn leaf(self, text: &str) -> Leaf<'_> {
+        match self {
+            Value::Null => Leaf::Null,
+            Value::Bool(value) => Leaf::Bool(value),
+            Value::Int(value) => Leaf::Int(value),
+            Value::Float(value) => Leaf::Float(value),
+            Value::Big(place) => Leaf::Big(place.of(text)),
+            Value::Str(place) => Leaf::Str(place.of(text).into()),
+        }
+    }
 }
 
 /// A row, but for its metrics.
@@ -59,11 +73,49 @@ pub(super) struct FlatRow {
     place: Place,
 }
 
+/// A key as rows have it, with its quotes and colon: told by its first and last eight bytes, and what is between them.
+#[derive(Debug, Clone)]
+struct Key {
+    name: Box<str>,
+    what: What,
+    quoted: Box<[u8]>,
+    head: u64,
+    /// The bytes of the head that count.
+    mask: u64,
+    tail: u64,
+}
+
+impl Key {
+    fn new(name: &str, what: What) -> Self {
+        let quoted = format!("\"{name}\":").into_bytes().into_boxed_slice();
+        let mut head = [0; 8];
+        head.iter_mut().zip(&quoted).for_each(|(to, from)| *to = *from);
+        let mask = if quoted.len() < 8 { (1 << (8 * quoted.len())) - 1 } else { u64::MAX };
+        let tail = quoted.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail));
+        Key { name: name.into(), what, head: u64::from_le_bytes(head), mask, tail, quoted }
+    }
+
+    /// Where the value begins, if the key stands at `at`. May say no though it does.
+    #[inline]
+    fn past(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let length = self.quoted.len();
+        if (json::word(bytes, at)? ^ self.head) & self.mask != 0 {
+            return None;
+        }
+        let is = match length {
+            ..=8 => true,
+            9..=16 => json::word(bytes, at + length - 8) == Some(self.tail),
+            _ => bytes.get(at..at + length) == Some(&*self.quoted),
+        };
+        is.then_some(at + length)
+    }
+}
+
 /// Rows, and their metrics row by row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FlatRows {
     /// Keys in the order in which rows have them.
-    keys: Vec<(Box<str>, What)>,
+    keys: Vec<Key>,
     metrics: Vec<Box<str>>,
     rows: Vec<FlatRow>,
     values: Vec<(u32, Value)>,
@@ -117,30 +169,15 @@ impl FlatRows {
         &self.metrics
     }
 
-    /// The metrics of a row by their numbers; `text` is what the row was read from.
-    pub(super) fn values<'t>(&'t self, row: usize, text: &'t str) -> impl Iterator<Item = (u32, Leaf<'t>)> {
-        let values = self.values.get(self.place(row)).unwrap_or_default();
-        values.iter().map(move |(metric, value)| {
-            let leaf = match value {
-                Value::Null => Leaf::Null,
-                Value::Bool(value) => Leaf::Bool(*value),
-                Value::Int(value) => Leaf::Int(*value),
-                Value::Float(value) => Leaf::Float(*value),
-                Value::Big(place) => Leaf::Big(place.of(text)),
-                Value::Str(place) => Leaf::Str(place.of(text).into()),
-            };
-            (*metric, leaf)
-        })
+    /// The metrics of a row by their numbers.
+    pub(super) fn values(&self, row: usize) -> &[(u32, Value)] {
+        let end = |row: usize| self.rows.get(row).map_or(0, |row| row.values as usize);
+        self.values.get(row.checked_sub(1).map_or(0, end)..end(row)).unwrap_or_default()
     }
 
     /// Where the rows stand in their text.
     pub(super) fn places(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         self.rows.iter().map(|row| row.place.start as usize..row.place.end as usize)
-    }
-
-    fn place(&self, row: usize) -> std::ops::Range<usize> {
-        let end = |row: usize| self.rows.get(row).map_or(0, |row| row.values as usize);
-        row.checked_sub(1).map_or(0, end)..end(row)
     }
 
     /// Reads the row that begins at `at`; where it ends.
@@ -155,15 +192,15 @@ impl FlatRows {
         }
         let mut at = at + 1;
         let end = loop {
-            let (key, behind) = plain_text(text, at)?;
-            if *bytes.get(behind)? != b':' {
-                return None;
-            }
-            let what = match self.find(key, &mut turn) {
-                Some(what) => what,
-                None => self.meaning(key, &mut turn, wanted)?,
+            // Most rows have their keys in the order of the row before.
+            let next = self.keys.get(turn.next).and_then(|key| Some((key.what, key.past(bytes, at)?)));
+            let (what, start) = match next {
+                Some(next) => {
+                    turn.next += 1;
+                    next
+                }
+                None => self.key(text, at, &mut turn, wanted)?,
             };
-            let start = behind + 1;
             let (value, end) = value(text, start)?;
             let number = || text.get(start..end).and_then(|text| text.parse::<f64>().ok());
             match (what, value) {
@@ -198,16 +235,27 @@ impl FlatRows {
         Some(end)
     }
 
-    /// Most rows have their keys in the order of the row before.
-    #[inline]
-    fn find(&self, key: &str, turn: &mut Turn) -> Option<What> {
-        let at = match self.keys.get(turn.next) {
-            Some((known, _)) if **known == *key => turn.next,
-            _ => self.keys.iter().position(|(known, _)| **known == *key)?,
+    /// What the value of the key at `at` is, and where it begins.
+    fn key(
+        &mut self,
+        text: &str,
+        at: usize,
+        turn: &mut Turn,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Option<(What, usize)> {
+        let (name, behind) = plain_text(text, at)?;
+        if *text.as_bytes().get(behind)? != b':' {
+            return None;
+        }
+        let what = match self.keys.iter().position(|key| *key.name == *name) {
+            Some(at) => {
+                turn.mixed |= at < turn.next;
+                turn.next = at + 1;
+                self.keys.get(at)?.what
+            }
+            None => self.meaning(name, turn, wanted)?,
         };
-        turn.mixed |= at < turn.next;
-        turn.next = at + 1;
-        self.keys.get(at).map(|(_, what)| *what)
+        Some((what, behind + 1))
     }
 
     /// What a key that was not seen before stands for.
@@ -226,7 +274,7 @@ impl FlatRows {
         if self.keys.len() >= KEYS {
             return None;
         }
-        self.keys.push((key.into(), what));
+        self.keys.push(Key::new(key, what));
         turn.next = self.keys.len();
         Some(what)
     }

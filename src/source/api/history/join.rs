@@ -1,6 +1,6 @@
 //! Rows that hold nothing nested, joined by their steps, straight into columns.
 
-use super::flat::{FlatRow, FlatRows, KEYS};
+use super::flat::{FlatRow, FlatRows, KEYS, Value};
 use super::job::Job;
 use super::lists::{List, RowText};
 use super::rows::{Assembler, Made};
@@ -26,9 +26,16 @@ impl Listed<'_> {
     }
 
     /// The metrics of a row that are asked for.
-    fn values(&self, at: usize) -> impl Iterator<Item = (NameId, Leaf<'_>)> {
-        let values = self.rows.values(at, self.list.text(at));
-        values.filter_map(|(metric, leaf)| Some(((*self.ids.get(metric as usize)?)?, leaf)))
+    #[inline]
+    fn values(&self, at: usize) -> impl Iterator<Item = (NameId, Value)> {
+        let values = self.rows.values(at).iter();
+        values.filter_map(|(metric, value)| Some(((*self.ids.get(*metric as usize)?)?, *value)))
+    }
+
+    /// The same as leaves.
+    fn leaves(&self, at: usize) -> impl Iterator<Item = (NameId, Leaf<'_>)> {
+        let text = self.list.text(at);
+        self.values(at).map(|(id, value)| (id, value.leaf(text)))
     }
 }
 
@@ -112,15 +119,19 @@ impl Assembler<'_> {
             let mut found = 0;
             let at = made.chunk.steps.len();
             if same.is_empty() {
-                for (id, leaf) in list.values(place) {
-                    found += usize::from(self.push(id, at, leaf));
+                for (id, value) in list.values(place) {
+                    found += usize::from(match value {
+                        Value::Float(value) => self.push_float(id, at, value),
+                        Value::Int(value) => self.push_int(id, at, value),
+                        other => self.push(id, at, other.leaf(list.list.text(place))),
+                    });
                 }
             } else {
-                joined.extend(list.values(place));
+                joined.extend(list.leaves(place));
                 for (list, place, next) in same.iter().filter_map(|(_, next)| find(*next)) {
                     row.time = next.time.or(row.time);
                     row.runtime = next.runtime.or(row.runtime);
-                    for (id, leaf) in list.values(place) {
+                    for (id, leaf) in list.leaves(place) {
                         match joined.iter_mut().find(|(known, _)| *known == id) {
                             Some(known) if leaf != Leaf::Null => known.1 = leaf,
                             Some(_) => {}

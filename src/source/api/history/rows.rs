@@ -45,6 +45,8 @@ pub(super) struct Assembler<'k> {
     asked: Vec<Option<bool>>,
     /// By [`NameId`].
     columns: Vec<Sparse>,
+    /// Integers and floats that the columns of the chunk before had: the next one is mostly like it.
+    rooms: Vec<(usize, usize)>,
     others: Vec<String>,
     limits: Limits,
     /// The keys of flat rows.
@@ -63,6 +65,7 @@ impl<'k> Assembler<'k> {
             flattener: Flattener::default(),
             asked,
             columns,
+            rooms: Vec::new(),
             others,
             limits,
             known: Known::new(),
@@ -124,6 +127,8 @@ impl<'k> Assembler<'k> {
 
     /// The columns of the chunk by their paths, sorted.
     pub(super) fn finished(&mut self) -> Vec<(String, Sparse)> {
+        self.rooms.clear();
+        self.rooms.extend(self.columns.iter().map(|values| (values.ints.len(), values.floats.len())));
         let values = std::mem::take(&mut self.columns).into_iter().enumerate();
         let named = values.filter(|(_, values)| !is_empty(values)).map(|(at, mut values)| {
             values.shrink();
@@ -160,15 +165,34 @@ impl<'k> Assembler<'k> {
         asked
     }
 
+    /// The column of a name.
+    #[inline]
+    fn column_of(&mut self, id: NameId) -> Option<&mut Sparse> {
+        while self.columns.len() <= id.index() {
+            let room = self.rooms.get(self.columns.len()).copied().unwrap_or_default();
+            self.columns.push(Sparse::with_room(room));
+        }
+        self.columns.get_mut(id.index())
+    }
+
+    /// Adds a float to a row; false if it is not asked for.
+    #[inline]
+    pub(super) fn push_float(&mut self, id: NameId, row: usize, value: f64) -> bool {
+        self.is_asked(id) && self.column_of(id).map(|column| column.push_float(row as u32, value)).is_some()
+    }
+
+    /// Adds an integer to a row; false if it is not asked for.
+    #[inline]
+    pub(super) fn push_int(&mut self, id: NameId, row: usize, value: i64) -> bool {
+        self.is_asked(id) && self.column_of(id).map(|column| column.push_int(row as u32, value)).is_some()
+    }
+
     /// Adds a value to a row; false if it is none. One null of a column is kept, to tell that there is such a metric.
     pub(super) fn push(&mut self, id: NameId, row: usize, leaf: Leaf<'_>) -> bool {
         if !self.is_asked(id) {
             return false;
         }
-        if self.columns.len() <= id.index() {
-            self.columns.resize_with(id.index() + 1, Sparse::default);
-        }
-        let Some(column) = self.columns.get_mut(id.index()) else { return false };
+        let Some(column) = self.column_of(id) else { return false };
         match leaf {
             Leaf::Null if !column.nulls.is_empty() => false,
             Leaf::Null => {
