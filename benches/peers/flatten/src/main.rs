@@ -42,6 +42,8 @@ fn sonic(pages: &[Vec<u8>]) -> usize {
 
 fn columns(pages: Vec<Vec<u8>>) -> Columns {
     let mut whole = Columns::new(Wanted::default());
+    // As a load does with what the server says.
+    whole.expect((pages.len() * PAGE) as u64);
     let mut part = Columns::new(Wanted::default());
     for page in pages {
         for run in ApiSource::runs_in(page).expect("runs") {
