@@ -42,6 +42,7 @@ const POLARS_TOO: &[&str] = &[
 const IMPORTS_TOO: &[(&str, &[&str])] = &[
     ("source/api/history.rs", &["columns"]),
     ("source/api/history/flat.rs", &["flatten"]),
+    ("source/api/history/join.rs", &["flatten"]),
     ("source/api/history/rows.rs", &["columns", "flatten"]),
     ("source/api/history/tests.rs", &["columns"]),
 ];
