@@ -18,7 +18,9 @@ pub use depth::{TOO_DEEP, max_depth};
 pub use keys::more_keys_than;
 
 pub use number::{Plain, number_at, past_number};
-pub use scan::{find, word};
+pub use scan::find;
+#[cfg(all(feature = "frame", feature = "api"))]
+pub use scan::word;
 #[cfg(all(feature = "frame", feature = "api"))]
 pub use text::items;
 pub use text::{compact, members, push_unquoted, quote, validate};
