@@ -99,10 +99,10 @@ impl<'a> Walk<'a> {
     #[cfg(feature = "frame")]
     pub(super) fn array_by<T>(
         &mut self,
-        first: &Event<'a>,
+        first: Event<'a>,
         read: impl FnOnce(&'a str, usize) -> Option<(T, usize)>,
     ) -> Option<T> {
-        if *first == Event::BeginArray { self.reader.array_by(read) } else { None }
+        if first == Event::BeginArray { self.reader.array_by(read) } else { None }
     }
 
     /// A string; `None` for anything else. Numbers are taken as they are written: some servers give ids as numbers.

@@ -221,7 +221,7 @@ impl<'t> Reading<'t> {
             List::Texts(_) => None,
         });
         let read = |text, at| FlatRows::list(text, at, form.most, before);
-        let list = match walk.array_by(&first, read) {
+        let list = match walk.array_by(first, read) {
             Some(rows) => List::Flat(answer.clone(), rows),
             None => {
                 let mut texts = Vec::new();
