@@ -15,12 +15,12 @@ use crate::source::api::{ApiOptions, Asked, Listener, Projection, Settings};
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
-use crate::source::{Batch, Progress, Source};
+use crate::source::{Batch, Progress, Source, lock};
 use polars::prelude::{DataFrame, Expr, IdxSize, Schema, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 impl RunFrame {
     /// Opens one source: a folder or file of `.wandb` logs, a stored `.parquet` run table, or `entity/project` on a W&B server;
@@ -353,10 +353,6 @@ impl Assembly {
         parts.waiting.into_values().for_each(|part| columns.merge(&part));
         columns
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Joins tables below each other; of a run that several have, the last one's row stays.

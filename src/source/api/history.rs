@@ -32,7 +32,7 @@ use super::on_own_runtime;
 use crate::columns::Sparse;
 use crate::error::{Error, Result};
 use crate::record::{Receipt, Served};
-use crate::source::Progress;
+use crate::source::{Progress, lock};
 use exported::Exported;
 use job::Job;
 use load::Load;
@@ -265,10 +265,6 @@ impl ApiSource {
             on_own_runtime(async || self.within_deadline(work(sender)).await)
         })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes a chunk and hands it over. Of clusters that were read together each is one by itself where one of them is damaged.

@@ -10,7 +10,7 @@ use super::remote::{Listing, Remote};
 use super::shards::{Counters, Found, Gathered, Shards};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Receipt, Served, Shard, Wanted};
-use crate::source::{Batch, Progress};
+use crate::source::{Batch, Progress, lock};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -328,8 +328,4 @@ impl<'a> Load<'a> {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         lock(&self.state)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
