@@ -19,7 +19,7 @@ fn bytes(runs: &[Run]) -> u64 {
 
 fn flattened(runs: &[Run]) -> Columns {
     let mut columns = Columns::new(Wanted::default());
-    runs.iter().for_each(|run| columns.push(run));
+    columns.push_all(runs);
     columns
 }
 

@@ -4,6 +4,7 @@ mod artifacts;
 mod dense;
 mod fields;
 mod fixed;
+mod recent;
 mod resolve;
 mod room;
 mod sparse;
@@ -31,6 +32,7 @@ pub use texts::{TextEditor, TextForm};
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};
 use rayon::prelude::*;
+use recent::Recent;
 use room::Growth;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,6 +48,8 @@ pub struct Columns {
     flattener: Flattener,
     /// By [`NameId`].
     sparse: Vec<Sparse>,
+    /// What is still to be added to them; nothing but within [`Columns::push_all`].
+    recent: Recent,
     /// The untouched texts of config and summary, if wanted.
     raw: [OptionalTexts; 2],
     receipt: Receipt,
@@ -62,6 +66,9 @@ pub struct Columns {
 /// Columns that are worth another thread.
 const COLUMNS: usize = 32;
 
+/// Runs from which on their numbers are held back, to be added some at a time.
+const HOLD: usize = 32;
+
 /// The number of the next columns.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -74,6 +81,7 @@ impl Columns {
             fixed: FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect(),
             flattener: Flattener::default(),
             sparse: Vec::new(),
+            recent: Recent::default(),
             raw: Default::default(),
             receipt: Receipt::default(),
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -128,6 +136,22 @@ impl Columns {
 
     /// Adds a run as the last row.
     pub fn push(&mut self, run: &Run) {
+        self.push_one(run, false);
+    }
+
+    /// Adds runs as the last rows.
+    pub fn push_all(&mut self, runs: &[Run]) {
+        // Of a few runs it would be more to look for what is held back.
+        let hold = runs.len() >= HOLD;
+        for runs in runs.chunks(recent::ROWS) {
+            self.recent.begin(self.rows);
+            runs.iter().for_each(|run| self.push_one(run, hold));
+            self.recent.flush(&mut self.sparse);
+        }
+    }
+
+    /// Adds a run; with `hold`, its numbers may be held back until they are flushed.
+    fn push_one(&mut self, run: &Run, hold: bool) {
         let row = self.rows;
         self.rows += 1;
         self.receipt.negative_runtimes += u64::from(run.clock_ran_back());
@@ -142,17 +166,21 @@ impl Columns {
             }
             let asked = if root == Root::Config { self.wanted.config } else { self.wanted.summary };
             if let (true, Some(document)) = (asked, document) {
-                self.flatten(row, root, document, run);
+                self.flatten(row, root, document, run, hold);
             }
         }
         if self.rows >= self.room_at {
+            self.recent.flush(&mut self.sparse);
             self.make_room();
         }
     }
 
-    fn flatten(&mut self, row: u32, root: Root, document: &Document, run: &Run) {
-        let sparse = &mut self.sparse;
-        let result = self.flattener.document_in_place(root, document, |id, leaf| at(sparse, id).take(row, leaf));
+    fn flatten(&mut self, row: u32, root: Root, document: &Document, run: &Run, hold: bool) {
+        let (sparse, recent) = (&mut self.sparse, &mut self.recent);
+        let result = match hold {
+            true => self.flattener.document_in_place(root, document, |id, leaf| recent.take(sparse, id, row, leaf)),
+            false => self.flattener.document_in_place(root, document, |id, leaf| at(sparse, id).take(row, leaf)),
+        };
         match result {
             Ok(notes) => {
                 self.receipt.repeated_keys += notes.repeated_keys;
@@ -305,6 +333,7 @@ impl Columns {
     pub fn shrink(&mut self) {
         self.fixed.iter_mut().for_each(Fixed::shrink);
         self.sparse.par_iter_mut().for_each(Sparse::shrink);
+        self.recent = Recent::default();
     }
 
     /// The values of a fixed column.

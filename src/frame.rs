@@ -128,7 +128,11 @@ impl RunFrame {
     /// Never for the runs that W&B knows; only if Polars refuses a column.
     pub fn from_runs(runs: impl IntoIterator<Item = Run>) -> Result<Self> {
         let mut columns = Columns::new(Wanted { raw: false, ..Wanted::default() });
-        runs.into_iter().for_each(|run| columns.push(&run));
+        let mut runs = runs.into_iter().peekable();
+        while runs.peek().is_some() {
+            // As servers give them: together they are faster than one by one.
+            columns.push_all(&runs.by_ref().take(1_000).collect::<Vec<_>>());
+        }
         Self::from_columns(columns, Receipt::default())
     }
 

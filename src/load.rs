@@ -224,7 +224,7 @@ impl Loader {
             _ => None,
         });
         let source = LogSource::open(&paths.collect::<Vec<PathBuf>>())?.limits(self.limits);
-        let (columns, receipt) = read_and(&source, self.wanted, &self.progress, self.what_redaction(), &|_| Ok(()))?;
+        let (columns, receipt) = read_and(&source, self.wanted, &self.progress, self.what_redaction(), None)?;
         RunFrame::from_columns(columns, receipt)
     }
 }
@@ -234,31 +234,47 @@ impl Loader {
 /// # Errors
 /// If the source cannot be read at all.
 pub fn read(source: &dyn Source, wanted: Wanted, progress: &Progress) -> Result<(Columns, Receipt)> {
-    read_and(source, wanted, progress, None, &|_| Ok(()))
+    read_and(source, wanted, progress, None, None)
 }
 
-/// [`read`], redacting each flattened batch, and handing it to `keep` as it arrives.
+/// Who gets to see each flattened batch as it arrives.
+type Keep<'a> = dyn Fn(&Columns) -> Result<()> + Sync + 'a;
+
+/// [`read`], redacting each flattened batch, and handing it to `keep`.
 pub(crate) fn read_and(
     source: &dyn Source,
     wanted: Wanted,
     progress: &Progress,
     redaction: Option<&Redaction>,
-    keep: &(dyn Fn(&Columns) -> Result<()> + Sync),
+    keep: Option<&Keep<'_>>,
 ) -> Result<(Columns, Receipt)> {
     let before = progress.total();
     let assembly = Assembly::new(wanted);
+    // Steps are runs, or files with about one each.
+    let expected = || progress.total().saturating_sub(before);
+    // What is redacted is redacted before anybody sees it; what is only to be told is told of the whole.
+    let apart = redaction.is_some() || keep.is_some();
     let each = |batch: Batch| {
+        if !apart && assembly.alone(&batch, expected()) {
+            return Ok(());
+        }
         let mut part = assembly.part(wanted);
-        batch.runs.iter().for_each(|run| part.push(run));
-        redact::look(&mut part, redaction);
-        keep(&part)?;
-        // Steps are runs, or files with about one each.
-        assembly.add(batch.order, part, progress.total().saturating_sub(before));
+        part.push_all(&batch.runs);
+        if apart {
+            redact::look(&mut part, redaction);
+        }
+        if let Some(keep) = keep {
+            keep(&part)?;
+        }
+        assembly.add(batch.order, part, expected());
         Ok(())
     };
     let receipt = source.load(wanted, &each, progress)?;
     let mut whole = assembly.finished();
     withdraw(&mut whole, &receipt.withdrawn);
+    if !apart {
+        redact::look_through(&mut whole);
+    }
     Ok((whole, receipt))
 }
 
@@ -300,6 +316,8 @@ struct Whole {
 /// What is not.
 #[derive(Default)]
 struct Parts {
+    /// How many are being filled.
+    out: usize,
     waiting: BTreeMap<usize, Columns>,
     /// Parts that were merged, to be filled again: they know the paths.
     spare: Vec<Columns>,
@@ -317,7 +335,22 @@ impl Assembly {
 
     /// A part to be filled.
     fn part(&self, wanted: Wanted) -> Columns {
-        lock(&self.parts).spare.pop().unwrap_or_else(|| Columns::new(wanted))
+        let mut parts = lock(&self.parts);
+        parts.out += 1;
+        parts.spare.pop().unwrap_or_else(|| Columns::new(wanted))
+    }
+
+    /// Puts a batch where it belongs at once, if it is its turn and nobody else is at work: others would have to wait for it.
+    fn alone(&self, batch: &Batch, expected: u64) -> bool {
+        let Ok(mut whole) = self.whole.try_lock() else { return false };
+        if whole.next != batch.order || lock(&self.parts).out > 0 {
+            return false;
+        }
+        whole.columns.expect(expected);
+        whole.columns.push_all(&batch.runs);
+        whole.next += 1;
+        self.take_in(&mut whole);
+        true
     }
 
     /// Hands a part over. Whoever finds nobody at it merges what is waiting; the others need not wait meanwhile.
@@ -325,6 +358,7 @@ impl Assembly {
         let waiting = {
             let mut parts = lock(&self.parts);
             parts.waiting.insert(order, part);
+            parts.out -= 1;
             parts.waiting.len()
         };
         let mut whole = match self.whole.try_lock() {
@@ -334,6 +368,11 @@ impl Assembly {
             Err(TryLockError::WouldBlock) => lock(&self.whole),
         };
         whole.columns.expect(expected);
+        self.take_in(&mut whole);
+    }
+
+    /// Merges what waits and whose turn has come.
+    fn take_in(&self, whole: &mut Whole) {
         loop {
             // Not while it is merged: others hand over theirs.
             let next = lock(&self.parts).waiting.remove(&whole.next);

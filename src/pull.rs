@@ -204,7 +204,7 @@ impl Pull {
     ) -> Result<Pulled> {
         let keep = self.keeper(journal);
         let (wanted, redaction) = (self.loader.what_is_wanted(), self.loader.what_redaction());
-        let read = read_and(source, wanted, self.loader.what_progress(), redaction, &keep);
+        let read = read_and(source, wanted, self.loader.what_progress(), redaction, Some(&keep));
         let (columns, receipt) = read.map_err(|error| self.loader.blamed(error))?;
         let all = |frame: &RunFrame| Pulled {
             loaded: frame.height() as u64,

@@ -10,7 +10,7 @@ mod redaction;
 mod shapes;
 
 #[cfg(feature = "frame")]
-pub(crate) use look::{Column, Found, look};
+pub(crate) use look::{Column, Found, Looking, look};
 pub use names::Named;
 #[cfg(feature = "frame")]
 pub use redaction::Redaction;

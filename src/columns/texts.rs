@@ -3,6 +3,7 @@
 use super::sparse::{Sparse, Texts};
 use super::{Columns, FIELDS, Fixed, OptionalTexts};
 use crate::flatten::{List, NameId};
+use rayon::prelude::*;
 
 /// How a text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,18 @@ impl Columns {
                 values.edit_texts(editor);
             }
         }
+    }
+
+    /// Shows the texts of config and summary on all threads, to as many editors as it takes.
+    pub fn edit_texts_apart<E: TextEditor + Send>(&mut self, editor: impl Fn() -> E + Sync + Send) -> Vec<E> {
+        let flattener = &self.flattener;
+        let shown = |mut editor: E, (index, values): (usize, &mut Sparse)| {
+            editor.begin(flattener.name(NameId::from_index(index)));
+            values.edit_texts(&mut editor);
+            editor
+        };
+        let paths = self.sparse.par_iter_mut().enumerate().filter(|(_, values)| values.has_texts());
+        paths.fold(editor, shown).collect()
     }
 
     /// Counts secrets in the receipt, as [`Receipt::secrets`](crate::record::Receipt::secrets) has them.

@@ -48,18 +48,29 @@ struct Node {
 /// What every value asks of its node, close together.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
-    /// The document that had it last.
-    stamp: u64,
     name: u32,
     /// True if this key or one above it contains a dot, so that another path may have the same name.
     dotted: bool,
 }
 
-/// Where a key below a node leads. Most keys are told apart without looking at the node.
+/// Where a key below a node leads. Most keys need no more than this: of many paths, each look elsewhere is one into far memory.
 #[derive(Debug, Clone, Copy)]
 struct Child {
     sign: Sign,
-    node: u32,
+    /// Twice the node, and one more if [`Mark::dotted`].
+    place: u32,
+    /// The document that had it last.
+    stamp: u32,
+}
+
+impl Child {
+    fn node(&self) -> u32 {
+        self.place >> 1
+    }
+
+    fn is_dotted(&self) -> bool {
+        self.place & 1 == 1
+    }
 }
 
 /// A parent, and a key's length, beginning and end: all of it, up to 16 bytes.
@@ -93,7 +104,7 @@ impl Sign {
 struct Name {
     text: Box<str>,
     /// The document that used it last, and how often.
-    stamp: u64,
+    stamp: u32,
     uses: u32,
 }
 
@@ -106,7 +117,7 @@ pub(super) struct Paths {
     names: Vec<Name>,
     by_name: HashTable<u32>,
     hasher: hashbrown::DefaultHashBuilder,
-    document: u64,
+    document: u32,
     /// True if a path of this document has a dot in a key.
     dotted: bool,
     /// Values that the last document had.
@@ -118,7 +129,7 @@ impl Default for Paths {
         let root = |key: &str| Node { parent: NONE, key: key.into(), level: 0, length: key.len(), escaped: NONE };
         Paths {
             nodes: ROOTS.iter().map(|key| root(key)).collect(),
-            marks: vec![Mark { stamp: 0, name: NONE, dotted: false }; ROOTS.len()],
+            marks: vec![Mark { name: NONE, dotted: false }; ROOTS.len()],
             children: HashTable::new(),
             names: Vec::new(),
             by_name: HashTable::new(),
@@ -133,12 +144,20 @@ impl Default for Paths {
 impl Paths {
     /// Starts a document; the node of its top.
     pub(super) fn begin(&mut self, root: Root) -> NodeId {
-        self.document += 1;
+        self.document = self.document.checked_add(1).unwrap_or_else(|| self.first_document());
         self.dotted = false;
         NodeId(match root {
             Root::Config => 0,
             Root::Summary => 1,
         })
+    }
+
+    /// The number of a document after more than there are numbers for.
+    #[cold]
+    fn first_document(&mut self) -> u32 {
+        self.children.iter_mut().for_each(|child| child.stamp = 0);
+        self.names.iter_mut().for_each(|name| name.stamp = 0);
+        1
     }
 
     /// About how many values a document has.
@@ -152,14 +171,13 @@ impl Paths {
         let hash = hash_child(&self.hasher, &sign, key);
         let nodes = &self.nodes;
         let same = |child: &Child| {
-            child.sign == sign && (sign.is_all() || nodes.get(child.node as usize).is_some_and(|n| *n.key == *key))
+            child.sign == sign && (sign.is_all() || nodes.get(child.node() as usize).is_some_and(|n| *n.key == *key))
         };
-        if let Some(&Child { node: at, .. }) = self.children.find(hash, same) {
-            let Some(mark) = self.marks.get_mut(at as usize) else { return (NodeId(at), false) };
-            let seen = mark.stamp == self.document;
-            mark.stamp = self.document;
-            self.dotted |= mark.dotted;
-            return (NodeId(at), seen);
+        if let Some(child) = self.children.find_mut(hash, same) {
+            let seen = child.stamp == self.document;
+            child.stamp = self.document;
+            self.dotted |= child.is_dotted();
+            return (NodeId(child.node()), seen);
         }
         (self.new_child(parent, key, sign, hash), false)
     }
@@ -170,7 +188,7 @@ impl Paths {
         let (level, length) = self.node(parent).map_or((0, 0), |n| (n.level, n.length));
         let dotted = self.is_dotted(parent) || key.contains('.');
         self.dotted |= dotted;
-        self.marks.push(Mark { stamp: self.document, name: NONE, dotted });
+        self.marks.push(Mark { name: NONE, dotted });
         self.nodes.push(Node {
             parent: parent.0,
             key: key.into(),
@@ -179,8 +197,9 @@ impl Paths {
             escaped: NONE,
         });
         let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.children.insert_unique(hash, Child { sign, node: at }, |child| {
-            nodes.get(child.node as usize).map_or(0, |n| hash_child(hasher, &child.sign, &n.key))
+        let child = Child { sign, place: at << 1 | u32::from(dotted), stamp: self.document };
+        self.children.insert_unique(hash, child, |child| {
+            nodes.get(child.node() as usize).map_or(0, |n| hash_child(hasher, &child.sign, &n.key))
         });
         NodeId(at)
     }
@@ -343,4 +362,27 @@ fn hash_child(hasher: &hashbrown::DefaultHashBuilder, sign: &Sign, key: &str) ->
         state.write(key.as_bytes());
     }
     state.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_an_earlier_document_is_not_seen_when_numbers_begin_anew() {
+        let mut paths = Paths::default();
+        let top = paths.begin(Root::Config);
+        let (first, seen) = paths.child(top, "a.b");
+        assert!(!seen && paths.child(top, "a.b") == (first, true));
+        paths.hand_out(vec![(first, Leaf::Null)], &mut |_, _| ());
+        paths.document = u32::MAX;
+        let top = paths.begin(Root::Config);
+        assert_eq!(paths.document, 1);
+        assert_eq!(paths.child(top, "a.b"), (first, false));
+        assert_eq!(paths.child(top, "a.b"), (first, true));
+        // The other path of the same name is another document's, too.
+        let mut names = Vec::new();
+        paths.hand_out(vec![(first, Leaf::Null)], &mut |id, _| names.push(id));
+        assert_eq!(names.iter().map(|id| paths.name(*id)).collect::<Vec<_>>(), ["config.a.b"]);
+    }
 }

@@ -4,7 +4,7 @@ use super::Table;
 use crate::columns::{Columns, FIELDS, Kind, TextForm};
 use crate::error::Result;
 use crate::record::Redacted;
-use crate::secrets::{self, Found, Redaction};
+use crate::secrets::{self, Found, Looking, Redaction};
 use polars::prelude::*;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -26,6 +26,12 @@ pub fn look(columns: &mut Columns, redaction: Option<&Redaction>) {
         receipt.found_secrets(found);
         receipt.redacted = redaction.map(told);
     });
+}
+
+/// Looks for secrets in all texts of the columns, on all threads, and says in their receipt what was found.
+pub fn look_through(columns: &mut Columns) {
+    let looked = columns.edit_texts_apart(|| Looking::new(None));
+    columns.note(|receipt| looked.into_iter().for_each(|looking| receipt.found_secrets(looking.into_columns())));
 }
 
 /// Checks that the columns that a redaction names are there.

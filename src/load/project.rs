@@ -10,7 +10,7 @@ use crate::source::location::Location;
 impl Loader {
     pub(super) fn load_projects(&self) -> Result<RunFrame> {
         let source = self.api_source()?;
-        let read = read_and(&source, self.wanted, &self.progress, self.what_redaction(), &|_| Ok(()));
+        let read = read_and(&source, self.wanted, &self.progress, self.what_redaction(), None);
         let (columns, mut receipt) = read.map_err(|error| self.blamed(error))?;
         tell_keys(&mut receipt, self.wanted, &self.server.projection);
         RunFrame::from_columns(columns, receipt)

@@ -80,7 +80,7 @@ impl Pull {
             let part = source.clone().only(entity, project).only_names(names.clone());
             let keep = self.keeper(journal);
             let (wanted, redaction) = (self.loader.what_is_wanted(), self.loader.what_redaction());
-            let (columns, told) = read_and(&part, wanted, self.loader.what_progress(), redaction, &keep)?;
+            let (columns, told) = read_and(&part, wanted, self.loader.what_progress(), redaction, Some(&keep))?;
             // Only a load that is proved whole tells by what it lacks that a run is deleted.
             if told.complete == Some(true) {
                 announced.extend(names.iter().map(|name| (entity.as_str(), project.as_str(), name.as_str())));

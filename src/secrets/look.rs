@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 /// Counts the secrets in all texts of config and summary by column, and replaces them if there is a redaction. `edit` shows the
 /// texts to the editor that it is given.
 pub(crate) fn look(redaction: Option<&Redaction>, edit: impl FnOnce(&mut dyn TextEditor)) -> Vec<SecretColumn> {
-    let mut looking = Looking { redaction, found: Found::default(), column: None };
+    let mut looking = Looking::new(redaction);
     edit(&mut looking);
-    looking.found.into_columns()
+    looking.into_columns()
 }
 
 /// What was found, by column.
@@ -34,10 +34,22 @@ impl Found {
     }
 }
 
-struct Looking<'a> {
+/// Sees texts, counts the secrets in them by column, and replaces them if there is a redaction.
+pub(crate) struct Looking<'a> {
     redaction: Option<&'a Redaction>,
     found: Found,
     column: Option<Column<'a>>,
+}
+
+impl<'a> Looking<'a> {
+    pub(crate) fn new(redaction: Option<&'a Redaction>) -> Self {
+        Looking { redaction, found: Found::default(), column: None }
+    }
+
+    /// What was found.
+    pub(crate) fn into_columns(self) -> Vec<SecretColumn> {
+        self.found.into_columns()
+    }
 }
 
 impl TextEditor for Looking<'_> {

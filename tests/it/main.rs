@@ -11,6 +11,7 @@ mod history;
 mod hostile;
 mod identity;
 mod lazy_history;
+mod loads;
 mod log;
 mod output;
 mod project;

@@ -18,7 +18,7 @@ fn some_pages() -> Vec<Vec<u8>> {
 fn flattened(pages: Vec<Vec<u8>>) -> Vec<Columns> {
     let part = |page| {
         let mut columns = Columns::new(Wanted::default());
-        ApiSource::runs_in(page).expect("runs").iter().for_each(|run| columns.push(run));
+        columns.push_all(&ApiSource::runs_in(page).expect("runs"));
         columns
     };
     pages.into_iter().map(part).collect()

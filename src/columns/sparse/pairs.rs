@@ -99,11 +99,21 @@ impl<T> Pairs<T> {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, row: u32, value: T) {
+    pub(in crate::columns) fn push(&mut self, row: u32, value: T) {
         if !self.behind.is_empty() || row as usize != self.values.len() {
             self.behind.push(row);
         }
         self.values.push(value);
+    }
+
+    /// The same for some rows and their values, one for each.
+    pub(in crate::columns) fn extend(&mut self, rows: impl Iterator<Item = u32>, values: impl Iterator<Item = T>) {
+        if self.behind.is_empty() {
+            rows.zip(values).for_each(|(row, value)| self.push(row, value));
+        } else {
+            self.behind.extend(rows);
+            self.values.extend(values);
+        }
     }
 
     /// Appends the rows of `other`, `offset` rows later; what they hold is to be appended next.

@@ -44,13 +44,7 @@ fn columns(pages: Vec<Vec<u8>>) -> Columns {
     let mut whole = Columns::new(Wanted::default());
     // As a load does with what the server says.
     whole.expect((pages.len() * PAGE) as u64);
-    let mut part = Columns::new(Wanted::default());
-    for page in pages {
-        for run in ApiSource::runs_in(page).expect("runs") {
-            part.push(&run);
-        }
-        whole.drain(&mut part);
-    }
+    pages.into_iter().for_each(|page| whole.push_all(&ApiSource::runs_in(page).expect("runs")));
     whole
 }
 
