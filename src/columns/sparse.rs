@@ -184,6 +184,12 @@ impl Sparse {
         Sparse { ints: Pairs::with_room(ints), floats: Pairs::with_room(floats), ..Sparse::default() }
     }
 
+    /// These numbers, each kind by itself.
+    #[cfg(feature = "frame")]
+    pub(crate) fn of_numbers(ints: Pairs<i64>, floats: Pairs<f64>) -> Self {
+        Sparse { ints, floats, ..Sparse::default() }
+    }
+
     /// Adds a value; rows must come in ascending order.
     pub fn push(&mut self, row: u32, mut leaf: Leaf<'_>) {
         self.take(row, &mut leaf);

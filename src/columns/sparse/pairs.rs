@@ -29,7 +29,7 @@ impl<T> Pairs<T> {
     }
 
     #[cfg(feature = "frame")]
-    pub(super) fn with_room(values: usize) -> Self {
+    pub(crate) fn with_room(values: usize) -> Self {
         Pairs { behind: Vec::new(), values: Vec::with_capacity(values) }
     }
 
@@ -48,7 +48,7 @@ impl<T> Pairs<T> {
         (self.values.len() - self.behind.len()) as u32
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = u32> + use<'_, T> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = u32> + use<'_, T> {
         (0..self.front()).chain(self.behind.iter().copied())
     }
 
@@ -67,6 +67,17 @@ impl<T> Pairs<T> {
     #[cfg(feature = "frame")]
     pub(in crate::columns) fn values_mut(&mut self) -> &mut [T] {
         &mut self.values
+    }
+
+    /// The value of a row.
+    #[cfg(feature = "frame")]
+    pub(crate) fn get(&self, row: usize) -> Option<&T> {
+        let front = self.front() as usize;
+        if row < front {
+            return self.values.get(row);
+        }
+        let behind = self.behind.binary_search(&u32::try_from(row).ok()?).ok()?;
+        self.values.get(front + behind)
     }
 
     /// True if the row has a value.
@@ -99,7 +110,7 @@ impl<T> Pairs<T> {
     }
 
     #[inline]
-    pub(in crate::columns) fn push(&mut self, row: u32, value: T) {
+    pub(crate) fn push(&mut self, row: u32, value: T) {
         if !self.behind.is_empty() || row as usize != self.values.len() {
             self.behind.push(row);
         }
@@ -230,6 +241,8 @@ mod tests {
             prop_assert_eq!(told(&kept), plain(&rows));
             prop_assert_eq!((kept.len(), kept.is_empty()), (rows.len(), rows.is_empty()));
             prop_assert_eq!(kept.has(at), rows.contains(&(at as u32)));
+            #[cfg(feature = "frame")]
+            prop_assert_eq!(kept.get(at).copied(), kept.has(at).then_some(at as u32 * 10));
             let part: Vec<_> = kept.part(&(at..at + more)).map(|(row, value)| (row + at, *value)).collect();
             let expected = plain(&rows).into_iter().filter(|(row, _)| (at..at + more).contains(row));
             prop_assert_eq!(part, expected.collect::<Vec<_>>());

@@ -268,8 +268,8 @@ impl ApiSource {
 }
 
 /// Makes a chunk and hands it over. Of clusters that were read together each is one by itself where one of them is damaged.
-fn make(assembler: &mut Assembler<'_>, job: Job, sink: &dyn HistorySink, totals: &Mutex<Totals>) -> Result<()> {
-    let made = match assembler.make(&job) {
+fn make(assembler: &mut Assembler<'_>, mut job: Job, sink: &dyn HistorySink, totals: &Mutex<Totals>) -> Result<()> {
+    let made = match assembler.make(&mut job) {
         Ok(made) => made,
         Err(error) if assembler.refused => return Err(error),
         Err(_) if job.clusters.len() > 1 => {

@@ -1,6 +1,7 @@
 //! Rows of JSON that hold nothing nested, which is most of them: read once, while what they came in is checked.
 
 use super::open::integer;
+use crate::columns::Pairs;
 use crate::flatten::{self, Leaf};
 use crate::json::{self, Event, NonFinite, Plain, Reader};
 use crate::record::Timestamp;
@@ -62,15 +63,43 @@ impl Value {
     }
 }
 
-/// A row, but for its metrics.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FlatRow {
-    pub step: Option<i64>,
-    pub time: Option<Timestamp>,
-    pub runtime: Option<f64>,
-    /// Where its values end; they begin where those of the row before do.
-    values: u32,
-    place: Place,
+/// The values of a metric by their rows: numbers as columns have them, and what is left.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Metric {
+    pub key: Box<str>,
+    pub floats: Pairs<f64>,
+    pub ints: Pairs<i64>,
+    pub others: Vec<(u32, Value)>,
+}
+
+impl Metric {
+    #[inline]
+    fn push(&mut self, row: u32, value: Value) {
+        match value {
+            Value::Float(value) => self.floats.push(row, value),
+            Value::Int(value) => self.ints.push(row, value),
+            other => self.others.push((row, other)),
+        }
+    }
+
+    /// Its value in a row.
+    pub(super) fn get(&self, row: usize) -> Option<Value> {
+        let other = || self.others.binary_search_by_key(&row, |(row, _)| *row as usize).ok();
+        let float = self.floats.get(row).map(|value| Value::Float(*value));
+        let number = float.or_else(|| self.ints.get(row).map(|value| Value::Int(*value)));
+        number.or_else(|| Some(self.others.get(other()?)?.1))
+    }
+
+    /// True if each of so many rows has a number, which is a value.
+    pub(super) fn is_in_all(&self, rows: usize) -> bool {
+        self.floats.len() == rows || self.ints.len() == rows
+    }
+
+    /// The rows that have a value; nulls are none.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+        let others = self.others.iter().filter(|(_, value)| *value != Value::Null).map(|(row, _)| *row);
+        self.floats.rows().chain(self.ints.rows()).chain(others)
+    }
 }
 
 /// A key as rows have it, with its quotes and colon: told by its first and last eight bytes, and what is between them.
@@ -111,14 +140,17 @@ impl Key {
     }
 }
 
-/// Rows, and their metrics row by row.
+/// Rows, column by column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FlatRows {
     /// Keys in the order in which rows have them.
     keys: Vec<Key>,
-    metrics: Vec<Box<str>>,
-    rows: Vec<FlatRow>,
-    values: Vec<(u32, Value)>,
+    pub metrics: Vec<Metric>,
+    pub steps: Vec<Option<i64>>,
+    /// In microseconds.
+    pub times: Vec<Option<i64>>,
+    pub runtimes: Vec<Option<f64>>,
+    places: Vec<Place>,
 }
 
 /// Which key is expected next, and whether the row has its keys in another order, so that one may come twice.
@@ -129,17 +161,22 @@ struct Turn {
 }
 
 impl FlatRows {
-    /// No rows yet, but room for as many as the other ones are.
-    fn like(other: Option<&FlatRows>) -> Self {
-        let (rows, values) = other.map_or((0, 0), |other| (other.rows.len(), other.values.len()));
-        FlatRows { rows: Vec::with_capacity(rows), values: Vec::with_capacity(values), ..FlatRows::default() }
+    /// No rows yet, but room for so many.
+    fn with_room(rows: usize) -> Self {
+        FlatRows {
+            steps: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            runtimes: Vec::with_capacity(rows),
+            places: Vec::with_capacity(rows),
+            ..FlatRows::default()
+        }
     }
 
     /// The rows of a list that begins before `at`, and where it ends; `None` if one of them is not flat, has `most` metrics, or
-    /// anything is odd with it. `before` is a list that may be like it.
-    pub(super) fn list(text: &str, at: usize, most: u64, before: Option<&FlatRows>) -> Option<(Self, usize)> {
+    /// anything is odd with it. `room` is how many rows are expected.
+    pub(super) fn list(text: &str, at: usize, most: u64, room: usize) -> Option<(Self, usize)> {
         let bytes = text.as_bytes();
-        let mut list = FlatRows::like(before);
+        let mut list = FlatRows::with_room(room);
         let mut at = past_space(bytes, at);
         if *bytes.get(at)? == b']' {
             return Some((list, at + 1));
@@ -159,31 +196,21 @@ impl FlatRows {
         self.read(text, 0, most, wanted) == Some(text.len())
     }
 
-    /// The rows.
-    pub(super) fn rows(&self) -> &[FlatRow] {
-        &self.rows
-    }
-
-    /// The keys of the metrics, by number.
-    pub(super) fn metrics(&self) -> &[Box<str>] {
-        &self.metrics
-    }
-
-    /// The metrics of a row by their numbers.
-    pub(super) fn values(&self, row: usize) -> &[(u32, Value)] {
-        let end = |row: usize| self.rows.get(row).map_or(0, |row| row.values as usize);
-        self.values.get(row.checked_sub(1).map_or(0, end)..end(row)).unwrap_or_default()
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
     }
 
     /// Where the rows stand in their text.
     pub(super) fn places(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        self.rows.iter().map(|row| row.place.start as usize..row.place.end as usize)
+        self.places.iter().map(|place| place.start as usize..place.end as usize)
     }
 
     /// Reads the row that begins at `at`; where it ends.
     fn read(&mut self, text: &str, at: usize, most: u64, wanted: &mut dyn FnMut(&str) -> bool) -> Option<usize> {
         let bytes = text.as_bytes();
-        let first = self.values.len();
+        let row = u32::try_from(self.len()).ok()?;
+        let mut count = 0;
         let (mut step, mut time, mut runtime) = (None, None, None);
         let mut turn = Turn::default();
         let start = at;
@@ -206,11 +233,13 @@ impl FlatRows {
             match (what, value) {
                 (What::Nothing, _) => {}
                 (What::Metric(metric), Some(value)) => {
+                    let metric = self.metrics.get_mut(metric as usize)?;
                     // A key that comes twice is counted where rows are read with care.
-                    if turn.mixed && self.values.iter().skip(first).any(|(known, _)| *known == metric) {
+                    if turn.mixed && metric.get(row as usize).is_some() {
                         return None;
                     }
-                    self.values.push((metric, value));
+                    metric.push(row, value);
+                    count += 1;
                 }
                 (What::Metric(_), None) => return None,
                 (What::Step, Some(Value::Int(value))) => step = Some(value),
@@ -227,11 +256,13 @@ impl FlatRows {
             }
         };
         // More metrics than there may be in a row are told of elsewhere.
-        if (self.values.len() - first) as u64 >= most {
+        if count >= most {
             return None;
         }
-        let values = u32::try_from(self.values.len()).ok()?;
-        self.rows.push(FlatRow { step, time, runtime, values, place: Place::new(start, end)? });
+        self.places.push(Place::new(start, end)?);
+        self.steps.push(step);
+        self.times.push(time.map(Timestamp::micros));
+        self.runtimes.push(runtime);
         Some(end)
     }
 
@@ -266,7 +297,9 @@ impl FlatRows {
             "_timestamp" => What::Time,
             "_runtime" => What::Runtime,
             key if wanted(key) => {
-                self.metrics.push(key.into());
+                // Most metrics are floats.
+                let floats = Pairs::with_room(self.steps.capacity());
+                self.metrics.push(Metric { key: key.into(), floats, ..Metric::default() });
                 What::Metric(self.metrics.len() as u32 - 1)
             }
             _ => What::Nothing,

@@ -1,12 +1,11 @@
 //! Rows that hold nothing nested, joined by their steps, straight into columns.
 
-use super::flat::{FlatRow, FlatRows, KEYS, Value};
+use super::flat::{FlatRows, KEYS, Metric};
 use super::job::Job;
 use super::lists::{List, RowText};
 use super::rows::{Assembler, Made};
 use crate::flatten::{Leaf, NameId};
 use crate::json;
-use crate::record::Timestamp;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -21,21 +20,11 @@ struct Listed<'j> {
 }
 
 impl Listed<'_> {
-    fn row(&self, at: usize) -> Option<&FlatRow> {
-        self.rows.rows().get(at)
-    }
-
     /// The metrics of a row that are asked for.
     #[inline]
-    fn values(&self, at: usize) -> impl Iterator<Item = (NameId, Value)> {
-        let values = self.rows.values(at).iter();
-        values.filter_map(|(metric, value)| Some(((*self.ids.get(*metric as usize)?)?, *value)))
-    }
-
-    /// The same as leaves.
     fn leaves(&self, at: usize) -> impl Iterator<Item = (NameId, Leaf<'_>)> {
-        let text = self.list.text(at);
-        self.values(at).map(|(id, value)| (id, value.leaf(text)))
+        let metrics = self.rows.metrics.iter().zip(&self.ids);
+        metrics.filter_map(move |(metric, id)| Some(((*id)?, metric.get(at)?.leaf(self.list.text(at)))))
     }
 }
 
@@ -44,7 +33,7 @@ type At = (u32, u32);
 
 impl Assembler<'_> {
     /// Takes rows that are all flat and that nothing is wrong with; false, and nothing taken, if there is another one.
-    pub(super) fn flat(&mut self, job: &Job, made: &mut Made) -> bool {
+    pub(super) fn flat(&mut self, job: &mut Job, made: &mut Made) -> bool {
         let mut lists = Vec::with_capacity(job.rows.lists().len());
         for list in job.rows.lists() {
             let rows = match list {
@@ -54,16 +43,23 @@ impl Assembler<'_> {
                     None => return false,
                 },
             };
-            let ids = rows.metrics().iter().map(|key| self.meaning(key)).collect();
+            let ids = self.meanings(&rows);
             lists.push(Listed { list, rows, ids });
         }
         if self.is_full() {
             return false;
         }
+        if self.is_whole(&lists, job) {
+            let (rows, ids) = lists.pop().map(|Listed { rows, ids, .. }| (rows, ids)).unwrap_or_default();
+            let own = if let Cow::Owned(rows) = rows { Some(rows) } else { None };
+            drop(lists);
+            self.whole(own, ids, job, made);
+            return true;
+        }
         let mut order: Vec<(Option<i64>, At)> = Vec::with_capacity(job.rows.len());
         for (of, list) in lists.iter().enumerate() {
-            let rows = list.rows.rows().iter().enumerate().filter(|(_, row)| job.steps.contain(row.step));
-            order.extend(rows.map(|(at, row)| (row.step, (of as u32, at as u32))));
+            let rows = list.rows.steps.iter().enumerate().filter(|(_, step)| job.steps.contain(**step));
+            order.extend(rows.map(|(at, step)| (*step, (of as u32, at as u32))));
         }
         made.read += order.len() as u64;
         if !order.is_sorted_by_key(|(step, _)| *step) {
@@ -72,6 +68,54 @@ impl Assembler<'_> {
         }
         self.join(job, &lists, &order, made);
         true
+    }
+
+    /// True if there is one list, of rows whose steps rise and are all asked for, of which each has a value: its columns are the
+    /// chunk's as they are.
+    fn is_whole(&mut self, lists: &[Listed<'_>], job: &Job) -> bool {
+        let [Listed { rows, ids, .. }] = lists else { return false };
+        let mut ends = [rows.steps.first(), rows.steps.last()].into_iter().flatten();
+        let inside = ends.all(|step| step.is_some() && job.steps.contain(*step));
+        inside && rows.steps.is_sorted_by(|step, next| step < next) && self.all_have_some(rows, ids)
+    }
+
+    /// Takes the columns of the only list of rows; its own unless they are given.
+    fn whole(&mut self, rows: Option<FlatRows>, ids: Vec<Option<NameId>>, job: &mut Job, made: &mut Made) {
+        let rows = rows.or_else(|| job.rows.take_flat()).unwrap_or_default();
+        made.read += rows.len() as u64;
+        let list = job.rows.lists().first();
+        let text = |row: usize| list.map_or("", |list| list.text(row));
+        for (metric, id) in rows.metrics.into_iter().zip(ids) {
+            if let Some(id) = id {
+                self.put(id, metric, &text);
+            }
+        }
+        (made.chunk.steps, made.chunk.times, made.chunk.runtimes) = (rows.steps, rows.times, rows.runtimes);
+    }
+
+    /// True if each row has a value that is asked for, or needs none to be kept.
+    fn all_have_some(&mut self, rows: &FlatRows, ids: &[Option<NameId>]) -> bool {
+        if self.keeps_all_rows() {
+            return true;
+        }
+        let mut asked = Vec::new();
+        for (metric, id) in rows.metrics.iter().zip(ids) {
+            if id.is_some_and(|id| self.is_asked(id)) {
+                if metric.is_in_all(rows.len()) {
+                    return true;
+                }
+                asked.push(metric);
+            }
+        }
+        let mut has = vec![false; rows.len()];
+        for row in asked.into_iter().flat_map(Metric::rows) {
+            has.get_mut(row as usize).into_iter().for_each(|has| *has = true);
+        }
+        has.into_iter().all(|has| has)
+    }
+
+    fn meanings(&mut self, rows: &FlatRows) -> Vec<Option<NameId>> {
+        rows.metrics.iter().map(|metric| self.meaning(&metric.key)).collect()
     }
 
     /// The rows that are these texts, without what is not asked for.
@@ -101,10 +145,7 @@ impl Assembler<'_> {
 
     /// Joins rows of one step, and pushes what they hold.
     fn join(&mut self, job: &Job, lists: &[Listed<'_>], order: &[(Option<i64>, At)], made: &mut Made) {
-        let find = |(list, at): At| {
-            let list = lists.get(list as usize)?;
-            Some((list, at as usize, list.row(at as usize)?))
-        };
+        let find = |(list, at): At| Some((lists.get(list as usize)?, at as usize));
         made.chunk.steps.reserve(order.len());
         made.chunk.times.reserve(order.len());
         made.chunk.runtimes.reserve(order.len());
@@ -114,43 +155,35 @@ impl Assembler<'_> {
             let same = later.iter().take_while(|(next, _)| next == step && step.is_some()).count();
             let (same, later) = later.split_at(same);
             rest = later;
-            let Some((list, place, first)) = find(*first) else { continue };
-            let mut row = *first;
-            let mut found = 0;
-            let at = made.chunk.steps.len();
-            if same.is_empty() {
-                for (id, value) in list.values(place) {
-                    found += usize::from(match value {
-                        Value::Float(value) => self.push_float(id, at, value),
-                        Value::Int(value) => self.push_int(id, at, value),
-                        other => self.push(id, at, other.leaf(list.list.text(place))),
-                    });
-                }
-            } else {
-                joined.extend(list.leaves(place));
-                for (list, place, next) in same.iter().filter_map(|(_, next)| find(*next)) {
-                    row.time = next.time.or(row.time);
-                    row.runtime = next.runtime.or(row.runtime);
-                    for (id, leaf) in list.leaves(place) {
-                        match joined.iter_mut().find(|(known, _)| *known == id) {
-                            Some(known) if leaf != Leaf::Null => known.1 = leaf,
-                            Some(_) => {}
-                            None => joined.push((id, leaf)),
-                        }
+            let Some((list, place)) = find(*first) else { continue };
+            let of = |values: &[Option<i64>], place: usize| values.get(place).copied().flatten();
+            let runtime_of = |list: &Listed<'_>, place: usize| list.rows.runtimes.get(place).copied().flatten();
+            let (mut time, mut runtime) = (of(&list.rows.times, place), runtime_of(list, place));
+            joined.extend(list.leaves(place));
+            for (list, place) in same.iter().filter_map(|(_, next)| find(*next)) {
+                time = of(&list.rows.times, place).or(time);
+                runtime = runtime_of(list, place).or(runtime);
+                for (id, leaf) in list.leaves(place) {
+                    match joined.iter_mut().find(|(known, _)| *known == id) {
+                        Some(known) if leaf != Leaf::Null => known.1 = leaf,
+                        Some(_) => {}
+                        None => joined.push((id, leaf)),
                     }
                 }
-                match job.by_key {
-                    true => made.read -= same.len() as u64,
-                    false => made.repeats += same.len() as u64,
-                }
-                for (id, leaf) in joined.drain(..) {
-                    found += usize::from(self.push(id, at, leaf));
-                }
+            }
+            match job.by_key {
+                true => made.read -= same.len() as u64,
+                false => made.repeats += same.len() as u64,
+            }
+            let at = made.chunk.steps.len();
+            let mut found = 0;
+            for (id, leaf) in joined.drain(..) {
+                found += usize::from(self.push(id, at, leaf));
             }
             if found > 0 || self.keeps_all_rows() {
-                made.chunk.steps.push(row.step);
-                made.chunk.times.push(row.time.map(Timestamp::micros));
-                made.chunk.runtimes.push(row.runtime);
+                made.chunk.steps.push(*step);
+                made.chunk.times.push(time);
+                made.chunk.runtimes.push(runtime);
             }
         }
     }
@@ -158,26 +191,30 @@ impl Assembler<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lists::{self, Form};
+    use super::super::lists::{self, Form, Page};
     use super::super::tests::keys;
     use super::super::{HistoryAsk, HistoryChunk, Steps};
     use super::*;
     use crate::record::Limits;
     use proptest::prelude::*;
 
+    fn job(rows: Page, by_key: bool, steps: Steps) -> Job {
+        let (run, path, order, groups, clusters) = ("r".to_owned(), "e/p/r".to_owned(), 0, Vec::new(), Vec::new());
+        Job { run, path, order, groups, rows, by_key, clusters, places: 1, steps }
+    }
+
     /// What is made of rows in one pass, and row by row; none if the pass does not take them.
     fn both(rows: &[String], by_key: bool, steps: Steps) -> (Option<String>, String) {
         let wanted = keys(&["a", "b", "c.d", "e"]);
         let ask = HistoryAsk { keys: &wanted, steps, samples: None, system: false, had: None };
         let texts: Vec<RowText> = rows.iter().cloned().map(Into::into).collect();
-        let (run, path, order, groups, clusters) = ("r".to_owned(), "e/p/r".to_owned(), 0, Vec::new(), Vec::new());
-        let mut job = Job { run, path, order, groups, rows: texts.into(), by_key, clusters, places: 1, steps };
+        let mut job = job(texts.into(), by_key, steps);
         let told = |made: Made, assembler: &mut Assembler<'_>| {
             let HistoryChunk { steps, times, runtimes, .. } = made.chunk;
             let columns = assembler.finished();
             format!("{} {} {} {steps:?} {times:?} {runtimes:?} {columns:?}", made.read, made.copies, made.repeats)
         };
-        let flat = |job: &Job| {
+        let flat = |job: &mut Job| {
             let mut assembler = Assembler::new(ask, Limits::default());
             let mut made = Made::default();
             assembler.flat(job, &mut made).then(|| told(made, &mut assembler))
@@ -189,20 +226,21 @@ mod tests {
             let faults = made.notes.json_faults.len() as u64 + made.notes.repeated_keys + made.notes.repaired_texts;
             (told(made, &mut assembler), faults)
         };
-        let taken = flat(&job);
+        let taken = flat(&mut job);
         let (one_by_one, faults) = careful(&job);
         assert!(faults == 0 || taken.is_none(), "{faults}");
-        // The same in an answer, in two lists.
+        // The same in an answer, in two lists and in one.
         let (first, second) = rows.split_at(rows.len() / 2);
-        let body = format!("[{}], [{}]", first.join(","), second.join(" , "));
-        let body = format!(r#"{{"data":{{"project":{{"r_0":{{"rows":[{body}]}}}}}}}}"#);
-        let read = lists::rows(body.into_bytes(), Form { count: 1, by_key: true, most: 100 });
-        // A row that is no text at all is none there.
-        if let (Ok(Some(mut pages)), false) = (read, rows.iter().any(String::is_empty)) {
-            job.rows = pages.remove(0);
-            assert_eq!(job.rows.texts().iter().map(|text| text.to_string()).collect::<Vec<_>>(), rows);
-            assert_eq!(flat(&job), taken);
-            assert_eq!(careful(&job), (one_by_one.clone(), faults));
+        for body in [format!("[{}], [{}]", first.join(","), second.join(" , ")), format!("[{}]", rows.join(","))] {
+            let body = format!(r#"{{"data":{{"project":{{"r_0":{{"rows":[{body}]}}}}}}}}"#);
+            let read = lists::rows(body.into_bytes(), Form { count: 1, by_key: true, most: 100 });
+            // A row that is no text at all is none there.
+            if let (Ok(Some(mut pages)), false) = (read, rows.iter().any(String::is_empty)) {
+                job.rows = pages.remove(0);
+                assert_eq!(job.rows.texts().iter().map(|text| text.to_string()).collect::<Vec<_>>(), rows);
+                assert_eq!(careful(&job), (one_by_one.clone(), faults));
+                assert_eq!(flat(&mut job), taken);
+            }
         }
         (taken, one_by_one)
     }
@@ -219,6 +257,33 @@ mod tests {
         let rows: Vec<String> = (0..40).map(row).collect();
         let (flat, careful) = both(&rows, false, Steps { min: Some(3), max: Some(30) });
         assert_eq!(flat.unwrap(), careful);
+    }
+
+    #[test]
+    fn columns_of_rows_that_are_all_asked_for_are_taken_as_they_are() {
+        let wanted = keys(&["a", "b"]);
+        let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false, had: None };
+        for (rows, taken) in [
+            (r#"{"_step":0,"a":1,"c":7},{"_step":4,"a":"x","b":0.5},{"_step":9,"b":null,"a":2.5}"#, true),
+            // Of one row nothing is asked for; a step comes twice; one is behind the next.
+            (r#"{"_step":0,"a":1},{"_step":4,"c":2}"#, false),
+            (r#"{"_step":0,"a":1},{"_step":0,"a":2}"#, false),
+            (r#"{"_step":1,"a":1},{"_step":0,"a":2}"#, false),
+        ] {
+            let body = format!(r#"{{"data":{{"project":{{"r_0":{{"rows":[[{rows}]]}}}}}}}}"#);
+            let mut pages =
+                lists::rows(body.into_bytes(), Form { count: 1, by_key: true, most: 100 }).unwrap().unwrap();
+            let mut job = job(pages.remove(0), true, Steps::default());
+            let texts = job.rows.texts();
+            let made = Assembler::new(ask, Limits::default()).make(&mut job).unwrap();
+            assert_eq!(job.rows.is_empty(), taken, "{rows}");
+            job.rows = texts.into();
+            let mut careful = Made::default();
+            let mut assembler = Assembler::new(ask, Limits::default());
+            assembler.rowwise(&job, &mut careful).unwrap();
+            assert_eq!(format!("{:?}", made.chunk.columns), format!("{:?}", assembler.finished()), "{rows}");
+            assert_eq!((made.chunk.steps, made.read), (careful.chunk.steps, careful.read));
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl List {
     fn len(&self) -> usize {
         match self {
             List::Texts(texts) => texts.len(),
-            List::Flat(_, rows) => rows.rows().len(),
+            List::Flat(_, rows) => rows.len(),
         }
     }
 
@@ -95,6 +95,14 @@ impl Page {
         &self.0
     }
 
+    /// Takes the rows of the first list, if they were read; it has none then.
+    pub(super) fn take_flat(&mut self) -> Option<FlatRows> {
+        match self.0.first_mut()? {
+            List::Flat(_, rows) => Some(std::mem::take(rows)),
+            List::Texts(_) => None,
+        }
+    }
+
     /// How many rows each list has.
     pub(super) fn lens(&self) -> Vec<usize> {
         self.0.iter().map(List::len).collect()
@@ -132,7 +140,7 @@ pub(super) fn rows(body: Vec<u8>, form: Form) -> std::result::Result<Option<Page
         Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
     };
     let text = Arc::new(text);
-    let mut read = Reading { text: &text, form, refused: false, project: None, broken: None };
+    let mut read = Reading { text: &text, form, room: 0, refused: false, project: None, broken: None };
     let (mut walk, first) = Walk::new(&text)?;
     walk.members(first, &mut |walk, key, value| match key {
         "errors" => read.errors(walk, value),
@@ -158,6 +166,8 @@ pub(super) fn rows(body: Vec<u8>, form: Form) -> std::result::Result<Option<Page
 struct Reading<'t> {
     text: &'t Arc<String>,
     form: Form,
+    /// Rows that the last list had: the next one is mostly as long.
+    room: usize,
     refused: bool,
     /// The rows; `None` inside if there is no such project.
     project: Option<Option<PagesOf>>,
@@ -193,7 +203,10 @@ impl<'t> Reading<'t> {
     fn list(&mut self, walk: &mut Walk<'t>, value: Event<'t>, page: &mut Page) -> std::result::Result<(), JsonError> {
         let (text, form): (&'t Arc<String>, Form) = (self.text, self.form);
         if form.by_key {
-            return walk.items(value, &mut |walk, item| Self::rows_of_key(walk, item, text, form, page)).map(drop);
+            let room = &mut self.room;
+            return walk
+                .items(value, &mut |walk, item| Self::rows_of_key(walk, item, text, form, room, page))
+                .map(drop);
         }
         let mut texts = Vec::new();
         let broken = &mut self.broken;
@@ -214,13 +227,10 @@ impl<'t> Reading<'t> {
         first: Event<'t>,
         answer: &Arc<String>,
         form: Form,
+        room: &mut usize,
         Page(lists): &mut Page,
     ) -> std::result::Result<(), JsonError> {
-        let before = lists.last().and_then(|list| match list {
-            List::Flat(_, rows) => Some(rows),
-            List::Texts(_) => None,
-        });
-        let read = |text, at| FlatRows::list(text, at, form.most, before);
+        let read = |text, at| FlatRows::list(text, at, form.most, *room);
         let list = match walk.array_by(first, read) {
             Some(rows) => List::Flat(answer.clone(), rows),
             None => {
@@ -230,6 +240,7 @@ impl<'t> Reading<'t> {
                 List::Texts(texts)
             }
         };
+        *room = list.len();
         lists.push(list);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! One chunk of a run's history, put together from exported columns and from rows of JSON.
 
 use super::exported::{Exported, OWN, Own, Row, clash, exported_rows};
+use super::flat::Metric;
 use super::job::Job;
 use super::join::Known;
 use super::open::integer;
@@ -98,7 +99,7 @@ impl<'k> Assembler<'k> {
     ///
     /// # Errors
     /// If an exported column is damaged, or there are more metrics than there may be.
-    pub(super) fn make(&mut self, job: &Job) -> Result<Made> {
+    pub(super) fn make(&mut self, job: &mut Job) -> Result<Made> {
         let mut made = Made::default();
         self.columns.clear();
         self.steps = job.steps;
@@ -146,7 +147,8 @@ impl<'k> Assembler<'k> {
         if self.system { format!("{SYSTEM}{path}") } else { path.to_owned() }
     }
 
-    fn is_asked(&mut self, id: NameId) -> bool {
+    /// True if the metric of this name is asked for.
+    pub(super) fn is_asked(&mut self, id: NameId) -> bool {
         let at = id.index();
         if self.asked.len() <= at {
             self.asked.resize(at + 1, None);
@@ -175,16 +177,20 @@ impl<'k> Assembler<'k> {
         self.columns.get_mut(id.index())
     }
 
-    /// Adds a float to a row; false if it is not asked for.
-    #[inline]
-    pub(super) fn push_float(&mut self, id: NameId, row: usize, value: f64) -> bool {
-        self.is_asked(id) && self.column_of(id).map(|column| column.push_float(row as u32, value)).is_some()
-    }
-
-    /// Adds an integer to a row; false if it is not asked for.
-    #[inline]
-    pub(super) fn push_int(&mut self, id: NameId, row: usize, value: i64) -> bool {
-        self.is_asked(id) && self.column_of(id).map(|column| column.push_int(row as u32, value)).is_some()
+    /// Makes these values of a metric its column; nothing if it is not asked for. Those of a row stand in `text`.
+    pub(super) fn put<'t>(&mut self, id: NameId, metric: Metric, text: impl Fn(usize) -> &'t str) {
+        if !self.is_asked(id) {
+            return;
+        }
+        if self.columns.len() <= id.index() {
+            self.columns.resize_with(id.index() + 1, Sparse::default);
+        }
+        if let Some(column) = self.columns.get_mut(id.index()) {
+            *column = Sparse::of_numbers(metric.ints, metric.floats);
+        }
+        for (row, value) in metric.others {
+            self.push(id, row as usize, value.leaf(text(row as usize)));
+        }
     }
 
     /// Adds a value to a row; false if it is none. One null of a column is kept, to tell that there is such a metric.
