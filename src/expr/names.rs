@@ -13,9 +13,15 @@ pub(super) struct Names<'a> {
     /// them with the type Null.
     pub(super) partial: bool,
     pub(super) context: Context,
-    /// Every spelling that may stand bare in a text.
-    bare: Vec<String>,
 }
+
+/// What the names of flattened columns may begin with in place of what they do begin with.
+const PREFIXES: [(&str, &str); 4] = [
+    ("summary.", "summary_metrics."),
+    ("summary.", "summaryMetrics."),
+    ("summary.", "runSummary."),
+    ("config.", "runConfig."),
+];
 
 /// True for the columns made from config and summary.
 pub(super) fn is_flattened(column: &str) -> bool {
@@ -34,22 +40,7 @@ pub(super) fn is_name_char(c: char) -> bool {
 
 impl<'a> Names<'a> {
     pub(super) fn new(schema: &'a Schema) -> Self {
-        let mut bare: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
-        for (prefix, alias) in [
-            ("summary.", "summary_metrics."),
-            ("summary.", "summaryMetrics."),
-            ("summary.", "runSummary."),
-            ("config.", "runConfig."),
-        ] {
-            let of_prefix =
-                |name: &polars::prelude::PlSmallStr| name.strip_prefix(prefix).map(|rest| format!("{alias}{rest}"));
-            bare.extend(schema.iter_names().filter_map(of_prefix));
-        }
-        for field in FIELDS.iter().filter(|field| schema.contains(field.name)) {
-            bare.extend(field.aliases.iter().map(|alias| (*alias).to_owned()));
-        }
-        bare.retain(|name| !name.is_empty() && !name.contains(needs_quotes));
-        Names { schema, partial: false, context: Context::new(Timestamp::from_micros(0)), bare }
+        Names { schema, partial: false, context: Context::new(Timestamp::from_micros(0)) }
     }
 
     pub(super) fn within(self, context: Context) -> Self {
@@ -77,8 +68,22 @@ impl<'a> Names<'a> {
 
     /// The length of the longest column name or alias that `text` spells at its start.
     pub(super) fn longest(&self, text: &str) -> Option<usize> {
-        let fits = |name: &&String| text.starts_with(name.as_str()) && self.ends_well(name, &text[name.len()..]);
-        self.bare.iter().filter(fits).map(String::len).max()
+        // Looked for when it is asked for, and not listed before: of thousands of columns a text names a few.
+        let fits = |name: &str| {
+            let bare = !name.is_empty() && !name.contains(needs_quotes);
+            bare && text.get(name.len()..).is_some_and(|after| self.ends_well(name, after))
+        };
+        let begins = |name: &&str| text.starts_with(*name) && fits(name);
+        let own = self.spellings().filter(begins).map(str::len).max();
+        let renamed = PREFIXES.iter().filter_map(|(prefix, alias)| {
+            let rest = text.strip_prefix(alias)?;
+            let tails = self.spellings().filter_map(|name| name.strip_prefix(prefix));
+            let lengths = tails.filter(|tail| rest.starts_with(tail)).map(|tail| alias.len() + tail.len());
+            lengths.filter(|length| text.get(..*length).is_some_and(fits)).max()
+        });
+        let fields = FIELDS.iter().filter(|field| self.schema.contains(field.name));
+        let aliases = fields.flat_map(|field| field.aliases).copied().filter(begins).map(str::len);
+        own.into_iter().chain(renamed).chain(aliases).max()
     }
 
     /// True if a column name goes beyond the word of this length at the start of `text`.
