@@ -80,7 +80,8 @@ fn judge(list: &List) {
         });
         let read = rows.metrics.iter().filter_map(|metric| Some(told(&metric.key, &metric.get(at)?.leaf(answer))));
         let (mut read, mut expected): (Vec<_>, Vec<_>) = (read.collect(), expected.collect());
-        (read.sort(), expected.sort());
+        read.sort();
+        expected.sort();
         assert_eq!(read, expected);
     }
 }

@@ -87,7 +87,7 @@ impl Assembler<'_> {
         let text = |row: usize| list.map_or("", |list| list.text(row));
         for (metric, id) in rows.metrics.into_iter().zip(ids) {
             if let Some(id) = id {
-                self.put(id, metric, &text);
+                self.put(id, metric, text);
             }
         }
         (made.chunk.steps, made.chunk.times, made.chunk.runtimes) = (rows.steps, rows.times, rows.runtimes);
