@@ -139,7 +139,7 @@ impl Columns {
         self.push_one(run, false);
     }
 
-    /// Adds runs as the last rows.
+    /// Adds runs as the last rows, in their order; that is faster than one by one where there are many and the table is wide.
     pub fn push_all(&mut self, runs: &[Run]) {
         // Of a few runs it would be more to look for what is held back.
         let hold = runs.len() >= HOLD;

@@ -8,6 +8,8 @@ use crate::record::Timestamp;
 
 /// Different keys of one list; rows with more are read with care.
 pub(super) const KEYS: usize = 1_024;
+/// Rows that a list gets room for at most before they are there.
+const ROOM: usize = 1 << 14;
 
 /// What the value of a key is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,6 +165,7 @@ struct Turn {
 impl FlatRows {
     /// No rows yet, but room for so many.
     fn with_room(rows: usize) -> Self {
+        let rows = rows.min(ROOM);
         FlatRows {
             steps: Vec::with_capacity(rows),
             times: Vec::with_capacity(rows),
