@@ -15,6 +15,8 @@ mod texts;
 pub use artifacts::ArtifactLists;
 pub use dense::Dense;
 #[cfg(feature = "frame")]
+pub(crate) use fields::PREFIXES;
+#[cfg(feature = "frame")]
 pub use fields::resolve_alias;
 pub use fields::{Cell, FIELDS, Field, Type};
 pub use fixed::{Fixed, OptionalTexts};

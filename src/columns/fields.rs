@@ -151,7 +151,7 @@ fields! {
 
 /// Spellings of the prefixes of flattened columns, W&B's and the SDK's, and what they mean here.
 #[cfg(any(test, feature = "frame"))]
-const PREFIXES: [(&str, &str); 4] = [
+pub(crate) const PREFIXES: [(&str, &str); 4] = [
     ("summary_metrics.", "summary."),
     ("summaryMetrics.", "summary."),
     ("runSummary.", "summary."),

@@ -1,7 +1,7 @@
 //! Column names as people spell them: aliases, the longest match, globs, and the nearest names for errors.
 
 use super::{Context, fault_of};
-use crate::columns::{FIELDS, Kind, resolve_alias};
+use crate::columns::{FIELDS, Kind, PREFIXES, resolve_alias};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::Timestamp;
 use polars::prelude::{DataType, Expr, Schema};
@@ -14,14 +14,6 @@ pub(super) struct Names<'a> {
     pub(super) partial: bool,
     pub(super) context: Context,
 }
-
-/// What the names of flattened columns may begin with in place of what they do begin with.
-const PREFIXES: [(&str, &str); 4] = [
-    ("summary.", "summary_metrics."),
-    ("summary.", "summaryMetrics."),
-    ("summary.", "runSummary."),
-    ("config.", "runConfig."),
-];
 
 /// True for the columns made from config and summary.
 pub(super) fn is_flattened(column: &str) -> bool {
@@ -75,7 +67,7 @@ impl<'a> Names<'a> {
         };
         let begins = |name: &&str| text.starts_with(*name) && fits(name);
         let own = self.spellings().filter(begins).map(str::len).max();
-        let renamed = PREFIXES.iter().filter_map(|(prefix, alias)| {
+        let renamed = PREFIXES.iter().filter_map(|(alias, prefix)| {
             let rest = text.strip_prefix(alias)?;
             let tails = self.spellings().filter_map(|name| name.strip_prefix(prefix));
             let lengths = tails.filter(|tail| rest.starts_with(tail)).map(|tail| alias.len() + tail.len());

@@ -70,7 +70,6 @@ impl<T> Pairs<T> {
     }
 
     /// The value of a row.
-    #[cfg(feature = "frame")]
     pub(crate) fn get(&self, row: usize) -> Option<&T> {
         let front = self.front() as usize;
         if row < front {
@@ -82,8 +81,7 @@ impl<T> Pairs<T> {
 
     /// True if the row has a value.
     pub fn has(&self, row: usize) -> bool {
-        let Ok(row) = u32::try_from(row) else { return false };
-        row < self.front() || self.behind.binary_search(&row).is_ok()
+        self.get(row).is_some()
     }
 
     /// The values of some rows; rows are counted from the first of these.
@@ -241,7 +239,6 @@ mod tests {
             prop_assert_eq!(told(&kept), plain(&rows));
             prop_assert_eq!((kept.len(), kept.is_empty()), (rows.len(), rows.is_empty()));
             prop_assert_eq!(kept.has(at), rows.contains(&(at as u32)));
-            #[cfg(feature = "frame")]
             prop_assert_eq!(kept.get(at).copied(), kept.has(at).then_some(at as u32 * 10));
             let part: Vec<_> = kept.part(&(at..at + more)).map(|(row, value)| (row + at, *value)).collect();
             let expected = plain(&rows).into_iter().filter(|(row, _)| (at..at + more).contains(row));

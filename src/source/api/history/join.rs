@@ -20,6 +20,15 @@ struct Listed<'j> {
 }
 
 impl Listed<'_> {
+    /// When a row was logged, in microseconds.
+    fn time(&self, at: usize) -> Option<i64> {
+        self.rows.times.get(at).copied().flatten()
+    }
+
+    fn runtime(&self, at: usize) -> Option<f64> {
+        self.rows.runtimes.get(at).copied().flatten()
+    }
+
     /// The metrics of a row that are asked for.
     #[inline]
     fn leaves(&self, at: usize) -> impl Iterator<Item = (NameId, Leaf<'_>)> {
@@ -156,13 +165,11 @@ impl Assembler<'_> {
             let (same, later) = later.split_at(same);
             rest = later;
             let Some((list, place)) = find(*first) else { continue };
-            let of = |values: &[Option<i64>], place: usize| values.get(place).copied().flatten();
-            let runtime_of = |list: &Listed<'_>, place: usize| list.rows.runtimes.get(place).copied().flatten();
-            let (mut time, mut runtime) = (of(&list.rows.times, place), runtime_of(list, place));
+            let (mut time, mut runtime) = (list.time(place), list.runtime(place));
             joined.extend(list.leaves(place));
             for (list, place) in same.iter().filter_map(|(_, next)| find(*next)) {
-                time = of(&list.rows.times, place).or(time);
-                runtime = runtime_of(list, place).or(runtime);
+                time = list.time(place).or(time);
+                runtime = list.runtime(place).or(runtime);
                 for (id, leaf) in list.leaves(place) {
                     match joined.iter_mut().find(|(known, _)| *known == id) {
                         Some(known) if leaf != Leaf::Null => known.1 = leaf,
