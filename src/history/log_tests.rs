@@ -96,6 +96,18 @@ fn steps_that_come_again_in_another_stretch_are_joined() {
     assert_eq!((frame.height(), receipt.joined_rows), (1_600, 800));
 }
 
+#[test]
+fn a_value_that_another_stretch_says_otherwise_makes_no_column() {
+    // Of every second step the first rows say a text for `short`, which later ones make a number.
+    let said = |step: i64| row(if step % 2 == 0 { 31 } else { step as u64 % 31 + 100 }, step);
+    let steps = (0..1_000).map(said).chain((0..1_000).map(|step| row(100, step)));
+    let (frame, receipt) = check(&[vec![begin()], steps.collect()].concat(), &[(1, 1), (3, 2)]);
+    assert_eq!((frame.height(), receipt.joined_rows), (1_000, 1_000));
+    let mut short = frame.get_column_names();
+    short.retain(|name| name.starts_with("short"));
+    assert_eq!(short, ["short"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 

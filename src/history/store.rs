@@ -40,6 +40,8 @@ struct Inner {
     spill: Option<File>,
     end: u64,
     digests: Digests,
+    /// That part of the digests which does not come from the chunks.
+    told: Digests,
 }
 
 /// What decides each path's columns.
@@ -119,10 +121,12 @@ impl Store {
     /// Takes the metrics that are asked for as numbers that are there.
     pub(super) fn suppose(&self, query: &HistoryQuery) {
         let mut inner = self.inner();
+        let Inner { digests, told, .. } = &mut *inner;
         for key in query.asked().iter().filter(|key| !key.contains(['*', '?'])) {
-            let digest = inner.digests.entry(key.as_str().into()).or_default();
+            let digest = digests.entry(key.as_str().into()).or_default();
             if digest.declared.is_empty() {
                 digest.declare(Kind::Number, LeafType::Float64);
+                add(told, key.as_str().into(), digest.clone());
             }
         }
     }
@@ -130,7 +134,9 @@ impl Store {
     /// Forgets the rows of these runs, but not what they told of types.
     #[cfg(feature = "api")]
     pub(super) fn forget(&self, runs: &HashSet<RunKey>) {
-        self.inner().parts.retain(|part| part.run.get().is_none_or(|run| !runs.contains(run)));
+        let mut inner = self.inner();
+        inner.parts.retain(|part| part.run.get().is_none_or(|run| !runs.contains(run)));
+        inner.told = inner.digests.clone();
     }
 
     /// Takes over what another load of the same source found out about types.
@@ -138,8 +144,9 @@ impl Store {
         let known = other.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
         let other = other.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner();
-        for (path, digest) in &other.digests {
-            inner.digests.entry(path.clone()).or_default().add_digest(digest);
+        for (path, digest) in other.digests {
+            add(&mut inner.told, path.clone(), digest.clone());
+            add(&mut inner.digests, path, digest);
         }
         self.metrics().extend(known);
     }
@@ -162,33 +169,36 @@ impl Store {
         let axis = self.axis;
         let metrics = self.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Asked for and there, but without a value in these rows.
-        for metric in metrics.iter().filter(|metric| !query.keeps_all_rows() && query.takes(metric)) {
-            let digest = inner.digests.entry(metric.as_str().into()).or_default();
-            digest.push(0, crate::flatten::Leaf::Null);
-        }
         // Files that turned out to hold another run were read again.
         inner.parts.retain(|part| part.run.get().is_some());
         inner.parts.sort_by(|a, b| (a.run.get(), a.order).cmp(&(b.run.get(), b.order)));
         let mut parts = Parts { parts: inner.parts, spill: inner.spill.map(Mutex::new) };
         let joined = parts.settle(axis)?;
-        Ok((parts, inner.digests, joined))
+        let mut digests = inner.digests;
+        if joined > 0 {
+            // What a later row of the same step said in place of a value decides nothing, in whichever chunk it came.
+            digests = inner.told;
+            for part in &parts.parts {
+                let chunk = parts.chunk(part)?;
+                digests_of(&chunk).for_each(|(path, digest)| add(&mut digests, path, digest));
+            }
+        }
+        // Asked for and there, but without a value in these rows.
+        for metric in metrics.iter().filter(|metric| !query.keeps_all_rows() && query.takes(metric)) {
+            let digest = digests.entry(metric.as_str().into()).or_default();
+            digest.push(0, crate::flatten::Leaf::Null);
+        }
+        Ok((parts, digests, joined))
     }
 }
 
 impl HistorySink for Store {
     fn chunk(&self, chunk: HistoryChunk) -> Result<()> {
         let weight = chunk.weight();
-        let digests: Vec<(Arc<str>, Sparse)> =
-            chunk.columns.iter().map(|(path, values)| (path.clone(), values.digest())).collect();
+        let digests: Vec<(Arc<str>, Sparse)> = digests_of(&chunk).collect();
         let mut part = Part::of(Arc::new(chunk), self.axis);
         let mut inner = self.inner();
-        for (path, digest) in digests {
-            match inner.digests.get_mut(&path) {
-                Some(known) => known.add_digest(&digest),
-                None => drop(inner.digests.insert(path, digest)),
-            }
-        }
+        digests.into_iter().for_each(|(path, digest)| add(&mut inner.digests, path, digest));
         if inner.digests.len() as u64 > self.limits.keys {
             return Err(too_many_metrics(self.limits));
         }
@@ -209,6 +219,17 @@ impl HistorySink for Store {
         if !metrics.contains(path) && metrics.len() as u64 <= self.limits.keys {
             metrics.insert(path.to_owned());
         }
+    }
+}
+
+fn digests_of(chunk: &HistoryChunk) -> impl Iterator<Item = (Arc<str>, Sparse)> {
+    chunk.columns.iter().map(|(path, values)| (path.clone(), values.digest()))
+}
+
+fn add(digests: &mut Digests, path: Arc<str>, digest: Sparse) {
+    match digests.get_mut(&path) {
+        Some(known) => known.add_digest(&digest),
+        None => drop(digests.insert(path, digest)),
     }
 }
 
