@@ -31,10 +31,13 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.
 const POLARS_TOO: &[&str] = &[
     "source/parquet.rs",
+    "source/parquet/fields.rs",
     "source/parquet/footer.rs",
     "source/parquet/groups.rs",
     "source/parquet/narrow.rs",
+    "source/parquet/outline.rs",
     "source/parquet/skip.rs",
+    "source/parquet/thrift.rs",
     "source/api/history/parquet.rs",
 ];
 

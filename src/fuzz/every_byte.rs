@@ -99,6 +99,58 @@ fn swapped_parts_of_a_stored_table_are_told() {
     }
 }
 
+#[test]
+fn types_found_for_all_columns_that_are_alike_are_those_of_each() {
+    use crate::sink::{Format, Options, write};
+    use crate::source::parquet::StoredTable;
+    use polars::prelude::*;
+    let utc = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+    let pair = DataType::Struct(vec![Field::new("a".into(), DataType::Int64), Field::new("t".into(), utc.clone())]);
+    let types = [
+        DataType::Float64,
+        DataType::Int64,
+        DataType::Boolean,
+        DataType::String,
+        DataType::Float64,
+        DataType::Binary,
+        DataType::Date,
+        DataType::Float32,
+        DataType::UInt32,
+        DataType::UInt64,
+        DataType::Int64,
+        DataType::Duration(TimeUnit::Microseconds),
+        DataType::Datetime(TimeUnit::Milliseconds, None),
+        utc,
+        DataType::List(Box::new(DataType::String)),
+        DataType::List(Box::new(pair.clone())),
+        pair,
+    ];
+    let columns =
+        types.iter().enumerate().map(|(at, dtype)| Column::full_null("n".repeat(at * at + 1).into(), 3, dtype));
+    let table = DataFrame::new(3, columns.collect()).unwrap();
+    let mut bytes = Vec::new();
+    write(&table, Format::Parquet, &Options::default(), &mut bytes).unwrap();
+    let open = |bytes: &[u8]| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        (StoredTable::open(file.path()).unwrap(), file)
+    };
+    let ((ours, _ours), (others, _others)) = (open(&bytes), open(&unsealed(&bytes)));
+    assert!(ours.metadata("runframe.types").is_some());
+    assert!(ours.skipped().is_empty() && others.skipped().is_empty());
+    for stored in [ours, others] {
+        assert_eq!(stored.schema(), table.schema());
+        for name in table.schema().iter_names() {
+            assert!(
+                stored.read(&[name]).unwrap().column(name).unwrap().equals_missing(table.column(name).unwrap()),
+                "{name}"
+            );
+        }
+        assert!(stored.read(&["n", "n"]).unwrap_err().to_string().contains("duplicate"));
+        assert!(stored.read(&["m"]).unwrap_err().to_string().contains('m'));
+    }
+}
+
 /// Makes the kept files anew, after a change of how tables are written.
 #[test]
 #[ignore = "writes tests/fuzz/corpus/parquet"]

@@ -19,6 +19,9 @@ const MARK: [u8; 8] = *b"RFSEAL01";
 const TAIL: usize = 16;
 /// The length of the footer, and `PAR1`.
 pub const END: usize = 8;
+/// The key, among the pairs in the footer of a sealed file, of the Arrow schema of those columns whose type does not follow from
+/// Parquet's own schema.
+pub const TYPES: &str = "runframe.types";
 
 /// Checksums of blocks, while a file is written.
 #[derive(Debug, Default)]

@@ -4,13 +4,14 @@
 use super::pack::{LEVEL, Packer, Packers};
 use super::spy::Spy;
 use crate::error::{Error, Result};
-use crate::record::seal::Sums;
+use crate::record::seal::{Sums, TYPES};
 use polars::prelude::*;
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::IntegerType;
 use polars_io::parquet::write::{
     BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter, StatisticsOptions,
 };
+use polars_parquet::read::schema::{parquet_to_arrow_schema, read_schema_from_metadata};
 use polars_parquet::write::{
     CompressedPage, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns, get_dtype_encoding,
     schema_to_metadata_key, to_parquet_schema,
@@ -128,10 +129,12 @@ impl Write for Sealer<'_> {
 impl<'a, 'b> RowGroups<'a, 'b> {
     fn begin(out: &'a mut Sealer<'b>, schema: &Schema, metadata: &[(String, String)]) -> Result<Self> {
         let level = |level| arrow_schema(schema, level);
-        let pair = schema_to_metadata_key(&level(CompatLevel::oldest()));
         // The schema in the footer has plain strings: Polars would say string views, which pyarrow before 16 refuses.
-        let pairs = [(pair.key, pair.value.unwrap_or_default())].into_iter().chain(metadata.iter().cloned()).collect();
+        let told = level(CompatLevel::oldest());
         let arrow = level(CompatLevel::newest());
+        let fields = to_parquet_schema(&arrow)?.fields().to_vec();
+        let types = (TYPES.to_owned(), text_of(&unusual(&told, &fields)?).1);
+        let pairs = [text_of(&told), types].into_iter().chain(metadata.iter().cloned()).collect();
         let options = WriteOptions {
             statistics: StatisticsOptions::full(),
             version: Version::V1,
@@ -144,7 +147,6 @@ impl<'a, 'b> RowGroups<'a, 'b> {
             .with_data_page_size(options.data_page_size)
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(pairs)))
             .batched(schema)?;
-        let fields = to_parquet_schema(&arrow)?.fields().to_vec();
         let encodings = arrow.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
         Ok(RowGroups { file, encoder: Encoder { fields, encodings, options, packers: Packers::default() } })
     }
@@ -238,6 +240,21 @@ fn array_of(texts: &[(Option<String>, usize)]) -> Result<Box<dyn Array>> {
 
 fn compression() -> ParquetCompression {
     ParquetCompression::Zstd(ZstdLevel::try_new(LEVEL).ok())
+}
+
+/// The Arrow schema as a footer has it, key and value.
+fn text_of(schema: &ArrowSchema) -> (String, String) {
+    let pair = schema_to_metadata_key(schema);
+    (pair.key, pair.value.unwrap_or_default())
+}
+
+/// Those columns of `told`, which the footer tells, that are not read as what Parquet's `fields` alone say.
+fn unusual(told: &ArrowSchema, fields: &[ParquetType]) -> PolarsResult<ArrowSchema> {
+    let (key, text) = text_of(told);
+    let read = read_schema_from_metadata(&mut [(key.into(), text.into())].into())?.unwrap_or_default();
+    let said = parquet_to_arrow_schema(fields);
+    let unusual = told.iter().filter(|(name, _)| read.get(name.as_str()) != said.get(name.as_str()));
+    Ok(unusual.map(|(name, field)| (name.clone(), field.clone())).collect())
 }
 
 fn arrow_schema(schema: &Schema, level: CompatLevel) -> ArrowSchema {

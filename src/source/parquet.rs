@@ -1,26 +1,29 @@
 //! Stored run tables: Parquet files that `runframe` or others wrote.
 
+mod fields;
 pub(crate) mod footer;
 mod groups;
 mod narrow;
+mod outline;
 mod skip;
+mod thrift;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::seal::{END, Seal};
+use fields::Fields;
 use groups::{Groups, Pick};
-use polars::prelude::{
-    ArrowDataType, ArrowField, ArrowSchema, DataFrame, Expr, IdxSize, PolarsError, PolarsResult, Schema, SchemaExt,
-    SchemaRef,
-};
+use outline::Outline;
+use polars::prelude::{ArrowField, DataFrame, Expr, IdxSize, PolarsError, PolarsResult, SchemaRef};
 use polars_io::mmap::ReaderBytes;
 use polars_parquet::parquet::read::deserialize_metadata;
-use polars_parquet::read::{FileMetadata, infer_schema};
+use polars_parquet::read::FileMetadata;
+use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A Parquet file whose footer was read; columns are read when asked for.
 ///
@@ -31,13 +34,16 @@ pub struct StoredTable {
     file: Arc<File>,
     /// Length and time of the last change, as the footer was read.
     stamp: Metadata,
-    footer: Arc<FileMetadata>,
+    /// The bytes of the footer, and where its parts lie in them.
+    footer: Arc<Vec<u8>>,
+    outline: Arc<Outline>,
+    /// All of the footer, decoded when most of it is needed.
+    whole: Arc<OnceLock<Arc<FileMetadata>>>,
+    /// Rows of each group.
+    heights: Arc<[usize]>,
     /// The checksums of a file that we wrote.
     seal: Option<Seal>,
-    /// The columns that are read, as they are spelled in the file.
-    fields: Arc<ArrowSchema>,
-    schema: SchemaRef,
-    skipped: Vec<String>,
+    fields: Arc<Fields>,
 }
 
 impl StoredTable {
@@ -52,19 +58,16 @@ impl StoredTable {
         let wrong = |what: &str| damaged(&path, what);
         let (bytes, start) = tail(&mut file, stamp.len()).map_err(|error| Error::io(&path, error))?.map_err(wrong)?;
         let seal = Seal::of(&bytes, start).map_err(wrong)?;
-        footer::check(&bytes).map_err(|what| wrong(&what))?;
-        let footer = guarded(&path, || Ok(deserialize_metadata(bytes.into())?))?;
-        footer::check_groups(&footer, stamp.len()).map_err(|what| wrong(&what))?;
-        guarded(&path, || {
-            let arrow = infer_schema(&footer)?;
-            let (kept, skipped): (Vec<_>, Vec<_>) = arrow.iter_values().partition(|field| is_readable(&field.dtype));
-            let skipped = skipped.iter().map(|f| format!("column {}: type {:?} is not supported", f.name, f.dtype));
-            let skipped = skipped.collect();
-            let kept: ArrowSchema = kept.into_iter().map(|field| (field.name.clone(), field.clone())).collect();
-            let schema = Arc::new(Schema::from_arrow_schema(&kept));
-            let (file, footer, fields) = (Arc::new(file), Arc::new(footer), Arc::new(kept));
-            Ok(StoredTable { path: path.clone(), file, stamp, footer, seal, fields, schema, skipped })
-        })
+        let outline = Outline::of(&bytes).and_then(|outline| outline.agree().map(|()| outline));
+        let outline = outline.map_err(|what| wrong(&what))?;
+        let (rows, most) = (outline.rows.unsigned_abs(), footer::most(stamp.len()));
+        if rows > most {
+            return Err(wrong(&format!("it announces {rows} rows; the limit is {most} in {} bytes", stamp.len())));
+        }
+        let fields = guarded(&path, || Fields::of(&outline, &bytes, seal.is_some()))?;
+        let heights = outline.groups.iter().map(|group| group.rows.unsigned_abs() as usize).collect();
+        let (file, footer, outline, fields) = (Arc::new(file), Arc::new(bytes), Arc::new(outline), Arc::new(fields));
+        Ok(StoredTable { path, file, stamp, footer, outline, whole: Arc::default(), heights, seal, fields })
     }
 
     /// Where it is.
@@ -74,41 +77,35 @@ impl StoredTable {
 
     /// All columns that can be read, in the file's order.
     pub fn schema(&self) -> &SchemaRef {
-        &self.schema
+        &self.fields.schema
     }
 
     /// What is told of each column whose type cannot be read.
     pub fn skipped(&self) -> &[String] {
-        &self.skipped
+        &self.fields.skipped
     }
 
     /// How many rows there are.
     pub fn height(&self) -> usize {
-        self.footer.num_rows
+        self.heights.iter().sum()
     }
 
     /// The value of a key in the file's metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        let pairs = self.footer.key_value_metadata().as_ref()?;
-        let pair = pairs.iter().rfind(|pair| pair.key == key && pair.value.is_some())?;
-        pair.value.as_deref()
+        self.outline.value(&self.footer, key)
     }
 
     /// The same table, where columns that are lists of structs have only these fields; the bytes of the others are not read.
     ///
     /// A column that has none of the fields stays as it is.
     pub fn with_fields(&self, names: &[&str]) -> Self {
-        let narrowed = |field: &ArrowField| {
-            let group = self.footer.row_groups.first();
-            let leaves = group.and_then(|group| group.columns_under_root_iter(&field.name));
-            let deep =
-                leaves.is_some_and(|mut all| all.all(|leaf| leaf.descriptor().path_in_schema.len() > narrow::DEPTH));
-            if deep { narrow::to(field, names) } else { field.clone() }
+        let narrowed = |field: &ArrowField, place: usize| {
+            let narrow = narrow::to(field, names)?;
+            let part = self.part(&[place], &[]).ok()?;
+            let deep = part.schema().columns().iter().all(|leaf| leaf.path_in_schema.len() > narrow::DEPTH);
+            deep.then_some(narrow)
         };
-        let fields = self.fields.iter_values().map(|field| (field.name.clone(), narrowed(field)));
-        let fields: ArrowSchema = fields.collect();
-        let schema = Arc::new(Schema::from_arrow_schema(&fields));
-        StoredTable { fields: Arc::new(fields), schema, ..self.clone() }
+        StoredTable { fields: Arc::new(self.fields.changed(narrowed)), ..self.clone() }
     }
 
     /// Reads these columns, in this order; the others are not touched.
@@ -116,7 +113,7 @@ impl StoredTable {
     /// # Errors
     /// If the file changed, or is damaged.
     pub fn read(&self, columns: &[&str]) -> Result<DataFrame> {
-        self.read_picked(columns, &vec![Pick::All; self.footer.row_groups.len()])
+        self.read_picked(columns, &vec![Pick::All; self.heights.len()])
     }
 
     /// Reads these columns of the first `rows` rows.
@@ -124,7 +121,7 @@ impl StoredTable {
     /// # Errors
     /// As [`StoredTable::read`].
     pub fn read_first(&self, columns: &[&str], rows: usize) -> Result<DataFrame> {
-        self.read_picked(columns, &groups::first(&self.footer, rows))
+        self.read_picked(columns, &groups::first(&self.heights, rows))
     }
 
     /// Reads these columns of the rows from one to another; only the groups that have some are read.
@@ -132,7 +129,7 @@ impl StoredTable {
     /// # Errors
     /// As [`StoredTable::read`].
     pub fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
-        self.read_picked(columns, &groups::between(&self.footer, &rows))
+        self.read_picked(columns, &groups::between(&self.heights, &rows))
     }
 
     /// Reads these columns of these rows, in the order of `rows`.
@@ -143,7 +140,7 @@ impl StoredTable {
         if let Some(row) = rows.iter().find(|row| **row as usize >= self.height()) {
             return Err(Error::new(ErrorKind::Usage, format!("there is no row {row}")).file(&self.path));
         }
-        let table = self.read_picked(columns, &groups::these(&self.footer, rows))?;
+        let table = self.read_picked(columns, &groups::these(&self.heights, rows))?;
         Ok(groups::ordered(&table, rows)?)
     }
 
@@ -156,13 +153,16 @@ impl StoredTable {
     /// As [`StoredTable::read`], and if the predicate fails.
     pub fn read_where(&self, columns: &[&str], predicate: &Expr) -> Result<DataFrame> {
         // Two layers: what is wrong with the file, and what is wrong with the predicate.
-        let picks = self.with_bytes(|bytes| groups::matching(&self.all_groups(bytes), predicate))?;
+        let named = groups::named(predicate);
+        let named: Vec<&str> = named.into_iter().filter(|name| self.schema().contains(name)).collect();
+        let all = vec![Pick::All; self.heights.len()];
+        let picks = self.with_groups(&named, &all, |groups, _| groups::matching(groups, predicate))?;
         self.read_picked(columns, &picks?)
     }
 
     /// How many rows each group has.
     pub fn groups(&self) -> impl Iterator<Item = usize> {
-        self.footer.row_groups.iter().map(|group| group.num_rows())
+        self.heights.iter().copied()
     }
 
     /// Reads these columns of one group of rows.
@@ -171,20 +171,57 @@ impl StoredTable {
     /// As [`StoredTable::read`].
     pub fn read_group(&self, columns: &[&str], group: usize) -> Result<DataFrame> {
         let pick = |at: usize| if at == group { Pick::All } else { Pick::None };
-        self.read_picked(columns, &(0..self.footer.row_groups.len()).map(pick).collect::<Vec<_>>())
+        self.read_picked(columns, &(0..self.heights.len()).map(pick).collect::<Vec<_>>())
     }
 
     /// The least and the greatest value of a column of integers in a group, if the file tells them and that there are no nulls.
     pub fn range_in_group(&self, column: &str, group: usize) -> Option<(i64, i64)> {
-        skip::range(self.footer.row_groups.get(group)?, column, &self.footer.footer_buf)
+        let (_, place) = self.fields.get(column).ok()?;
+        let part = self.part(&[place], &[group]).ok()?;
+        skip::range(part.row_groups.first()?, column, &part.footer_buf)
     }
 
     fn read_picked(&self, columns: &[&str], picks: &[Pick]) -> Result<DataFrame> {
-        self.with_bytes(|bytes| self.all_groups(bytes).read(columns, picks))
+        self.with_groups(columns, picks, |groups, picks| groups.read(picks))
     }
 
-    fn all_groups<'a>(&'a self, bytes: &'a ReaderBytes<'a>) -> Groups<'a> {
-        Groups { footer: &self.footer, fields: &self.fields, seal: self.seal.as_ref(), bytes }
+    /// Gives `work` these columns of the groups of which rows are picked, and those picks.
+    fn with_groups<T>(
+        &self,
+        columns: &[&str],
+        picks: &[Pick],
+        work: impl FnOnce(&Groups<'_>, &[Pick]) -> PolarsResult<T>,
+    ) -> Result<T> {
+        let (fields, places) = guarded(&self.path, || self.fields.all(columns))?;
+        let (footer, picks) = if places.len() * 2 > self.outline.columns.len() {
+            (self.whole()?, Cow::Borrowed(picks))
+        } else {
+            let picked = picks.iter().enumerate().filter(|(_, pick)| !matches!(pick, Pick::None));
+            let (groups, picks): (Vec<usize>, Vec<Pick>) = picked.map(|(at, pick)| (at, pick.clone())).unzip();
+            (Arc::new(self.part(&places, &groups)?), Cow::Owned(picks))
+        };
+        let (footer, fields, seal) = (&footer, &fields, self.seal.as_ref());
+        self.with_bytes(|bytes| work(&Groups { footer, fields, seal, bytes }, &picks))
+    }
+
+    /// The footer of these columns and groups.
+    fn part(&self, places: &[usize], groups: &[usize]) -> Result<FileMetadata> {
+        self.decoded(self.outline.part(&self.footer, places, groups, &[]))
+    }
+
+    /// The footer of all columns and groups.
+    fn whole(&self) -> Result<Arc<FileMetadata>> {
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole.clone());
+        }
+        let whole = Arc::new(self.decoded(self.footer.to_vec())?);
+        Ok(self.whole.get_or_init(|| whole).clone())
+    }
+
+    fn decoded(&self, footer: Vec<u8>) -> Result<FileMetadata> {
+        let footer = guarded(&self.path, || Ok(deserialize_metadata(footer.into())?))?;
+        let checked = footer::check_groups(&footer, footer::most(self.stamp.len()));
+        checked.map(|()| footer).map_err(|what| damaged(&self.path, &what))
     }
 
     /// Checks all of the file before its footer, if it is one that we wrote.
@@ -211,20 +248,7 @@ impl StoredTable {
 
 impl std::fmt::Debug for StoredTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StoredTable {{ {:?}: {} rows × {} columns }}", self.path, self.height(), self.schema.len())
-    }
-}
-
-/// True for types that the features of Polars which we build can hold; it panics on others.
-fn is_readable(dtype: &ArrowDataType) -> bool {
-    use ArrowDataType as T;
-    match dtype {
-        T::Null | T::Boolean | T::Int32 | T::Int64 | T::UInt32 | T::UInt64 | T::Float32 | T::Float64 => true,
-        T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
-        T::Date32 | T::Date64 | T::Timestamp(..) | T::Duration(_) => true,
-        T::List(inner) | T::LargeList(inner) => is_readable(&inner.dtype),
-        T::Struct(fields) => fields.iter().all(|field| is_readable(&field.dtype)),
-        _ => false,
+        write!(f, "StoredTable {{ {:?}: {} rows × {} columns }}", self.path, self.height(), self.schema().len())
     }
 }
 

@@ -26,36 +26,37 @@ pub(super) enum Pick {
 }
 
 impl Pick {
-    fn rows(&self, group: &RowGroupMetadata) -> usize {
+    /// How many rows of a group of this many they are.
+    fn rows(&self, height: usize) -> usize {
         match self {
             Pick::None => 0,
-            Pick::All => group.num_rows(),
+            Pick::All => height,
             Pick::First(rows) => *rows,
             Pick::Rows(mask) => mask.set_bits(),
         }
     }
 }
 
-/// The first `rows` rows of the file.
-pub(super) fn first(footer: &FileMetadata, rows: usize) -> Vec<Pick> {
+/// The first `rows` rows of the file, whose groups have so many.
+pub(super) fn first(heights: &[usize], rows: usize) -> Vec<Pick> {
     let mut left = rows;
-    let mut pick = |group: &RowGroupMetadata| {
-        let taken = left.min(group.num_rows());
+    let mut pick = |height: &usize| {
+        let taken = left.min(*height);
         left -= taken;
         match taken {
             0 => Pick::None,
-            _ if taken == group.num_rows() => Pick::All,
+            _ if taken == *height => Pick::All,
             _ => Pick::First(taken),
         }
     };
-    footer.row_groups.iter().map(&mut pick).collect()
+    heights.iter().map(&mut pick).collect()
 }
 
 /// The rows of the file from one to another.
-pub(super) fn between(footer: &FileMetadata, rows: &Range<usize>) -> Vec<Pick> {
+pub(super) fn between(heights: &[usize], rows: &Range<usize>) -> Vec<Pick> {
     let mut start = 0;
-    let mut pick = |group: &RowGroupMetadata| {
-        let (first, height) = (start, group.num_rows());
+    let mut pick = |height: &usize| {
+        let (first, height) = (start, *height);
         start += height;
         let inside = rows.start.clamp(first, start) - first..rows.end.clamp(first, start) - first;
         match inside.len() {
@@ -64,19 +65,19 @@ pub(super) fn between(footer: &FileMetadata, rows: &Range<usize>) -> Vec<Pick> {
             _ => Pick::Rows((0..height).map(|row| inside.contains(&row)).collect()),
         }
     };
-    footer.row_groups.iter().map(&mut pick).collect()
+    heights.iter().map(&mut pick).collect()
 }
 
 /// These rows of the file, which all exist.
-pub(super) fn these(footer: &FileMetadata, rows: &[IdxSize]) -> Vec<Pick> {
+pub(super) fn these(heights: &[usize], rows: &[IdxSize]) -> Vec<Pick> {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable();
     let (mut start, mut rest) = (0, sorted.as_slice());
-    let mut picks = Vec::with_capacity(footer.row_groups.len());
-    for group in &footer.row_groups {
-        let end = start + group.num_rows();
+    let mut picks = Vec::with_capacity(heights.len());
+    for height in heights {
+        let end = start + height;
         let (inside, behind) = rest.split_at(rest.partition_point(|row| (*row as usize) < end));
-        let mut mask = vec![false; if inside.is_empty() { 0 } else { group.num_rows() }];
+        let mut mask = vec![false; if inside.is_empty() { 0 } else { *height }];
         for row in inside {
             if let Some(bit) = mask.get_mut(*row as usize - start) {
                 *bit = true;
@@ -106,8 +107,9 @@ pub(super) fn sound(seal: Option<&Seal>, bytes: &ReaderBytes<'_>, range: Range<u
     polars_bail!(ComputeError: "the bytes from {at} on do not have the checksum that they were written with")
 }
 
-/// The groups of rows of an open file.
+/// Some columns of the groups of rows of an open file.
 pub(super) struct Groups<'a> {
+    /// Tells of these columns at least.
     pub(super) footer: &'a FileMetadata,
     pub(super) fields: &'a ArrowSchema,
     pub(super) seal: Option<&'a Seal>,
@@ -115,12 +117,12 @@ pub(super) struct Groups<'a> {
 }
 
 impl Groups<'_> {
-    /// These columns of the picked rows.
-    pub(super) fn read(&self, columns: &[&str], picks: &[Pick]) -> PolarsResult<DataFrame> {
-        let fields = columns.iter().map(|name| self.field(name)).collect::<PolarsResult<Vec<_>>>()?;
-        let picked = self.footer.row_groups.iter().zip(picks).filter(|(group, pick)| pick.rows(group) > 0);
+    /// The columns of the picked rows; there is a pick for each group.
+    pub(super) fn read(&self, picks: &[Pick]) -> PolarsResult<DataFrame> {
+        let fields: Vec<&ArrowField> = self.fields.iter_values().collect();
+        let picked = self.footer.row_groups.iter().zip(picks).filter(|(group, pick)| pick.rows(group.num_rows()) > 0);
         let picked: Vec<(&RowGroupMetadata, &Pick)> = picked.collect();
-        let height = picked.iter().map(|(group, pick)| pick.rows(group)).sum();
+        let height = picked.iter().map(|(group, pick)| pick.rows(group.num_rows())).sum();
         if fields.is_empty() {
             return Ok(DataFrame::empty_with_height(height));
         }
@@ -142,13 +144,9 @@ impl Groups<'_> {
         DataFrame::new(height, whole.into_iter().map(Column::from).collect())
     }
 
-    fn field(&self, name: &str) -> PolarsResult<&ArrowField> {
-        self.fields.get(name).ok_or_else(|| polars_err!(col_not_found = name))
-    }
-
     /// One column of one group.
     fn chunk(&self, group: &RowGroupMetadata, field: &ArrowField, pick: &Pick) -> PolarsResult<Series> {
-        let height = pick.rows(group);
+        let height = pick.rows(group.num_rows());
         let Some(leaves) = group.columns_under_root_iter(&field.name) else {
             polars_bail!(ComputeError: "a group of rows has no column {}", field.name);
         };
@@ -184,28 +182,29 @@ impl Groups<'_> {
     }
 }
 
-/// The rows for which the predicate is true. The outer error is the file's, the inner one the predicate's.
+/// The columns that an expression names.
+pub(super) fn named(predicate: &Expr) -> HashSet<&str> {
+    let columns = predicate.into_iter().filter_map(|expr| match expr {
+        Expr::Column(name) => Some(name.as_str()),
+        _ => None,
+    });
+    columns.collect()
+}
+
+/// The rows for which the predicate is true, of groups with the columns that it names. The outer error is the file's, the inner
+/// one the predicate's.
 pub(super) fn matching(groups: &Groups<'_>, predicate: &Expr) -> PolarsResult<PolarsResult<Vec<Pick>>> {
-    let named: HashSet<&str> = predicate.into_iter().filter_map(name_of).collect();
-    let named: Vec<&str> = groups.fields.iter_names().map(|name| name.as_str()).filter(|n| named.contains(n)).collect();
     let skip = skip::Prover::new(predicate, groups.fields);
     let masks = groups.footer.row_groups.par_iter().map(|group| -> PolarsResult<PolarsResult<Pick>> {
         if skip.never(group, &groups.footer.footer_buf) {
             return Ok(Ok(Pick::None));
         }
-        let fields = named.iter().map(|name| groups.field(name)).collect::<PolarsResult<Vec<_>>>()?;
-        let columns = fields.into_iter().map(|field| Ok(Column::from(groups.chunk(group, field, &Pick::All)?)));
+        let columns =
+            groups.fields.iter_values().map(|field| Ok(Column::from(groups.chunk(group, field, &Pick::All)?)));
         let table = DataFrame::new(group.num_rows(), columns.collect::<PolarsResult<Vec<_>>>()?)?;
         Ok(evaluate(table, predicate))
     });
     Ok(masks.collect::<PolarsResult<Vec<_>>>()?.into_iter().collect())
-}
-
-fn name_of(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Column(name) => Some(name.as_str()),
-        _ => None,
-    }
 }
 
 /// The rows of the table for which the predicate is true, not false and not null.

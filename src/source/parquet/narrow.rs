@@ -6,15 +6,15 @@ use polars::prelude::{ArrowDataType, ArrowField, PlSmallStr};
 pub(super) const DEPTH: usize = 3;
 
 /// The column with only these of its fields, if it is a list of structs that has any of them.
-pub(super) fn to(field: &ArrowField, names: &[&str]) -> ArrowField {
-    let ArrowDataType::LargeList(inner) = &field.dtype else { return field.clone() };
-    let ArrowDataType::Struct(fields) = &inner.dtype else { return field.clone() };
+pub(super) fn to(field: &ArrowField, names: &[&str]) -> Option<ArrowField> {
+    let ArrowDataType::LargeList(inner) = &field.dtype else { return None };
+    let ArrowDataType::Struct(fields) = &inner.dtype else { return None };
     let kept: Vec<ArrowField> = fields.iter().filter(|field| names.contains(&field.name.as_str())).cloned().collect();
     if kept.is_empty() {
-        return field.clone();
+        return None;
     }
     let element = ArrowField { dtype: ArrowDataType::Struct(kept), ..(**inner).clone() };
-    ArrowField { dtype: ArrowDataType::LargeList(Box::new(element)), ..field.clone() }
+    Some(ArrowField { dtype: ArrowDataType::LargeList(Box::new(element)), ..field.clone() })
 }
 
 /// True if the leaf at this path belongs to the column as it is read.
