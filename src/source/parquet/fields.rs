@@ -87,8 +87,8 @@ impl Fields {
         for (name, kind, place) in columns {
             match types.get(kind) {
                 Some(Some(dtype)) => {
-                    polars_ensure!(!schema.contains(&name), duplicate = name);
-                    schema.insert(name, dtype.clone());
+                    let twice = schema.insert(name.clone(), dtype.clone()).is_some();
+                    polars_ensure!(!twice, duplicate = name);
                     kept.push((kind, place));
                 }
                 _ => {

@@ -98,9 +98,14 @@ impl Metric {
     }
 
     /// The rows that have a value; nulls are none.
-    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn rows_with_values(&self) -> impl Iterator<Item = u32> {
         let others = self.others.iter().filter(|(_, value)| *value != Value::Null).map(|(row, _)| *row);
         self.floats.rows().chain(self.ints.rows()).chain(others)
+    }
+
+    /// The rows that have it, be it null.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+        self.floats.rows().chain(self.ints.rows()).chain(self.others.iter().map(|(row, _)| *row))
     }
 }
 

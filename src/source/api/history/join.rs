@@ -58,11 +58,11 @@ impl Assembler<'_> {
         if self.is_full() {
             return false;
         }
-        if self.is_whole(&lists, job) {
+        if is_rising(&lists) {
             let (rows, ids) = lists.pop().map(|Listed { rows, ids, .. }| (rows, ids)).unwrap_or_default();
             let own = if let Cow::Owned(rows) = rows { Some(rows) } else { None };
             drop(lists);
-            self.whole(own, ids, job, made);
+            self.columns_of(own, ids, job, made);
             return true;
         }
         let mut order: Vec<(Option<i64>, At)> = Vec::with_capacity(job.rows.len());
@@ -79,48 +79,33 @@ impl Assembler<'_> {
         true
     }
 
-    /// True if there is one list, of rows whose steps rise and are all asked for, of which each has a value: its columns are the
-    /// chunk's as they are.
-    fn is_whole(&mut self, lists: &[Listed<'_>], job: &Job) -> bool {
-        let [Listed { rows, ids, .. }] = lists else { return false };
-        let mut ends = [rows.steps.first(), rows.steps.last()].into_iter().flatten();
-        let inside = ends.all(|step| step.is_some() && job.steps.contain(*step));
-        inside && rows.steps.is_sorted_by(|step, next| step < next) && self.all_have_some(rows, ids)
-    }
-
-    /// Takes the columns of the only list of rows; its own unless they are given.
-    fn whole(&mut self, rows: Option<FlatRows>, ids: Vec<Option<NameId>>, job: &mut Job, made: &mut Made) {
+    /// Takes the columns of the only list of rows, whose steps rise; its own unless they are given.
+    fn columns_of(&mut self, rows: Option<FlatRows>, ids: Vec<Option<NameId>>, job: &mut Job, made: &mut Made) {
         let rows = rows.or_else(|| job.rows.take_flat()).unwrap_or_default();
-        made.read += rows.len() as u64;
+        let inside: Vec<bool> = rows.steps.iter().map(|step| job.steps.contain(*step)).collect();
+        let has = self.have_some(&rows, &ids);
         let list = job.rows.lists().first();
         let text = |row: usize| list.map_or("", |list| list.text(row));
         for (metric, id) in rows.metrics.into_iter().zip(ids) {
             if let Some(id) = id {
-                self.put(id, metric, text);
+                self.put(id, metric, &inside, text);
             }
         }
-        (made.chunk.steps, made.chunk.times, made.chunk.runtimes) = (rows.steps, rows.times, rows.runtimes);
+        self.keep([&inside, &has], (rows.steps, rows.times, rows.runtimes), made);
     }
 
-    /// True if each row has a value that is asked for, or needs none to be kept.
-    fn all_have_some(&mut self, rows: &FlatRows, ids: &[Option<NameId>]) -> bool {
-        if self.keeps_all_rows() {
-            return true;
-        }
-        let mut asked = Vec::new();
-        for (metric, id) in rows.metrics.iter().zip(ids) {
-            if id.is_some_and(|id| self.is_asked(id)) {
-                if metric.is_in_all(rows.len()) {
-                    return true;
-                }
-                asked.push(metric);
-            }
+    /// Whether each row has a value that is asked for, or needs none to be kept.
+    fn have_some(&self, rows: &FlatRows, ids: &[Option<NameId>]) -> Vec<bool> {
+        let asked = |id: &Option<NameId>| id.is_some_and(|id| self.takes(id));
+        let asked = || rows.metrics.iter().zip(ids).filter(|(_, id)| asked(id)).map(|(metric, _)| metric);
+        if self.keeps_all_rows() || asked().any(|metric| metric.is_in_all(rows.len())) {
+            return vec![true; rows.len()];
         }
         let mut has = vec![false; rows.len()];
-        for row in asked.into_iter().flat_map(Metric::rows) {
+        for row in asked().flat_map(Metric::rows_with_values) {
             has.get_mut(row as usize).into_iter().for_each(|has| *has = true);
         }
-        has.into_iter().all(|has| has)
+        has
     }
 
     fn meanings(&mut self, rows: &FlatRows) -> Vec<Option<NameId>> {
@@ -196,6 +181,12 @@ impl Assembler<'_> {
     }
 }
 
+/// True if there is one list, of rows whose steps rise: its columns are the chunk's.
+fn is_rising(lists: &[Listed<'_>]) -> bool {
+    let [Listed { rows, .. }] = lists else { return false };
+    rows.steps.first().is_none_or(Option::is_some) && rows.steps.is_sorted_by(|step, next| step < next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::lists::{self, Form, Page};
@@ -267,20 +258,32 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_rows_that_are_all_asked_for_are_taken_as_they_are() {
+    fn columns_of_rows_that_rise_are_taken_without_those_that_are_not_asked_for() {
         let wanted = keys(&["a", "b"]);
         let ask = HistoryAsk { keys: &wanted, steps: Steps::default(), samples: None, system: false, had: None };
-        for (rows, taken) in [
-            (r#"{"_step":0,"a":1,"c":7},{"_step":4,"a":"x","b":0.5},{"_step":9,"b":null,"a":2.5}"#, true),
-            // Of one row nothing is asked for; a step comes twice; one is behind the next.
-            (r#"{"_step":0,"a":1},{"_step":4,"c":2}"#, false),
-            (r#"{"_step":0,"a":1},{"_step":0,"a":2}"#, false),
-            (r#"{"_step":1,"a":1},{"_step":0,"a":2}"#, false),
+        let from_1 = Steps { min: Some(1), max: None };
+        for (rows, steps, taken) in [
+            (
+                r#"{"_step":0,"a":1,"c":7},{"_step":4,"a":"x","b":0.5},{"_step":9,"b":null,"a":2.5}"#,
+                Steps::default(),
+                true,
+            ),
+            // Of some rows nothing is asked for, be it that they have nothing else or a null.
+            (r#"{"_step":0,"a":1},{"_step":4,"c":2},{"_step":5,"b":null},{"_step":6,"b":3}"#, Steps::default(), true),
+            (r#"{"_step":0,"c":1},{"_step":4,"c":2}"#, Steps::default(), true),
+            // Of others the step is not asked for, with values that the rest has none of.
+            (r#"{"_step":0,"a":"x","b":null},{"_step":4,"a":2},{"_step":5}"#, from_1, true),
+            (r#"{"_step":0,"a":1,"c":2,"b":0.5},{"_step":4,"a":2,"b":null}"#, from_1, true),
+            // A step comes twice; one is behind the next; one has none.
+            (r#"{"_step":0,"a":1},{"_step":0,"a":2}"#, Steps::default(), false),
+            (r#"{"_step":1,"a":1},{"_step":0,"a":2}"#, Steps::default(), false),
+            (r#"{"a":1},{"_step":0,"a":2}"#, Steps::default(), false),
         ] {
+            let ask = HistoryAsk { steps, ..ask };
             let body = format!(r#"{{"data":{{"project":{{"r_0":{{"rows":[[{rows}]]}}}}}}}}"#);
             let mut pages =
                 lists::rows(body.into_bytes(), Form { count: 1, by_key: true, most: 100 }).unwrap().unwrap();
-            let mut job = job(pages.remove(0), true, Steps::default());
+            let mut job = job(pages.remove(0), true, steps);
             let texts = job.rows.texts();
             let made = Assembler::new(ask, Limits::default()).make(&mut job).unwrap();
             assert_eq!(job.rows.is_empty(), taken, "{rows}");
@@ -289,7 +292,12 @@ mod tests {
             let mut assembler = Assembler::new(ask, Limits::default());
             assembler.rowwise(&job, &mut careful).unwrap();
             assert_eq!(format!("{:?}", made.chunk.columns), format!("{:?}", assembler.finished()), "{rows}");
-            assert_eq!((made.chunk.steps, made.read), (careful.chunk.steps, careful.read));
+            assert_eq!((made.chunk.steps, made.read), (careful.chunk.steps, careful.read), "{rows}");
+            let sorted = |mut others: Vec<String>| {
+                others.sort();
+                others
+            };
+            assert_eq!(sorted(made.others), sorted(assembler.others), "{rows}");
         }
     }
 

@@ -35,6 +35,9 @@ pub(super) struct Made {
     pub others: Vec<String>,
 }
 
+/// Step, time in microseconds and runtime of each row.
+pub(super) type OwnColumns = (Vec<Option<i64>>, Vec<Option<i64>>, Vec<Option<f64>>);
+
 /// Makes chunks; keeps what it learnt of names from one to the next.
 pub(super) struct Assembler<'k> {
     keys: &'k dyn Keys,
@@ -48,7 +51,7 @@ pub(super) struct Assembler<'k> {
     columns: Vec<Sparse>,
     /// Integers and floats that the columns of the chunk before had: the next one is mostly like it.
     rooms: Vec<(usize, usize)>,
-    others: Vec<String>,
+    pub(super) others: Vec<String>,
     limits: Limits,
     /// The keys of flat rows.
     pub(super) known: Known,
@@ -147,7 +150,13 @@ impl<'k> Assembler<'k> {
         if self.system { format!("{SYSTEM}{path}") } else { path.to_owned() }
     }
 
-    /// True if the metric of this name is asked for.
+    /// True if the metric of this name is asked for, of which nothing is told.
+    pub(super) fn takes(&self, id: NameId) -> bool {
+        let known = self.asked.get(id.index()).copied().flatten();
+        known.unwrap_or_else(|| self.keys.takes(&self.path(id)))
+    }
+
+    /// True if the metric of this name is asked for; if not, it is told that there is such a metric.
     pub(super) fn is_asked(&mut self, id: NameId) -> bool {
         let at = id.index();
         if self.asked.len() <= at {
@@ -177,9 +186,11 @@ impl<'k> Assembler<'k> {
         self.columns.get_mut(id.index())
     }
 
-    /// Makes these values of a metric its column; nothing if it is not asked for. Those of a row stand in `text`.
-    pub(super) fn put<'t>(&mut self, id: NameId, metric: Metric, text: impl Fn(usize) -> &'t str) {
-        if !self.is_asked(id) {
+    /// Makes these values of a metric its column; nothing if it is not asked for, or all its rows are outside. Those of a row
+    /// stand in `text`.
+    pub(super) fn put<'t>(&mut self, id: NameId, metric: Metric, inside: &[bool], text: impl Fn(usize) -> &'t str) {
+        let is_inside = |row: usize| inside.get(row) == Some(&true);
+        if !metric.rows().any(|row| is_inside(row as usize)) || !self.is_asked(id) {
             return;
         }
         if self.columns.len() <= id.index() {
@@ -188,8 +199,10 @@ impl<'k> Assembler<'k> {
         if let Some(column) = self.columns.get_mut(id.index()) {
             *column = Sparse::of_numbers(metric.ints, metric.floats);
         }
-        for (row, value) in metric.others {
-            self.push(id, row as usize, value.leaf(text(row as usize)));
+        for (row, value) in metric.others.into_iter().map(|(row, value)| (row as usize, value)) {
+            if is_inside(row) {
+                self.push(id, row, value.leaf(text(row)));
+            }
         }
     }
 
@@ -261,31 +274,36 @@ impl<'k> Assembler<'k> {
             }
             first += exported.rows();
         }
+        let times = own.times.into_iter().map(|time| time.map(Timestamp::micros)).collect();
+        self.keep([&inside, &has], (own.steps, times, own.runtimes), made);
+        Ok(true)
+    }
+
+    /// Keeps, of the columns that were taken with all rows, those rows that are inside of the asked steps and have a value.
+    pub(super) fn keep(&mut self, [inside, has]: [&[bool]; 2], (steps, times, runtimes): OwnColumns, made: &mut Made) {
+        made.read += inside.iter().filter(|inside| **inside).count() as u64;
         let mut next = 0;
         let number = |(inside, has): (&bool, &bool)| {
             let kept = *inside && *has;
             next += u32::from(kept);
             kept.then(|| next - 1)
         };
-        let numbers: Vec<Option<u32>> = inside.iter().zip(&has).map(number).collect();
-        if next as usize != rows {
-            // The null that tells of a column is in the first row, whatever becomes of it.
-            for column in self.columns.iter_mut().filter(|column| !is_empty(column)) {
-                let told = !column.nulls.is_empty();
-                column.renumber(&numbers);
-                if told && column.nulls.is_empty() {
-                    column.push(0, Leaf::Null);
-                }
+        let numbers: Vec<Option<u32>> = inside.iter().zip(has).map(number).collect();
+        if next as usize == numbers.len() {
+            (made.chunk.steps, made.chunk.times, made.chunk.runtimes) = (steps, times, runtimes);
+            return;
+        }
+        // The null that tells of a column is in the first row, whatever becomes of it.
+        for column in self.columns.iter_mut().filter(|column| !is_empty(column)) {
+            let told = !column.nulls.is_empty();
+            column.renumber(&numbers);
+            if told && column.nulls.is_empty() {
+                column.push(0, Leaf::Null);
             }
         }
-        let kept = |row: &usize| numbers.get(*row).copied().flatten().is_some();
-        for row in (0..rows).filter(kept) {
-            made.chunk.steps.push(own.steps.get(row).copied().flatten());
-            made.chunk.times.push(own.times.get(row).copied().flatten().map(Timestamp::micros));
-            made.chunk.runtimes.push(own.runtimes.get(row).copied().flatten());
-        }
-        made.read += inside.iter().filter(|inside| **inside).count() as u64;
-        Ok(true)
+        made.chunk.steps = kept(steps, &numbers);
+        made.chunk.times = kept(times, &numbers);
+        made.chunk.runtimes = kept(runtimes, &numbers);
     }
 
     /// Takes a column whose first row is the chunk's row `first`.
@@ -406,6 +424,11 @@ impl<'k> Assembler<'k> {
         })?;
         Ok(row)
     }
+}
+
+/// The values of the rows that have a new number.
+fn kept<T>(values: Vec<T>, numbers: &[Option<u32>]) -> Vec<T> {
+    values.into_iter().zip(numbers).filter(|(_, number)| number.is_some()).map(|(value, _)| value).collect()
 }
 
 /// The name of a system metric as a log has it.
