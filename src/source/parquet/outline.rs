@@ -23,9 +23,11 @@ pub(crate) struct Outline {
     /// Leaves of all columns.
     leaves: usize,
     pub(super) groups: Vec<Group>,
-    /// Keys and values.
-    pairs: Vec<(Range<usize>, Range<usize>)>,
+    pairs: Vec<Pair>,
 }
+
+/// A key and its value.
+type Pair = (Range<usize>, Range<usize>);
 
 /// A column of the table.
 #[derive(Debug, Clone, Default)]
@@ -61,14 +63,8 @@ impl Outline {
                 (1, I32) => found.version = walk.zigzag()?,
                 (2, LIST) => found.schema(&mut walk)?,
                 (3, I64) => found.rows = walk.zigzag()?,
-                (4, LIST) => {
-                    found.groups.clear();
-                    walk.structures(|walk, _| Ok(found.groups.push(group(walk)?)))?;
-                }
-                (5, LIST) => {
-                    found.pairs.clear();
-                    walk.structures(|walk, _| Ok(found.pairs.extend(pair(walk)?)))?;
-                }
+                (4, LIST) => found.groups = walk.structures(group)?,
+                (5, LIST) => found.pairs = walk.structures(pair)?.into_iter().flatten().collect(),
                 _ => walk.pass(kind)?,
             }
         }
@@ -80,25 +76,25 @@ impl Outline {
         (self.columns, self.leaves) = (Vec::new(), 0);
         // How many children are still to come, on each level.
         let mut open: Vec<usize> = Vec::new();
-        let mut most = 0;
-        walk.structures(|walk, at| {
-            let start = walk.at;
+        let (mut most, mut is_root) = (0, true);
+        walk.structures(|walk| {
+            let (start, first) = (walk.at, std::mem::take(&mut is_root));
             let Element { head, name, children } = element(walk)?;
             most = most.max(children);
             let children = usize::try_from(children).map_err(|_| strange(children))?;
             while open.last() == Some(&0) {
                 open.pop();
             }
-            match (open.last_mut(), at) {
-                (Some(left), _) => *left -= 1,
-                (None, 0) => self.root = name.clone(),
-                (None, _) => return Err("its schema has more than one root".to_owned()),
+            match open.last_mut() {
+                Some(left) => *left -= 1,
+                None if first => self.root = name.clone(),
+                None => return Err("its schema has more than one root".to_owned()),
             }
             if open.len() == 1 {
                 let (elements, leaves) = (start..start, self.leaves..self.leaves);
                 self.columns.push(Place { name, head, elements, count: 0, leaves });
             }
-            self.leaves += usize::from(at > 0 && children == 0);
+            self.leaves += usize::from(!first && children == 0);
             if let Some(column) = self.columns.last_mut() {
                 column.count += 1;
                 (column.elements.end, column.leaves.end) = (walk.at, self.leaves);
@@ -230,11 +226,7 @@ fn group(walk: &mut Thrift<'_>) -> Result<Group, String> {
     while let Some(kind) = walk.field(&mut field)? {
         match (field, kind) {
             (1, LIST) => {
-                group.chunks.clear();
-                walk.structures(|walk, _| {
-                    group.chunks.push(walk.at as u32);
-                    walk.pass(STRUCT)
-                })?;
+                group.chunks = walk.structures(|walk| Ok((walk.at as u32, walk.pass(STRUCT)?).0))?;
                 group.chunks.push(walk.at as u32);
             }
             (2, I64) => group.bytes = walk.zigzag()?,
@@ -246,7 +238,7 @@ fn group(walk: &mut Thrift<'_>) -> Result<Group, String> {
 }
 
 /// A key and its value, if it has one.
-fn pair(walk: &mut Thrift<'_>) -> Result<Option<(Range<usize>, Range<usize>)>, String> {
+fn pair(walk: &mut Thrift<'_>) -> Result<Option<Pair>, String> {
     let (mut key, mut value, mut field) = (None, None, 0);
     while let Some(kind) = walk.field(&mut field)? {
         match (field, kind) {

@@ -138,17 +138,16 @@ impl<'a> Thrift<'a> {
         Ok(())
     }
 
-    /// Reads a list of structures, each by `one`, which gets its number.
-    pub(super) fn structures(
+    /// Reads a list of structures, each by `one`.
+    pub(super) fn structures<T>(
         &mut self,
-        mut one: impl FnMut(&mut Self, usize) -> Result<(), String>,
-    ) -> Result<usize, String> {
+        mut one: impl FnMut(&mut Self) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         let (kind, count) = self.elements()?;
         if kind != STRUCT && count > 0 {
             return Err(format!("a list in its metadata holds values of type {kind} in place of structures"));
         }
-        (0..count as usize).try_for_each(|at| one(self, at))?;
-        Ok(count as usize)
+        (0..count).map(|_| one(self)).collect()
     }
 
     fn deeper(&mut self) -> Result<(), String> {
