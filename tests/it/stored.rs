@@ -73,12 +73,38 @@ fn a_table_that_pandas_rewrote_is_joined() {
 
 #[test]
 fn columns_of_other_types_are_left_out_and_told() {
-    let categorical = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pandas/categorical.parquet");
-    let frame = open(&[&categorical]).unwrap();
-    assert!(frame.schema().contains("name") && !frame.schema().contains("config.c"));
-    assert!(frame.receipt().skipped_columns[0].contains("config.c"), "{:?}", frame.receipt().skipped_columns);
+    let decimal = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pandas/decimal.parquet");
+    let frame = open(&[&decimal]).unwrap();
+    assert_eq!(frame.schema().iter_names().collect::<Vec<_>>(), ["name"]);
+    let skipped = &frame.receipt().skipped_columns;
+    assert!(skipped.len() == 2 && skipped[0].contains("config.d") && skipped[1].contains("config.h"), "{skipped:?}");
     assert!(frame.receipt().has_losses());
     frame.collect().unwrap();
+}
+
+/// Written by pandas and by Polars for Python: categories, with and without an order, plain and in lists.
+#[test]
+fn categories_are_read_as_texts() {
+    use polars::prelude::{col, lit};
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let (pandas, polars) = (data.join("pandas/categorical.parquet"), data.join("polars/categories.parquet"));
+    let texts = |frame: &RunFrame, column: &str| -> Vec<Option<String>> {
+        let frame = frame.select(&[column]).unwrap();
+        frame.column(column).unwrap().str().unwrap().iter().map(|text| text.map(str::to_owned)).collect()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let frame = open(&[&polars]).unwrap();
+    assert_eq!(texts(&frame, "summary.cat"), [text("x"), None, text("y")]);
+    assert_eq!(texts(&frame, "summary.en"), [text("q"), text("r"), text("q")]);
+    let found = frame.lazy().filter(col("summary.en").eq(lit("q"))).collect().unwrap();
+    assert_eq!(found.height(), 2);
+    let last = found.column("l").unwrap().list().unwrap().get_as_series(1).unwrap();
+    assert_eq!(last.str().unwrap().iter().collect::<Vec<_>>(), [Some("y"), Some("x")]);
+    assert!(frame.receipt().skipped_columns.is_empty());
+    assert_eq!(texts(&open(&[&pandas]).unwrap(), "config.c"), [text("a"), text("b")]);
+    // Joined with other runs they are texts as well.
+    let both = open(&[&polars, Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/wandb").as_path()]).unwrap();
+    assert_eq!(texts(&both, "summary.en").into_iter().flatten().collect::<Vec<_>>(), ["q", "r", "q"]);
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Fields {
         let all: Vec<usize> = (0..outline.columns.len()).collect();
         let arrow = infer_schema(&deserialize_metadata(outline.part(footer, &all, &[], &[ARROW]).into())?)?;
         let places: PlHashMap<&[u8], usize> = all.iter().map(|at| (outline.name(footer, *at), *at)).collect();
-        let kinds: Vec<ArrowField> = arrow.into_iter_values().collect();
+        let kinds: Vec<ArrowField> = arrow.into_iter_values().map(plain).collect();
         let place = |field: &ArrowField| {
             let place = places.get(field.name.as_bytes()).copied();
             place.ok_or_else(|| polars_err!(ComputeError: "a group of rows has no column {}", field.name))
@@ -144,6 +144,22 @@ impl Fields {
 pub(super) fn read_schema(text: &str) -> PolarsResult<ArrowSchema> {
     let mut pair = Metadata::from([(ARROW.into(), text.into())]);
     Ok(read_schema_from_metadata(&mut pair)?.unwrap_or_default())
+}
+
+/// Texts in place of categories, which are texts in Parquet: pandas and Polars write them.
+fn plain(mut field: ArrowField) -> ArrowField {
+    use ArrowDataType as T;
+    field.dtype = match field.dtype {
+        T::Dictionary(_, texts, _) if *texts == T::Utf8View => {
+            field.metadata = None;
+            *texts
+        }
+        T::List(inner) => T::List(Box::new(plain(*inner))),
+        T::LargeList(inner) => T::LargeList(Box::new(plain(*inner))),
+        T::Struct(fields) => T::Struct(fields.into_iter().map(plain).collect()),
+        other => other,
+    };
+    field
 }
 
 /// True for types that the features of Polars which we build can hold; it panics on others.
