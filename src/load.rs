@@ -1,5 +1,6 @@
 //! From what a user names to one run table: opens every source, flattens in parallel, joins.
 
+mod assembly;
 #[cfg(feature = "api")]
 mod check;
 #[cfg(feature = "api")]
@@ -15,12 +16,13 @@ use crate::source::api::{ApiOptions, Asked, Listener, Projection, Settings};
 use crate::source::location::Location;
 use crate::source::log::LogSource;
 use crate::source::parquet::StoredTable;
-use crate::source::{Batch, Progress, Source, lock};
+use crate::source::{Batch, Progress, Source};
+use assembly::Assembly;
 use polars::prelude::{DataFrame, Expr, IdxSize, Schema, SchemaRef};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::Arc;
 
 impl RunFrame {
     /// Opens one source: a folder or file of `.wandb` logs, a stored `.parquet` run table, or `entity/project` on a W&B server;
@@ -299,99 +301,6 @@ fn withdraw(columns: &mut Columns, paths: &[String]) {
         })
         .collect();
     columns.retain(&keep);
-}
-
-/// Parts in the order of their batches; a part whose turn has come is merged soon, so that few are held apart.
-struct Assembly {
-    whole: Mutex<Whole>,
-    parts: Mutex<Parts>,
-}
-
-/// What is put together.
-struct Whole {
-    columns: Columns,
-    next: usize,
-}
-
-/// What is not.
-#[derive(Default)]
-struct Parts {
-    /// How many are being filled.
-    out: usize,
-    waiting: BTreeMap<usize, Columns>,
-    /// Parts that were merged, to be filled again: they know the paths.
-    spare: Vec<Columns>,
-}
-
-/// Paths that a part may know and still be worth keeping.
-const PATHS: usize = 20_000;
-/// Parts that may wait before a thread does.
-const WAITING: usize = 8;
-
-impl Assembly {
-    fn new(wanted: Wanted) -> Self {
-        Assembly { whole: Mutex::new(Whole { columns: Columns::new(wanted), next: 0 }), parts: Mutex::default() }
-    }
-
-    /// A part to be filled.
-    fn part(&self, wanted: Wanted) -> Columns {
-        let mut parts = lock(&self.parts);
-        parts.out += 1;
-        parts.spare.pop().unwrap_or_else(|| Columns::new(wanted))
-    }
-
-    /// Puts a batch where it belongs at once, if it is its turn and nobody else is at work: others would have to wait for it.
-    fn alone(&self, batch: &Batch, expected: u64) -> bool {
-        let Ok(mut whole) = self.whole.try_lock() else { return false };
-        if whole.next != batch.order || lock(&self.parts).out > 0 {
-            return false;
-        }
-        whole.columns.expect(expected);
-        whole.columns.push_all(&batch.runs);
-        whole.next += 1;
-        self.take_in(&mut whole);
-        true
-    }
-
-    /// Hands a part over. Whoever finds nobody at it merges what is waiting; the others need not wait meanwhile.
-    fn add(&self, order: usize, part: Columns, expected: u64) {
-        let waiting = {
-            let mut parts = lock(&self.parts);
-            parts.waiting.insert(order, part);
-            parts.out -= 1;
-            parts.waiting.len()
-        };
-        let mut whole = match self.whole.try_lock() {
-            Ok(whole) => whole,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) if waiting < WAITING => return,
-            Err(TryLockError::WouldBlock) => lock(&self.whole),
-        };
-        whole.columns.expect(expected);
-        self.take_in(&mut whole);
-    }
-
-    /// Merges what waits and whose turn has come.
-    fn take_in(&self, whole: &mut Whole) {
-        loop {
-            // Not while it is merged: others hand over theirs.
-            let next = lock(&self.parts).waiting.remove(&whole.next);
-            let Some(mut part) = next else { return };
-            whole.columns.drain(&mut part);
-            whole.next += 1;
-            if part.known_paths() <= PATHS {
-                lock(&self.parts).spare.push(part);
-            }
-        }
-    }
-
-    /// All parts together, when all are there.
-    fn finished(self) -> Columns {
-        let Whole { mut columns, .. } = self.whole.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
-        parts.waiting.into_values().for_each(|part| columns.merge(&part));
-        columns
-    }
 }
 
 /// Joins tables below each other; of a run that several have, the last one's row stays.

@@ -149,9 +149,11 @@ fields! {
         ["runUsedArtifactVersions", "run-usedArtifactVersions", "usedArtifacts", "inputArtifacts"], |r| artifacts(&r.used_artifacts);
 }
 
-/// Spellings of the prefixes of flattened columns, W&B's and the SDK's, and what they mean here.
+/// How flattened columns may be spelled to begin, here, by W&B and by the SDK, and how they do begin.
 #[cfg(any(test, feature = "frame"))]
-pub(crate) const PREFIXES: [(&str, &str); 4] = [
+pub(crate) const PREFIXES: [(&str, &str); 6] = [
+    ("config.", "config."),
+    ("summary.", "summary."),
     ("summary_metrics.", "summary."),
     ("summaryMetrics.", "summary."),
     ("runSummary.", "summary."),
@@ -164,7 +166,8 @@ pub fn resolve_alias(name: &str) -> Option<String> {
     if let Some(field) = FIELDS.iter().find(|field| field.aliases.contains(&name)) {
         return Some(field.name.to_owned());
     }
-    PREFIXES.iter().find_map(|(alias, prefix)| name.strip_prefix(alias).map(|rest| format!("{prefix}{rest}")))
+    let mut aliases = PREFIXES.iter().filter(|(alias, prefix)| alias != prefix);
+    aliases.find_map(|(alias, prefix)| name.strip_prefix(alias).map(|rest| format!("{prefix}{rest}")))
 }
 
 #[cfg(test)]
@@ -188,5 +191,6 @@ mod tests {
         assert_eq!(resolve_alias("runCreatedAt").as_deref(), Some("created_at"));
         assert_eq!(resolve_alias("summary_metrics.val/loss").as_deref(), Some("summary.val/loss"));
         assert_eq!(resolve_alias("created_at"), None);
+        assert_eq!(resolve_alias("config.lr"), None);
     }
 }

@@ -67,7 +67,8 @@ impl<'a> Names<'a> {
         };
         let begins = |name: &&str| text.starts_with(*name) && fits(name);
         let own = self.spellings().filter(begins).map(str::len).max();
-        let renamed = PREFIXES.iter().filter_map(|(alias, prefix)| {
+        let aliases = PREFIXES.iter().filter(|(alias, prefix)| alias != prefix);
+        let renamed = aliases.filter_map(|(alias, prefix)| {
             let rest = text.strip_prefix(alias)?;
             let tails = self.spellings().filter_map(|name| name.strip_prefix(prefix));
             let lengths = tails.filter(|tail| rest.starts_with(tail)).map(|tail| alias.len() + tail.len());

@@ -4,20 +4,11 @@ use super::lexer::quoted;
 use super::mongo::Mongo;
 use super::names::{is_name_char, needs_quotes};
 use super::select::mentions;
-use crate::columns::resolve_alias;
+use crate::columns::{PREFIXES, resolve_alias};
 use crate::record::Wanted;
 use polars::prelude::Schema;
 use std::collections::BTreeSet;
 
-/// How columns of config and summary begin, and whether they are config's.
-const PREFIXES: [(&str, bool); 6] = [
-    ("config.", true),
-    ("runConfig.", true),
-    ("summary.", false),
-    ("summary_metrics.", false),
-    ("summaryMetrics.", false),
-    ("runSummary.", false),
-];
 /// A name that may end at more places than this is not looked into: then every key is asked for.
 const MAX_ENDS: usize = 64;
 
@@ -125,9 +116,9 @@ impl Needs {
 
     /// Adds every top-level key that the column, or one whose name is a part of this one, can come from.
     fn add_column(&mut self, name: &str) {
-        let found = PREFIXES.iter().find_map(|(prefix, config)| Some((name.strip_prefix(prefix)?, *config)));
-        let Some((path, is_config)) = found else { return };
-        let part = if is_config { &mut self.config } else { &mut self.summary };
+        let found = PREFIXES.iter().find_map(|(spelled, prefix)| Some((name.strip_prefix(spelled)?, *prefix)));
+        let Some((path, prefix)) = found else { return };
+        let part = if prefix == "config." { &mut self.config } else { &mut self.summary };
         match (&mut *part, ends(path)) {
             (Some(keys), Some(more)) => keys.extend(more),
             _ => *part = None,

@@ -3,11 +3,9 @@
 use super::super::functions;
 use super::super::lexer::{KEYWORDS, dotted, quoted};
 use super::super::names::{is_flattened, is_name_char, needs_quotes};
-use crate::columns::{FIELDS, resolve_alias};
+use crate::columns::{FIELDS, PREFIXES, resolve_alias};
 use polars::prelude::{DataType, Schema};
 
-/// How columns of config and summary may begin.
-const PREFIXES: [&str; 6] = ["config.", "summary.", "summary_metrics.", "summaryMetrics.", "runSummary.", "runConfig."];
 /// Signs that are operators of the language, and may also stand in a key.
 const OPERATORS: &[char] = &['/', '-', '+', '*', '%', '~', '|', ':', '.'];
 
@@ -46,7 +44,7 @@ impl Spelled {
                 length
             }
             _ if next.is_alphabetic() || next == '_' => {
-                let Some(prefix) = PREFIXES.into_iter().find(|prefix| rest.starts_with(prefix)) else {
+                let Some((prefix, _)) = PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix)) else {
                     return rest.find(|c: char| !is_name_char(c)).unwrap_or(rest.len());
                 };
                 let (length, doubt) = extent(rest, prefix.len());
@@ -104,7 +102,7 @@ fn is_operand(text: &str) -> bool {
     let field = || FIELDS.iter().any(|field| field.name == word || field.aliases.contains(&word));
     let call = || text.get(word.len()..).is_some_and(|after| after.trim_start().starts_with('('));
     field()
-        || PREFIXES.into_iter().any(|prefix| word.starts_with(prefix))
+        || PREFIXES.iter().any(|(prefix, _)| word.starts_with(prefix))
         || matches!(word, "config_json" | "summary_json")
         || KEYWORDS.contains(&word.to_ascii_uppercase().as_str())
         || (call() && functions::find(&word.to_lowercase()).is_some())
