@@ -88,6 +88,17 @@ impl<'a> Thrift<'a> {
 
     /// Passes over a value.
     pub(super) fn pass(&mut self, kind: u8) -> Result<(), String> {
+        match past(self.bytes, self.at, kind, DEEPEST - self.depth.min(DEEPEST)) {
+            Some(end) => {
+                self.at = end;
+                Ok(())
+            }
+            None => self.pass_with_care(kind),
+        }
+    }
+
+    /// The same, saying what is wrong.
+    fn pass_with_care(&mut self, kind: u8) -> Result<(), String> {
         match kind {
             TYPED_BOOL => return Ok(()),
             1..=3 => return self.skip(1),
@@ -183,6 +194,136 @@ impl<'a> Thrift<'a> {
         match count > left {
             true => Err(format!("a list in its metadata announces {count} elements, and {left} bytes are left")),
             false => Ok(()),
+        }
+    }
+}
+
+/// Where a value ends that has at most so many levels; `None` if anything is wrong with it, or rare.
+fn past(bytes: &[u8], at: usize, kind: u8, levels: usize) -> Option<usize> {
+    let within = |length: usize| at.checked_add(length).filter(|end| *end <= bytes.len());
+    match kind {
+        TYPED_BOOL => return Some(at),
+        1..=3 => return within(1),
+        4..=I64 => return past_varint(bytes, at),
+        7 => return within(8),
+        TEXT => {
+            let first = usize::from(*bytes.get(at)?);
+            if first < 0x80 {
+                return within(1 + first);
+            }
+            let second = *bytes.get(at + 1).filter(|byte| **byte < 0x80)?;
+            return within(2 + (first & 0x7f) + (usize::from(second) << 7));
+        }
+        _ => {}
+    }
+    let levels = levels.checked_sub(1)?;
+    let mut at = at;
+    match kind {
+        LIST => {
+            let head = *bytes.get(at).filter(|head| **head < 0xf0)?;
+            let count = usize::from(head >> 4);
+            at += 1;
+            if count > bytes.len() - at {
+                return None;
+            }
+            for _ in 0..count {
+                at = past(bytes, at, head & 15, levels)?;
+            }
+            Some(at)
+        }
+        STRUCT => loop {
+            let head = *bytes.get(at)?;
+            at += 1;
+            if head == 0 {
+                return Some(at);
+            }
+            if head >> 4 == 0 {
+                at = past_varint(bytes, at)?;
+            }
+            if !matches!(head & 15, 1 | 2) {
+                at = past(bytes, at, head & 15, levels)?;
+            }
+        },
+        _ => None,
+    }
+}
+
+#[inline]
+fn past_varint(bytes: &[u8], mut at: usize) -> Option<usize> {
+    for _ in 0..10 {
+        let byte = *bytes.get(at)?;
+        at += 1;
+        if byte < 0x80 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Bytes as they stand in structures, more often than not.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            Just(0u8),
+            1u8..8,
+            Just(0x80u8),
+            prop::sample::select(vec![
+                0x15u8, 0x16, 0x18, 0x19, 0x1c, 0x1b, 0x11, 0x12, 0x05, 0x0c, 0x25, 0x2c, 0xf8, 0x17
+            ]),
+            any::<u8>(),
+        ];
+        prop::collection::vec(byte, 0..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_quick_way_ends_where_the_careful_one_does(bytes in bytes(), kind in 0u8..17) {
+            let mut walk = Thrift::new(&bytes);
+            let careful = walk.pass_with_care(kind);
+            if let Some(end) = past(&bytes, 0, kind, DEEPEST) {
+                prop_assert_eq!((careful, walk.at), (Ok(()), end));
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_any_length_are_passed() {
+        for length in [0usize, 1, 127, 128, 300, 16_383, 16_384, 70_000] {
+            let mut bytes = vec![0x18];
+            let mut left = length;
+            while left >= 0x80 {
+                bytes.push(left as u8 | 0x80);
+                left >>= 7;
+            }
+            bytes.push(left as u8);
+            bytes.extend(vec![b'x'; length]);
+            bytes.push(0);
+            let ends = |bytes: &[u8]| {
+                let mut walk = Thrift::new(bytes);
+                walk.pass(STRUCT).map(|()| walk.at)
+            };
+            assert_eq!(ends(&bytes), Ok(bytes.len()));
+            assert!(past(&bytes, 0, STRUCT, DEEPEST).is_none_or(|end| end == bytes.len()));
+            assert!(ends(&bytes[..bytes.len() - 1]).is_err());
+            if length > 0 {
+                assert!(ends(&bytes[..bytes.len() - 2]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn levels_are_counted_alike() {
+        for levels in [1, DEEPEST - 1, DEEPEST, DEEPEST + 1] {
+            let bytes = [vec![0x1c; levels - 1], vec![0; levels]].concat();
+            let mut walk = Thrift::new(&bytes);
+            let careful = walk.pass_with_care(STRUCT).is_ok();
+            assert_eq!((careful, past(&bytes, 0, STRUCT, DEEPEST).is_some()), (levels <= DEEPEST, levels <= DEEPEST));
         }
     }
 }
