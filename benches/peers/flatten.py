@@ -129,8 +129,13 @@ def by_pyarrow(folder):
     return seconds, table.num_rows, {name: pc.sum(table[name]).as_py() for name in numeric}
 
 
-def runframe(binary, folder, threads, sums):
-    """Seconds to the frame, and what the sums are."""
+def runframe(binary, folder, threads):
+    """Seconds to the frame: the median of three processes, as one is so short that what else the machine does tells."""
+    return statistics.median(once(binary, folder, threads, None) for _ in range(3))
+
+
+def once(binary, folder, threads, sums):
+    """Seconds to the frame of one process; it writes the sums where they are asked for."""
     command = [binary, "once", folder, str(threads)] + ([sums] if sums else [])
     environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
     return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
@@ -179,15 +184,15 @@ def main():
     truth = {}
     for folder in (args.messy, args.clean):
         sums = os.path.join(folder, "sums.txt")
-        runframe(binary, folder, 1, sums)
+        once(binary, folder, 1, sums)
         truth[folder] = json.load(open(sums))
     print(f"{truth[args.messy]['rows']:,} runs; milliseconds, then ratios: least, median, greatest; load {os.getloadavg()[0]:.1f}")
     times = {name: [] for name in ("one thread", "two threads", "one thread, clean", *PEERS)}
     said = {}
     for _ in range(args.rounds):
-        times["one thread"].append(runframe(binary, args.messy, 1, None))
-        times["two threads"].append(runframe(binary, args.messy, 2, None))
-        times["one thread, clean"].append(runframe(binary, args.clean, 1, None))
+        times["one thread"].append(runframe(binary, args.messy, 1))
+        times["two threads"].append(runframe(binary, args.messy, 2))
+        times["one thread, clean"].append(runframe(binary, args.clean, 1))
         for peer in PEERS:
             folder = args.clean if peer == "pyarrow" else args.messy
             command = [sys.executable, __file__, args.messy, args.clean, "--peer", peer]
