@@ -25,9 +25,9 @@ pub(crate) use resolve::fits;
 #[cfg(any(test, feature = "frame"))]
 pub use resolve::shapes;
 pub use resolve::{Facts, Kind, LeafType, Shape};
-#[cfg(feature = "frame")]
-pub(crate) use sparse::Pairs;
 pub use sparse::Sparse;
+#[cfg(feature = "frame")]
+pub(crate) use sparse::{Pairs, Texts};
 #[cfg(feature = "frame")]
 pub use texts::{TextEditor, TextForm};
 
@@ -336,6 +336,12 @@ impl Columns {
         self.fixed.iter_mut().for_each(Fixed::shrink);
         self.sparse.par_iter_mut().for_each(Sparse::shrink);
         self.recent = Recent::default();
+    }
+
+    /// Lets frames share the bytes of texts; for when nothing is changed any more.
+    #[cfg(feature = "frame")]
+    pub(crate) fn share(&mut self) {
+        self.sparse.iter_mut().for_each(Sparse::share);
     }
 
     /// The values of a fixed column.

@@ -142,6 +142,7 @@ impl RunFrame {
     /// Only if Polars refuses a column.
     pub fn from_columns(mut columns: Columns, mut receipt: Receipt) -> Result<Self> {
         columns.shrink();
+        columns.share();
         receipt.merge(columns.receipt());
         receipt.runs = columns.height() as u64;
         receipt.sort();

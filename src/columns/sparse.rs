@@ -10,12 +10,15 @@ use crate::flatten::{Leaf, List};
 use crate::json::NonFinite;
 pub use pairs::Pairs;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Texts with the rows they stand in, rows ascending, bytes end to end.
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
     ends: Pairs<u64>,
     bytes: String,
+    /// In place of `bytes`, once frames may share them.
+    shared: Option<Arc<String>>,
 }
 
 impl Texts {
@@ -29,11 +32,39 @@ impl Texts {
         self.ends.is_empty()
     }
 
+    fn bytes(&self) -> &str {
+        self.shared.as_deref().unwrap_or(&self.bytes)
+    }
+
+    /// The bytes, to be changed.
+    #[inline]
+    fn own(&mut self) -> &mut String {
+        if let Some(shared) = self.shared.take() {
+            self.bytes = Arc::unwrap_or_clone(shared);
+        }
+        &mut self.bytes
+    }
+
+    /// Lets frames share the bytes, which do not change any more.
+    #[cfg(feature = "frame")]
+    pub(super) fn share(&mut self) {
+        if self.shared.is_none() && !self.bytes.is_empty() {
+            self.shared = Some(Arc::new(std::mem::take(&mut self.bytes)));
+        }
+    }
+
+    /// All bytes, if they may be shared.
+    #[cfg(feature = "frame")]
+    pub(crate) fn shared(&self) -> Option<&Arc<String>> {
+        self.shared.as_ref()
+    }
+
     /// Each row and its text.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut start = 0;
+        let bytes = self.bytes();
         self.ends.iter().map(move |(row, end)| {
-            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
+            let text = bytes.get(start..*end as usize).unwrap_or_default();
             start = *end as usize;
             (row, text)
         })
@@ -41,27 +72,35 @@ impl Texts {
 
     /// The texts of some rows; rows are counted from the first of these.
     pub fn part(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &str)> {
+        let bytes = self.bytes();
+        self.places(rows).map(move |(row, place)| (row, bytes.get(place).unwrap_or_default()))
+    }
+
+    /// Where the texts of some rows stand in the bytes; rows are counted from the first of these.
+    pub(crate) fn places(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
         let first = self.ends.within(rows).start;
         let mut start =
             first.checked_sub(1).and_then(|before| self.ends.values.get(before)).map_or(0, |end| *end as usize);
         self.ends.part(rows).map(move |(row, end)| {
-            let text = self.bytes.get(start..*end as usize).unwrap_or_default();
-            start = *end as usize;
-            (row, text)
+            let place = start..*end as usize;
+            start = place.end;
+            (row, place)
         })
     }
 
     pub(super) fn push(&mut self, row: u32, text: &str) {
-        self.bytes.push_str(text);
-        self.ends.push(row, self.bytes.len() as u64);
+        let bytes = self.own();
+        bytes.push_str(text);
+        let end = bytes.len() as u64;
+        self.ends.push(row, end);
     }
 
     fn append(&mut self, other: &Texts, offset: u32) {
         if other.is_empty() {
             return;
         }
-        let start = self.bytes.len() as u64;
-        self.bytes.push_str(&other.bytes);
+        let start = self.own().len() as u64;
+        self.bytes.push_str(other.bytes());
         self.ends.append_rows(&other.ends, offset);
         self.ends.values.extend(other.ends.values.iter().map(|end| end + start));
     }
@@ -80,13 +119,14 @@ impl Texts {
     fn clear(&mut self) {
         if !self.is_empty() {
             self.ends.clear();
+            self.shared = None;
             self.bytes.clear();
         }
     }
 
     fn make_room(&mut self, growth: Growth) {
         self.ends.make_room(growth);
-        growth.of_text(&mut self.bytes);
+        growth.of_text(self.own());
     }
 
     fn shrink(&mut self) {
@@ -96,7 +136,8 @@ impl Texts {
 
     fn take_back(&mut self, row: u32) {
         self.ends.take_back(row);
-        self.bytes.truncate(self.ends.values.last().map_or(0, |end| *end as usize));
+        let end = self.ends.values.last().map_or(0, |end| *end as usize);
+        self.own().truncate(end);
     }
 
     fn rows(&self) -> impl Iterator<Item = u32> + use<'_> {
@@ -104,7 +145,7 @@ impl Texts {
     }
 
     fn weight(&self) -> usize {
-        self.ends.weight() + self.bytes.capacity()
+        self.ends.weight() + self.bytes.capacity() + self.shared.as_ref().map_or(0, |bytes| bytes.capacity())
     }
 }
 
@@ -277,6 +318,13 @@ impl Sparse {
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         each_kind!(self, kind => kind.shrink());
+    }
+
+    /// Lets frames share the bytes of texts.
+    #[cfg(feature = "frame")]
+    pub(super) fn share(&mut self) {
+        self.strs.share();
+        self.jsons.share();
     }
 
     /// Takes back what was added for this row, the last one.

@@ -1,11 +1,16 @@
-//! Polars frames as arrow-rs record batches, through the Arrow C data interface and without copying numbers.
+//! Polars frames as arrow-rs record batches, through the Arrow C data interface and without copying numbers; and our texts as
+//! Polars' without copying them.
 
 use crate::error::{Error, ErrorKind, Result};
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader, make_array};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use polars::prelude::{CompatLevel, DataFrame, DataType};
+use polars_arrow::array::{Utf8ViewArray, View};
+use polars_arrow::bitmap::MutableBitmap;
 use polars_arrow::ffi;
+use polars_buffer::Buffer;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The frame as record batches: text as `Utf8View`, lists as `LargeList`, times as `Timestamp(µs, "UTC")`.
@@ -81,4 +86,44 @@ fn to_arrow(array: Box<dyn polars_arrow::array::Array>, field: &Field) -> Result
     let array: FFI_ArrowArray = unsafe { std::mem::transmute(ffi::export_array_to_c(array)) };
     // SAFETY: the array was exported just above with the type that `schema` tells.
     Ok(make_array(unsafe { from_ffi(array, &schema) }?))
+}
+
+/// Bytes that an array keeps alive.
+struct Held(Arc<String>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// So many rows, of which these have the texts that stand at these places of `bytes`, at most 4 GiB; the others are null.
+#[allow(unsafe_code)]
+pub(super) fn texts(
+    bytes: &Arc<String>,
+    places: impl Iterator<Item = (usize, Range<usize>)>,
+    rows: usize,
+) -> Utf8ViewArray {
+    let mut views = vec![View::default(); rows];
+    let mut valid = MutableBitmap::from_len_zeroed(rows);
+    for (row, place) in places {
+        let found = u32::try_from(place.start).ok().zip(bytes.get(place));
+        if let (Some((start, text)), Some(view)) = (found, views.get_mut(row)) {
+            *view = View::new_from_bytes(text.as_bytes(), 0, start);
+            valid.set(row, true);
+        }
+    }
+    let valid = (valid.unset_bits() > 0).then(|| valid.into());
+    let buffers = Buffer::from(vec![Buffer::from_owner(Held(bytes.clone()))]);
+    // SAFETY: every view is the empty one or was made of a text in the only buffer, which is UTF-8, at its place there; there are
+    // as many bits as views.
+    unsafe {
+        Utf8ViewArray::new_unchecked_unknown_md(
+            polars_arrow::datatypes::ArrowDataType::Utf8View,
+            views.into(),
+            buffers,
+            valid,
+            None,
+        )
+    }
 }

@@ -1,6 +1,7 @@
 //! Columns of numbers, booleans and texts, made from the values that are there without a step between.
 
-use crate::columns::{Dense, Facts, Kind, LeafType, Pairs, Sparse};
+use super::bridge;
+use crate::columns::{Dense, Facts, Kind, LeafType, Pairs, Sparse, Texts};
 use crate::error::Result;
 use polars::prelude::*;
 use polars_arrow::array::BooleanArray;
@@ -46,8 +47,8 @@ pub(super) fn column(
             let array = BooleanArray::try_new(ArrowDataType::Boolean, bits, valid)?;
             BooleanChunked::with_chunk(name.into(), array).into_series()
         }
-        Kind::String if values.spelled.is_empty() => texts(name, values.strs.part(rows), rows.len()),
-        Kind::Json if only_texts(values, facts) => texts(name, values.jsons.part(rows), rows.len()),
+        Kind::String if values.spelled.is_empty() => texts(name, &values.strs, rows)?,
+        Kind::Json if only_texts(values, facts) => texts(name, &values.jsons, rows)?,
         _ => super::series::leaf(name, &Dense::part(values, facts, kind, rows), dtype)?,
     })
 }
@@ -108,15 +109,77 @@ impl<T: Copy + Default> Cells<T> {
     }
 }
 
-fn texts<'a>(name: &str, texts: impl Iterator<Item = (usize, &'a str)>, height: usize) -> Series {
-    let mut column = StringChunkedBuilder::new(name.into(), height);
+/// A column of texts; it shares their bytes where that is possible, so that they are not copied.
+fn texts(name: &str, texts: &Texts, rows: &Range<usize>) -> Result<Series> {
+    if let Some(bytes) = texts.shared().filter(|bytes| u32::try_from(bytes.len()).is_ok()) {
+        let array = bridge::texts(bytes, texts.places(rows), rows.len());
+        return Ok(StringChunked::with_chunk(name.into(), array).into_series());
+    }
+    let mut column = StringChunkedBuilder::new(name.into(), rows.len());
     let mut next = 0;
-    for (row, text) in texts {
+    for (row, text) in texts.part(rows) {
         // Two values of one row cannot be: rows go up.
         (next..row).for_each(|_| column.append_null());
         column.append_value(text);
         next = row + 1;
     }
-    (next..height).for_each(|_| column.append_null());
-    column.finish().into_series()
+    (next..rows.len()).for_each(|_| column.append_null());
+    Ok(column.finish().into_series())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Columns;
+    use crate::frame::RunFrame;
+    use crate::record::{Document, Receipt, Run, Wanted};
+
+    fn columns(texts: &[Option<&str>]) -> Columns {
+        let mut columns = Columns::new(Wanted { raw: false, ..Wanted::default() });
+        for (number, text) in texts.iter().enumerate() {
+            let json = |text: &str| Document::plain(serde_json::json!({ "t": text, "j": [{ "x": text }] }).to_string());
+            columns.push(&Run { name: format!("r{number}"), config: text.map(json), ..Run::default() });
+        }
+        columns
+    }
+
+    fn column(frame: &DataFrame, name: &str) -> Vec<Option<String>> {
+        frame.column(name).unwrap().str().unwrap().iter().map(|text| text.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn texts_that_are_shared_are_those_that_are_copied() {
+        let texts = [
+            Some("short"),
+            None,
+            Some(""),
+            Some("längér than twelve bytes"),
+            Some("of twelve by"),
+            None,
+            Some("another of the longer ones"),
+        ];
+        let (columns, runs) = (columns(&texts), RunFrame::from_columns(columns(&texts), Receipt::default()).unwrap());
+        let owned: Vec<Option<String>> = texts.iter().map(|text| text.map(str::to_owned)).collect();
+        let whole = runs.collect().unwrap();
+        assert_eq!(column(&whole, "config.t"), owned);
+        let json = |text: &Option<&str>| text.map(|text| serde_json::json!([{ "x": text }]).to_string());
+        assert_eq!(column(&whole, "config.j"), texts.iter().map(json).collect::<Vec<_>>());
+        let id = columns.paths().into_iter().find(|(path, ..)| *path == "config.t").unwrap().2;
+        assert!(id.strs.shared().is_none(), "only what is a frame's is shared");
+        for (first, last) in [(0, 7), (0, 1), (1, 2), (3, 6), (6, 7), (4, 4)] {
+            let part = runs.part("config.t", first..last).unwrap();
+            let part: Vec<Option<String>> = part.str().unwrap().iter().map(|text| text.map(str::to_owned)).collect();
+            assert_eq!(part, owned[first..last], "{first}..{last}");
+            let copied = super::texts("t", &id.strs, &(first..last)).unwrap();
+            assert!(copied.str().unwrap().iter().map(|text| text.map(str::to_owned)).eq(part));
+        }
+        // What is joined later does not change what was handed out.
+        let mut more = runs.to_columns().unwrap();
+        more.merge(&columns);
+        let both = RunFrame::from_columns(more, Receipt::default()).unwrap().collect().unwrap();
+        assert_eq!(column(&both, "config.t"), [owned.clone(), owned.clone()].concat());
+        drop(runs);
+        assert_eq!(column(&whole, "config.t"), owned);
+        assert_eq!(whole.column("config.t").unwrap().null_count(), 2);
+    }
 }

@@ -50,10 +50,14 @@ impl Bytes for bool {
     }
 }
 
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    (text.len() as u64).write(out);
+    out.extend_from_slice(text.as_bytes());
+}
+
 impl Bytes for String {
     fn write(&self, out: &mut Vec<u8>) {
-        (self.len() as u64).write(out);
-        out.extend_from_slice(self.as_bytes());
+        write_text(self, out);
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
@@ -150,11 +154,11 @@ impl<T: Bytes> Bytes for Pairs<T> {
 impl Bytes for Texts {
     fn write(&self, out: &mut Vec<u8>) {
         self.ends.write(out);
-        self.bytes.write(out);
+        write_text(self.bytes(), out);
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(Texts { ends: Bytes::read(from)?, bytes: Bytes::read(from)? })
+        Some(Texts { ends: Bytes::read(from)?, bytes: Bytes::read(from)?, shared: None })
     }
 }
 
