@@ -112,7 +112,12 @@ impl Table for Loaded {
     }
 
     fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
-        let columns = columns.par_iter().map(|name| self.column(name, &rows)).collect::<Result<Vec<_>>>()?;
+        let column = |name: &&str| self.column(name, &rows);
+        // The only thread of a pool is another one than this: it could not use the memory again that flattening has given back.
+        let columns = match rayon::current_num_threads() {
+            1 => columns.iter().map(column).collect::<Result<Vec<_>>>()?,
+            _ => columns.par_iter().map(column).collect::<Result<Vec<_>>>()?,
+        };
         Ok(DataFrame::new(rows.len(), columns)?)
     }
 
