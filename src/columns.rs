@@ -15,10 +15,10 @@ mod texts;
 pub use artifacts::ArtifactLists;
 pub use dense::Dense;
 #[cfg(feature = "frame")]
-pub(crate) use fields::PREFIXES;
-#[cfg(feature = "frame")]
 pub use fields::resolve_alias;
 pub use fields::{Cell, FIELDS, Field, Type};
+#[cfg(feature = "frame")]
+pub(crate) use fields::{PREFIXES, prefix_aliases};
 pub use fixed::{Fixed, OptionalTexts};
 #[cfg(feature = "frame")]
 pub(crate) use resolve::fits;

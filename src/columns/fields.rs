@@ -166,8 +166,14 @@ pub fn resolve_alias(name: &str) -> Option<String> {
     if let Some(field) = FIELDS.iter().find(|field| field.aliases.contains(&name)) {
         return Some(field.name.to_owned());
     }
-    let mut aliases = PREFIXES.iter().filter(|(alias, prefix)| alias != prefix);
-    aliases.find_map(|(alias, prefix)| name.strip_prefix(alias).map(|rest| format!("{prefix}{rest}")))
+    let known = |(alias, prefix): (&str, &str)| name.strip_prefix(alias).map(|rest| format!("{prefix}{rest}"));
+    prefix_aliases().find_map(known)
+}
+
+/// Those of [`PREFIXES`] that are not how the columns do begin.
+#[cfg(any(test, feature = "frame"))]
+pub(crate) fn prefix_aliases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PREFIXES.into_iter().filter(|(alias, prefix)| alias != prefix)
 }
 
 #[cfg(test)]

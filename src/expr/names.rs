@@ -1,7 +1,7 @@
 //! Column names as people spell them: aliases, the longest match, globs, and the nearest names for errors.
 
 use super::{Context, fault_of};
-use crate::columns::{FIELDS, Kind, PREFIXES, resolve_alias};
+use crate::columns::{FIELDS, Kind, prefix_aliases, resolve_alias};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::Timestamp;
 use polars::prelude::{DataType, Expr, Schema};
@@ -67,8 +67,7 @@ impl<'a> Names<'a> {
         };
         let begins = |name: &&str| text.starts_with(*name) && fits(name);
         let own = self.spellings().filter(begins).map(str::len).max();
-        let aliases = PREFIXES.iter().filter(|(alias, prefix)| alias != prefix);
-        let renamed = aliases.filter_map(|(alias, prefix)| {
+        let renamed = prefix_aliases().filter_map(|(alias, prefix)| {
             let rest = text.strip_prefix(alias)?;
             let tails = self.spellings().filter_map(|name| name.strip_prefix(prefix));
             let lengths = tails.filter(|tail| rest.starts_with(tail)).map(|tail| alias.len() + tail.len());

@@ -133,8 +133,9 @@ impl<'a, 'b> RowGroups<'a, 'b> {
         let told = level(CompatLevel::oldest());
         let arrow = level(CompatLevel::newest());
         let fields = to_parquet_schema(&arrow)?.fields().to_vec();
-        let types = (TYPES.to_owned(), text_of(&unusual(&told, &fields)?).1);
-        let pairs = [text_of(&told), types].into_iter().chain(metadata.iter().cloned()).collect();
+        let pair = text_of(&told);
+        let types = (TYPES.to_owned(), text_of(&unusual(&told, &pair, &fields)?).1);
+        let pairs = [pair, types].into_iter().chain(metadata.iter().cloned()).collect();
         let options = WriteOptions {
             statistics: StatisticsOptions::full(),
             version: Version::V1,
@@ -248,10 +249,10 @@ fn text_of(schema: &ArrowSchema) -> (String, String) {
     (pair.key, pair.value.unwrap_or_default())
 }
 
-/// Those columns of `told`, which the footer tells, that are not read as what Parquet's `fields` alone say.
-fn unusual(told: &ArrowSchema, fields: &[ParquetType]) -> PolarsResult<ArrowSchema> {
-    let (key, text) = text_of(told);
-    let read = read_schema_from_metadata(&mut [(key.into(), text.into())].into())?.unwrap_or_default();
+/// Those columns of `told`, which the footer tells as `pair`, that are not read as what Parquet's `fields` alone say.
+fn unusual(told: &ArrowSchema, pair: &(String, String), fields: &[ParquetType]) -> PolarsResult<ArrowSchema> {
+    let pair = (pair.0.as_str().into(), pair.1.as_str().into());
+    let read = read_schema_from_metadata(&mut [pair].into())?.unwrap_or_default();
     let said = parquet_to_arrow_schema(fields);
     let unusual = told.iter().filter(|(name, _)| read.get(name.as_str()) != said.get(name.as_str()));
     Ok(unusual.map(|(name, field)| (name.clone(), field.clone())).collect())

@@ -141,7 +141,7 @@ impl Fields {
 }
 
 /// The Arrow schema that a footer has as text.
-pub(super) fn read_schema(text: &str) -> PolarsResult<ArrowSchema> {
+fn read_schema(text: &str) -> PolarsResult<ArrowSchema> {
     let mut pair = Metadata::from([(ARROW.into(), text.into())]);
     Ok(read_schema_from_metadata(&mut pair)?.unwrap_or_default())
 }
