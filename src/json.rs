@@ -6,6 +6,7 @@ mod depth;
 #[cfg(feature = "api")]
 mod keys;
 mod number;
+mod numbers;
 mod scan;
 mod text;
 
@@ -18,6 +19,7 @@ pub use depth::{TOO_DEEP, max_depth};
 pub use keys::more_keys_than;
 
 pub use number::{Plain, number_at, past_number};
+pub use numbers::past_numbers;
 pub use scan::find;
 #[cfg(all(feature = "frame", feature = "api"))]
 pub use scan::word;

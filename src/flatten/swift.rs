@@ -5,7 +5,9 @@
 
 use super::paths::{Leaves, NodeId, Paths};
 use super::{Leaf, Notes, Root, list, number};
-use crate::json::{Event, NonFinite, Plain, Reader, Text, compact, find, number_at, past_number, push_unquoted};
+use crate::json::{
+    Event, NonFinite, Plain, Reader, Text, compact, find, number_at, past_number, past_numbers, push_unquoted,
+};
 use std::borrow::Cow;
 
 /// Objects and lists that may be open at once; deeper ones are left to the careful walk.
@@ -174,6 +176,16 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
         self.at += 1;
         self.token();
         let mut found = false;
+        // As servers write it, keys sorted.
+        let usual = if QUOTED { r#"\"desc\":null,\"value\":"# } else { r#""desc":null,"value":"# };
+        if self.text.as_bytes().get(self.at..)?.starts_with(usual.as_bytes()) {
+            self.at += usual.len();
+            found = true;
+            self.value(node, 0)?;
+            if !self.goes_on(b'}')? {
+                return Some(());
+            }
+        }
         loop {
             let repaired = self.notes.repaired_texts;
             let key = self.string()?;
@@ -304,8 +316,15 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
             },
             b'[' if depth < DEEP => {
                 self.at += 1;
-                if self.token() == b']' {
+                let first = self.token();
+                if first == b']' {
                     self.at += 1;
+                    return Some(());
+                }
+                if matches!(first, b'-' | b'0'..=b'9')
+                    && let Some(end) = past_numbers(self.text.as_bytes(), self.at)
+                {
+                    self.at = end;
                     return Some(());
                 }
                 loop {

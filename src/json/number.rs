@@ -1,6 +1,7 @@
 //! Numbers of the common sort, read in one pass over their bytes.
 
-use super::scan::{digits, past_digits};
+use super::scan::{are_digits, digits, past_digits, value_of, value_of_few};
+use wide::u8x16;
 
 /// What a JSON number is, as far as one look tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +74,63 @@ impl Divisor {
 /// integer of 19 digits, or `-0`, so that the [`Reader`](super::Reader) should look. What follows the number is not looked at.
 #[inline]
 pub fn number_at(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
+    common(bytes, at).or_else(|| rare(bytes, at))
+}
+
+/// Powers of ten by which the digits in front of a fraction are multiplied; those beyond 64 bits wrap, as the sums do.
+const TENS: [u64; 24] = {
+    let mut powers = [1u64; 24];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1].wrapping_mul(10);
+        at += 1;
+    }
+    powers
+};
+
+/// The number, if it is one of up to seven digits before the point and up to 23 behind it, and does not stand at the end of the
+/// bytes. Its digits are counted at once: a step for each eight of them would be a branch that nobody can foresee.
+#[inline]
+fn common(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
+    let negative = bytes.get(at) == Some(&b'-');
+    let start = at + usize::from(negative);
+    let window: &[u8; 32] = bytes.get(start..)?.first_chunk()?;
+    let (low, high) = window.split_first_chunk::<16>()?;
+    let are = are_digits(u8x16::new(*low)) | are_digits(u8x16::new(*high.first_chunk()?)) << 16;
+    let count = (!are).trailing_zeros() as usize;
+    if count == 0 || count > 7 || (count > 1 && window[0] == b'0') {
+        return None;
+    }
+    let whole = value_of_few(window.first_chunk()?, count);
+    let mut next = *window.get(count)?;
+    let (mut sum, mut places) = (whole, 0);
+    if next == b'.' {
+        places = (!(are >> (count + 1))).trailing_zeros() as usize;
+        if places == 0 || places > 23 {
+            return None;
+        }
+        sum = whole.wrapping_mul(TENS[places]).wrapping_add(value_of(window.get(count + 1..)?.first_chunk()?, places));
+        next = *bytes.get(start + count + 1 + places)?;
+    } else if !matches!(next, b'e' | b'E') {
+        if negative && whole == 0 {
+            return None;
+        }
+        return Some((Some(Plain::Int(if negative { -(whole as i64) } else { whole as i64 })), start + count));
+    }
+    let mut end = start + count + usize::from(places > 0) + places;
+    let mut power = 0;
+    if matches!(next, b'e' | b'E') {
+        (power, end) = exponent(bytes, end + 1)?;
+    }
+    if count + places > 19 && !(whole == 0 && places <= 19) {
+        return Some((Some(Plain::Decimal), end));
+    }
+    let float = scaled(sum, power - places as i32);
+    Some((Some(float.map_or(Plain::Decimal, |float| Plain::Float(if negative { -float } else { float }))), end))
+}
+
+/// Any number, step by step.
+fn rare(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
     let negative = bytes.get(at) == Some(&b'-');
     let start = at + usize::from(negative);
     let (whole, mut end) = digits(bytes, start, 0);
@@ -192,6 +250,13 @@ mod tests {
     fn check(text: &str) {
         let slow = slowly(text);
         let found = number_at(text.as_bytes(), 0);
+        // In the middle of a document, whatever comes behind it.
+        for behind in [",", "]", " "] {
+            let within = format!("{text}{behind}{}", "1.5e3,".repeat(8));
+            let (common, rare) = (common(within.as_bytes(), 0), rare(within.as_bytes(), 0));
+            assert!(common.is_none() || common == rare, "{within}: {common:?}, not {rare:?}");
+            assert!(found.is_none() || rare == found, "{within}: {rare:?}, not {found:?}");
+        }
         assert_eq!(past_number(text.as_bytes(), 0), found.map(|(_, end)| end), "{text}");
         let fast = found.filter(|(_, end)| *end == text.len());
         assert!(slow.is_none() || fast.is_some(), "{text}");
@@ -224,6 +289,20 @@ mod tests {
             let text = format!("1{}{tail}", "0".repeat(64));
             check(&text);
             assert_eq!(number_at(text.as_bytes(), 0), Some((Some(Plain::Decimal), text.len())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_common_is_read_at_once() {
+        for (text, value) in
+            [("0.16703498914055104", 0.167_034_989_140_551_04), ("-1234567.5e-3", -1_234.567_5), ("0.0", 0.0)]
+        {
+            let within = format!("{text},{}", "0".repeat(32));
+            assert_eq!(common(within.as_bytes(), 0), Some((Some(Plain::Float(value)), text.len())));
+        }
+        for text in ["0", "1234567", "-1234567", "-7"] {
+            let within = format!("{text}}}{}", "0".repeat(32));
+            assert_eq!(common(within.as_bytes(), 0), Some((Some(Plain::Int(text.parse().unwrap())), text.len())));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Finding quotes, backslashes and the ends of digits, eight bytes and more at a time.
 
 use super::number::past_number;
+use wide::u8x16;
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
@@ -13,25 +14,37 @@ pub fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// A mask whose lowest bit is in the first byte of `word` that is `byte`; higher ones mean nothing.
+/// Sixteen bytes; `None` if there are fewer.
 #[inline]
-fn first_of(word: u64, byte: u8) -> u64 {
-    let zeros = word ^ (ONES * u64::from(byte));
-    zeros.wrapping_sub(ONES) & !zeros & HIGH
+fn lanes(bytes: &[u8], at: usize) -> Option<u8x16> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u8x16::new(*bytes))
+}
+
+/// A bit for each lane, the first one lowest, that is set where the lane is `byte`.
+#[inline]
+pub(super) fn are(lanes: u8x16, byte: u8) -> u32 {
+    lanes.simd_eq(u8x16::splat(byte)).to_bitmask()
+}
+
+/// A bit for each lane that is set where the lane is a digit.
+#[inline]
+pub(super) fn are_digits(lanes: u8x16) -> u32 {
+    let values = lanes - u8x16::splat(b'0');
+    values.min(u8x16::splat(9)).simd_eq(values).to_bitmask()
 }
 
 /// Where the next backslash is or, if `QUOTES`, the next quote or backslash.
 #[inline]
 pub fn find<const QUOTES: bool>(bytes: &[u8], mut at: usize) -> Option<usize> {
     // Keys and most texts are short; setting up a vector search costs more than they do.
-    for _ in 0..4 {
-        let Some(word) = word(bytes, at) else { break };
-        let quotes = if QUOTES { first_of(word, b'"') } else { 0 };
-        let found = first_of(word, b'\\') | quotes;
+    for _ in 0..2 {
+        let Some(lanes) = lanes(bytes, at) else { break };
+        let quotes = if QUOTES { are(lanes, b'"') } else { 0 };
+        let found = are(lanes, b'\\') | quotes;
         if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
+            return Some(at + found.trailing_zeros() as usize);
         }
-        at += 8;
+        at += 16;
     }
     let rest = bytes.get(at..)?;
     let found = if QUOTES { memchr::memchr2(b'"', b'\\', rest) } else { memchr::memchr(b'\\', rest) };
@@ -86,6 +99,26 @@ pub(super) fn digits(bytes: &[u8], mut at: usize, mut sum: u64) -> (u64, usize) 
         at += 1;
     }
     (sum, at)
+}
+
+/// The number of the first `count` digits, from 1 to 23 of them, in steps that do not depend on how many there are. Too many make a
+/// number that means nothing.
+#[inline]
+pub(super) fn value_of(digits: &[u8; 24], count: usize) -> u64 {
+    let (words, _) = digits.as_chunks::<8>();
+    let [first, second, third] =
+        [0, 1, 2].map(|at| words.get(at).map_or(0, |word| u64::from_le_bytes(*word) ^ (ONES * u64::from(b'0'))));
+    let (most, rest) = (count.clamp(1, 16), count.saturating_sub(16).min(7));
+    // What is moved in at the low end are zeros in front.
+    let moved = (u128::from(second) << 64 | u128::from(first)) << (128 - 8 * most);
+    let sum = eight(moved as u64) * 100_000_000 + eight((moved >> 64) as u64);
+    sum.wrapping_mul(TENS[rest & 7]).wrapping_add(eight(third << (56 - 8 * rest) << 8))
+}
+
+/// The number of the first `count` digits, from 1 to 8 of them.
+#[inline]
+pub(super) fn value_of_few(digits: &[u8; 8], count: usize) -> u64 {
+    eight((u64::from_le_bytes(*digits) ^ (ONES * u64::from(b'0'))) << (64 - 8 * count.clamp(1, 8)))
 }
 
 /// Where an object ends whose members begin at `at`, if it is a common one: no white space, keys and texts without escapes, and only
