@@ -178,10 +178,10 @@ impl Columns {
     }
 
     fn flatten(&mut self, row: u32, root: Root, document: &Document, run: &Run, hold: bool) {
-        let (sparse, recent) = (&mut self.sparse, &mut self.recent);
+        let sparse = &mut self.sparse;
         let result = match hold {
-            true => self.flattener.document_in_place(root, document, |id, leaf| recent.take(sparse, id, row, leaf)),
-            false => self.flattener.document_in_place(root, document, |id, leaf| at(sparse, id).take(row, leaf)),
+            true => self.flattener.document_to(root, document, &mut self.recent.taker(sparse, row)),
+            false => self.flattener.document(root, document, |id, leaf| at(sparse, id).push(row, leaf)),
         };
         match result {
             Ok(notes) => {

@@ -1,9 +1,11 @@
 //! W&B JSON to (path, kind, value), streaming: a pure function of each document, whatever came before it.
 
+mod leaves;
 mod list;
 mod paths;
 mod swift;
 
+pub(crate) use leaves::Taker;
 pub(crate) use list::EXACT;
 pub use list::List;
 #[cfg(test)]
@@ -12,7 +14,8 @@ pub use paths::NameId;
 
 use crate::json::{Event, JsonError, NonFinite, Reader, Text, compact};
 use crate::record::{Document, Form};
-use paths::{Leaves, NodeId, Paths};
+use leaves::Leaves;
+use paths::{NodeId, Paths};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use swift::Swift;
@@ -113,15 +116,15 @@ impl Flattener {
         document: &Document,
         mut each: impl FnMut(NameId, Leaf<'_>),
     ) -> Result<Notes, JsonError> {
-        self.document_in_place(root, document, |id, leaf| each(id, std::mem::replace(leaf, Leaf::Null)))
+        self.document_to(root, document, &mut each)
     }
 
-    /// The same, with values that need not be taken.
-    pub(crate) fn document_in_place(
+    /// The same, to somebody who takes numbers apart.
+    pub(crate) fn document_to(
         &mut self,
         root: Root,
         document: &Document,
-        mut each: impl FnMut(NameId, &mut Leaf<'_>),
+        taker: &mut impl Taker,
     ) -> Result<Notes, JsonError> {
         let top = self.paths.begin(root);
         let swiftly = match document.form() {
@@ -137,7 +140,7 @@ impl Flattener {
                 self.carefully(root, &text, document.wrapped)?
             }
         };
-        self.paths.hand_out(leaves, &mut each);
+        self.paths.hand_out(leaves, taker);
         Ok(notes)
     }
 
@@ -156,13 +159,14 @@ impl Flattener {
         };
         walk.document(top, wrapped)?;
         let Walk { leaves, dead, notes, .. } = walk;
-        let mut leaves = self.paths.without_dead(leaves, &dead);
-        for (_, leaf) in &mut leaves {
-            if let Leaf::Json(text) = leaf {
+        let mut kept = Leaves::of(text, leaves.len());
+        for (node, mut leaf) in self.paths.without_dead(leaves, &dead) {
+            if let Leaf::Json(text) = &mut leaf {
                 compact_json(text)?;
             }
+            kept.push(node, leaf);
         }
-        Ok((leaves, notes))
+        Ok((kept, notes))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The last numbers of each path, close together: the columns of a wide table are all over the memory, and each look there costs.
 
 use super::sparse::Sparse;
-use crate::flatten::{Leaf, NameId};
+use crate::flatten::{Leaf, NameId, Taker};
 
 /// Numbers that are held back of one path.
 const ROOM: usize = 25;
@@ -60,31 +60,9 @@ impl Recent {
         self.first = row;
     }
 
-    /// Adds a value; what is no number goes to its column at once.
-    #[inline]
-    pub(super) fn take(&mut self, sparse: &mut Vec<Sparse>, id: NameId, row: u32, leaf: &mut Leaf<'_>) {
-        let (bits, float) = match leaf {
-            Leaf::Float(value) => (value.to_bits(), 1),
-            Leaf::Int(value) => (*value as u64, 0),
-            other => return super::at(sparse, id).take(row, other),
-        };
-        let index = id.index();
-        if index >= self.held.len() {
-            if index >= PATHS {
-                return super::at(sparse, id).take(row, leaf);
-            }
-            self.held.resize(index + 1, Held::default());
-        }
-        let held = &mut self.held[index];
-        if usize::from(held.count) >= ROOM {
-            held.flush(self.first, super::at(sparse, id));
-        }
-        let at = usize::from(held.count);
-        if let (Some(to), Some(place)) = (held.numbers.get_mut(at), held.rows.get_mut(at)) {
-            (*to, *place) = (bits, (row - self.first) as u16);
-            held.floats |= float << at;
-            held.count += 1;
-        }
+    /// Who takes the values of a row: what is no number goes to its column at once.
+    pub(super) fn taker<'a>(&'a mut self, sparse: &'a mut Vec<Sparse>, row: u32) -> impl Taker + 'a {
+        OfRow { recent: self, sparse, row }
     }
 
     /// Brings all numbers to their columns.
@@ -92,6 +70,42 @@ impl Recent {
         for (index, held) in self.held.iter_mut().enumerate().filter(|(_, held)| held.count > 0) {
             held.flush(self.first, super::at(sparse, NameId::from_index(index)));
         }
+    }
+}
+
+/// Takes the values of one row.
+struct OfRow<'a> {
+    recent: &'a mut Recent,
+    sparse: &'a mut Vec<Sparse>,
+    row: u32,
+}
+
+impl Taker for OfRow<'_> {
+    #[inline]
+    fn number(&mut self, id: NameId, bits: u64, float: bool) {
+        let (index, recent) = (id.index(), &mut *self.recent);
+        if index >= recent.held.len() {
+            if index >= PATHS {
+                let leaf = if float { Leaf::Float(f64::from_bits(bits)) } else { Leaf::Int(bits as i64) };
+                return super::at(self.sparse, id).push(self.row, leaf);
+            }
+            recent.held.resize(index + 1, Held::default());
+        }
+        let held = &mut recent.held[index];
+        if usize::from(held.count) >= ROOM {
+            held.flush(recent.first, super::at(self.sparse, id));
+        }
+        let at = usize::from(held.count);
+        if let (Some(to), Some(place)) = (held.numbers.get_mut(at), held.rows.get_mut(at)) {
+            (*to, *place) = (bits, (self.row - recent.first) as u16);
+            held.floats |= u32::from(float) << at;
+            held.count += 1;
+        }
+    }
+
+    #[inline]
+    fn leaf(&mut self, id: NameId, leaf: &mut Leaf<'_>) {
+        super::at(self.sparse, id).take(self.row, leaf);
     }
 }
 

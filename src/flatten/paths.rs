@@ -1,5 +1,6 @@
 //! The trie of key paths seen so far, and the column names they get.
 
+use super::leaves::{Leaves, Taker};
 use super::{Leaf, Root};
 use hashbrown::HashTable;
 use std::collections::HashMap;
@@ -24,9 +25,6 @@ impl NameId {
 /// A node of the trie: one key at one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(u32);
-
-/// The values of one document and where they stand.
-pub(super) type Leaves<'a> = Vec<(NodeId, Leaf<'a>)>;
 
 const NONE: u32 = u32::MAX;
 /// Nodes 0 and 1 are the roots of config and summary.
@@ -224,7 +222,11 @@ impl Paths {
 
     /// The leaves that no later value of the same key has replaced; `dead` holds the nodes that came again and the
     /// number of leaves there were then.
-    pub(super) fn without_dead<'a>(&self, leaves: Leaves<'a>, dead: &HashMap<NodeId, usize>) -> Leaves<'a> {
+    pub(super) fn without_dead<'a>(
+        &self,
+        leaves: Vec<(NodeId, Leaf<'a>)>,
+        dead: &HashMap<NodeId, usize>,
+    ) -> Vec<(NodeId, Leaf<'a>)> {
         if dead.is_empty() {
             return leaves;
         }
@@ -247,11 +249,11 @@ impl Paths {
     ///
     /// A path whose keys contain dots has the plain name (`a.b`) unless this very document has another path of that
     /// name; then its own dots are escaped (`a\.b`).
-    pub(super) fn hand_out<'a>(&mut self, mut leaves: Leaves<'a>, each: &mut impl FnMut(NameId, &mut Leaf<'a>)) {
+    pub(super) fn hand_out(&mut self, leaves: Leaves<'_>, taker: &mut impl Taker) {
         self.leaves = leaves.len();
         if self.dotted {
-            for (id, _) in &leaves {
-                let name = self.plain_name(*id);
+            for id in leaves.nodes() {
+                let name = self.plain_name(id);
                 let document = self.document;
                 if let Some(name) = self.names.get_mut(name as usize) {
                     name.uses = if name.stamp == document { name.uses + 1 } else { 1 };
@@ -259,15 +261,14 @@ impl Paths {
                 }
             }
         }
-        // By reference: moving each leaf out costs more than all the rest.
-        for (id, leaf) in &mut leaves {
-            let mut name = self.plain_name(*id);
+        leaves.hand_to(taker, |id| {
+            let mut name = self.plain_name(id);
             let shared = self.dotted && self.names.get(name as usize).is_some_and(|n| n.uses > 1);
-            if shared && self.is_dotted(*id) {
-                name = self.escaped_name(*id);
+            if shared && self.is_dotted(id) {
+                name = self.escaped_name(id);
             }
-            each(NameId(name), leaf);
-        }
+            NameId(name)
+        });
     }
 
     #[inline]
@@ -374,7 +375,12 @@ mod tests {
         let top = paths.begin(Root::Config);
         let (first, seen) = paths.child(top, "a.b");
         assert!(!seen && paths.child(top, "a.b") == (first, true));
-        paths.hand_out(vec![(first, Leaf::Null)], &mut |_, _| ());
+        let null = || {
+            let mut leaves = Leaves::of("", 1);
+            leaves.push(first, Leaf::Null);
+            leaves
+        };
+        paths.hand_out(null(), &mut |_, _: Leaf<'_>| ());
         paths.document = u32::MAX;
         let top = paths.begin(Root::Config);
         assert_eq!(paths.document, 1);
@@ -382,7 +388,7 @@ mod tests {
         assert_eq!(paths.child(top, "a.b"), (first, true));
         // The other path of the same name is another document's, too.
         let mut names = Vec::new();
-        paths.hand_out(vec![(first, Leaf::Null)], &mut |id, _| names.push(id));
+        paths.hand_out(null(), &mut |id, _: Leaf<'_>| names.push(id));
         assert_eq!(names.iter().map(|id| paths.name(*id)).collect::<Vec<_>>(), ["config.a.b"]);
     }
 }

@@ -3,7 +3,8 @@
 //! What is rare — a key that comes again, a config value without its wrapper, deep nesting, anything that is no JSON — ends the
 //! pass, and the careful walk begins anew. Nothing is decided here that is decided otherwise there.
 
-use super::paths::{Leaves, NodeId, Paths};
+use super::leaves::{Leaves, Mark};
+use super::paths::{NodeId, Paths};
 use super::{Leaf, Notes, Root, list, number};
 use crate::json::{
     Event, NonFinite, Plain, Reader, Text, compact, find, number_at, past_number, past_numbers, push_unquoted,
@@ -35,7 +36,7 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
         top: NodeId,
         paths: &'p mut Paths,
     ) -> Option<(Leaves<'a>, Notes)> {
-        let leaves = Leaves::with_capacity(paths.usual_leaves());
+        let leaves = Leaves::of(text, paths.usual_leaves());
         let mut walk = Swift::<QUOTED> { root, text, at: 0, paths, leaves, loose: false, notes: Notes::default() };
         if walk.token() != b'{' {
             return None;
@@ -214,33 +215,48 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
 
     fn value(&mut self, node: NodeId, depth: usize) -> Option<()> {
         let start = self.at;
-        let leaf = match self.token() {
-            b'-' | b'0'..=b'9' => self.number()?,
+        match self.token() {
+            b'-' | b'0'..=b'9' => self.number(node)?,
             b'{' => return self.object(node, depth),
             b'[' => {
                 self.pass(depth)?;
-                self.list(start)?
+                let leaf = self.list(start)?;
+                self.leaves.push(node, leaf);
             }
-            b't' | b'f' | b'n' | b'N' | b'I' => self.word()?,
-            _ => {
-                let text = self.string()?;
-                spelled(text, self.root)
+            b't' | b'f' | b'n' | b'N' | b'I' => {
+                let leaf = self.word()?;
+                self.leaves.push(node, leaf);
             }
-        };
-        self.leaves.push((node, leaf));
+            _ => self.text(node)?,
+        }
         Some(())
     }
 
     #[inline]
-    fn number(&mut self) -> Option<Leaf<'a>> {
+    fn number(&mut self, node: NodeId) -> Option<()> {
         let start = self.at;
-        let Some((plain, end)) = number_at(self.text.as_bytes(), start) else { return self.word() };
+        let Some((plain, end)) = number_at(self.text.as_bytes(), start) else {
+            let leaf = self.word()?;
+            self.leaves.push(node, leaf);
+            return Some(());
+        };
         self.at = end;
-        Some(match plain {
-            Some(Plain::Int(value)) => Leaf::Int(value),
-            Some(Plain::Float(value)) => Leaf::Float(value),
-            Some(Plain::Decimal) | None => number(self.text.get(start..end)?),
-        })
+        match plain {
+            Some(Plain::Int(value)) => self.leaves.push_int(node, value),
+            Some(Plain::Float(value)) => self.leaves.push_float(node, value),
+            Some(Plain::Decimal) | None => self.leaves.push(node, number(self.text.get(start..end)?)),
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn text(&mut self, node: NodeId) -> Option<()> {
+        let start = self.at + if QUOTED { 2 } else { 1 };
+        match self.string()? {
+            Cow::Borrowed(text) if NonFinite::from_spelling(text).is_none() => self.leaves.push_text(node, start, text),
+            text => self.leaves.push(node, spelled(text, self.root)),
+        }
+        Some(())
     }
 
     /// A value that is a word. What follows it is looked at by whoever asks for a comma or an end.
@@ -266,11 +282,11 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
         if depth >= DEEP || !self.paths.explodes(parent) {
             return None;
         }
-        let (start, mark) = (self.at, self.leaves.len());
+        let (start, mark) = (self.at, self.leaves.mark());
         self.at += 1;
         if self.token() == b'}' {
             self.at += 1;
-            self.leaves.push((parent, Leaf::Json(Cow::Borrowed("{}"))));
+            self.leaves.push(parent, Leaf::Json(Cow::Borrowed("{}")));
             return Some(());
         }
         loop {
@@ -288,14 +304,14 @@ impl<'a, 'p, const QUOTED: bool> Swift<'a, 'p, QUOTED> {
     }
 
     /// The object has a `_type`: all of it is one value.
-    fn typed(&mut self, node: NodeId, start: usize, mark: usize, depth: usize) -> Option<()> {
+    fn typed(&mut self, node: NodeId, start: usize, mark: Mark, depth: usize) -> Option<()> {
         self.pass(depth + 1)?;
         while self.goes_on(b'}')? {
             self.pass_member(depth + 1)?;
         }
-        self.leaves.truncate(mark);
+        self.leaves.back_to(mark);
         let leaf = self.json(start)?;
-        self.leaves.push((node, leaf));
+        self.leaves.push(node, leaf);
         Some(())
     }
 

@@ -230,7 +230,10 @@ fn nested_types_are_compacted_once() {
 type Found = (Vec<(String, String)>, u64, u64);
 
 fn told((leaves, notes): (Leaves<'_>, Notes)) -> Found {
-    let leaves = leaves.into_iter().map(|(node, leaf)| (format!("{node:?}"), format!("{leaf:?}"))).collect();
+    let nodes: Vec<NodeId> = leaves.nodes().collect();
+    let mut values = Vec::new();
+    leaves.hand_to(&mut |_, leaf: Leaf<'_>| values.push(format!("{leaf:?}")), |_| NameId::from_index(0));
+    let leaves = nodes.iter().map(|node| format!("{node:?}")).zip(values).collect();
     (leaves, notes.repeated_keys, notes.repaired_texts)
 }
 

@@ -74,7 +74,10 @@ impl Divisor {
 /// integer of 19 digits, or `-0`, so that the [`Reader`](super::Reader) should look. What follows the number is not looked at.
 #[inline]
 pub fn number_at(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
-    common(bytes, at).or_else(|| rare(bytes, at))
+    match common(bytes, at) {
+        Some(found) => Some(found),
+        None => rare(bytes, at),
+    }
 }
 
 /// Powers of ten by which the digits in front of a fraction are multiplied; those beyond 64 bits wrap, as the sums do.
@@ -90,7 +93,8 @@ const TENS: [u64; 24] = {
 
 /// The number, if it is one of up to seven digits before the point and up to 23 behind it, and does not stand at the end of the
 /// bytes. Its digits are counted at once: a step for each eight of them would be a branch that nobody can foresee.
-#[inline]
+// Its answer must not go through memory: what is written in pieces and read as a whole waits for the stores.
+#[inline(always)]
 fn common(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
     let negative = bytes.get(at) == Some(&b'-');
     let start = at + usize::from(negative);
@@ -130,6 +134,7 @@ fn common(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
 }
 
 /// Any number, step by step.
+#[inline(never)]
 fn rare(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
     let negative = bytes.get(at) == Some(&b'-');
     let start = at + usize::from(negative);
