@@ -48,8 +48,9 @@ impl Columns {
             values.edit_texts(&mut editor);
             editor
         };
-        let paths = self.sparse.par_iter_mut().enumerate().filter(|(_, values)| values.has_texts());
-        paths.fold(editor, shown).collect()
+        // A few paths may have most of the bytes, so that each one is shared out by itself.
+        let paths = self.sparse.par_iter_mut().enumerate().with_max_len(1);
+        paths.filter(|(_, values)| values.has_texts()).fold(editor, shown).collect()
     }
 
     /// Counts secrets in the receipt, as [`Receipt::secrets`](crate::record::Receipt::secrets) has them.

@@ -116,7 +116,7 @@ impl Table for Loaded {
         // The only thread of a pool is another one than this: it could not use the memory again that flattening has given back.
         let columns = match rayon::current_num_threads() {
             1 => columns.iter().map(column).collect::<Result<Vec<_>>>()?,
-            _ => columns.par_iter().map(column).collect::<Result<Vec<_>>>()?,
+            _ => columns.par_iter().with_max_len(1).map(column).collect::<Result<Vec<_>>>()?,
         };
         Ok(DataFrame::new(rows.len(), columns)?)
     }
