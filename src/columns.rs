@@ -33,6 +33,7 @@ pub use texts::{TextEditor, TextForm};
 
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};
+use crate::threads;
 use rayon::prelude::*;
 use recent::Recent;
 use room::Growth;
@@ -334,7 +335,7 @@ impl Columns {
     /// Gives back memory that growing left over; for when all runs are in.
     pub fn shrink(&mut self) {
         self.fixed.iter_mut().for_each(Fixed::shrink);
-        self.sparse.par_iter_mut().for_each(Sparse::shrink);
+        threads::share_out(&mut self.sparse, || (), |(), values| values.shrink());
         self.recent = Recent::default();
     }
 

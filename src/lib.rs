@@ -62,6 +62,7 @@ mod secrets;
 #[cfg(feature = "frame")]
 pub mod sink;
 mod source;
+mod threads;
 
 pub use columns::{
     Cell, Columns, Dense, FIELDS, Facts, Field, Fixed, Kind, LeafType, OptionalTexts, Shape, Sparse, Type,

@@ -10,8 +10,6 @@ pub mod parquet;
 use crate::error::Result;
 use crate::record::{Receipt, Run, Wanted};
 use std::sync::atomic::{AtomicU64, Ordering};
-#[cfg(any(feature = "api", feature = "frame"))]
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Somewhere that runs come from.
 pub trait Source: Send + Sync {
@@ -65,8 +63,5 @@ impl Progress {
     }
 }
 
-/// What is in a mutex, also where a thread died that held it.
 #[cfg(any(feature = "api", feature = "frame"))]
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub(crate) use crate::threads::lock;

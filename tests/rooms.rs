@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 /// Room, the rooms it may import, and whether it may name Polars or Arrow.
 const ROOMS: &[(&str, &[&str], bool)] = &[
     ("error", &[], true),
+    ("threads", &[], false),
     ("json", &[], false),
     ("record", &["json", "error"], false),
-    ("source", &["record", "json", "error"], false),
+    ("source", &["record", "json", "threads", "error"], false),
     ("flatten", &["record", "json", "error"], false),
-    ("columns", &["record", "flatten", "json", "error"], false),
+    ("columns", &["record", "flatten", "json", "threads", "error"], false),
     ("secrets", &["record", "columns", "error"], false),
-    ("frame", &["record", "flatten", "columns", "secrets", "json", "error"], true),
+    ("frame", &["record", "flatten", "columns", "secrets", "json", "threads", "error"], true),
     ("ops", &["record", "columns", "error"], true),
     ("expr", &["record", "columns", "ops", "error"], true),
-    ("sink", &["record", "frame", "error"], true),
+    ("sink", &["record", "frame", "threads", "error"], true),
     ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
     ("load", &["source", "json", "record", "columns", "secrets", "frame", "expr", "error"], true),
     (

@@ -3,7 +3,7 @@
 use super::sparse::{Sparse, Texts};
 use super::{Columns, FIELDS, Fixed, OptionalTexts};
 use crate::flatten::{List, NameId};
-use rayon::prelude::*;
+use crate::threads;
 
 /// How a text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,11 @@ impl Columns {
     /// Shows the texts of config and summary on all threads, to as many editors as it takes.
     pub fn edit_texts_apart<E: TextEditor + Send>(&mut self, editor: impl Fn() -> E + Sync + Send) -> Vec<E> {
         let flattener = &self.flattener;
-        let shown = |mut editor: E, (index, values): (usize, &mut Sparse)| {
+        let paths = self.sparse.iter_mut().enumerate().filter(|(_, values)| values.has_texts());
+        threads::share_out(paths, editor, |editor, (index, values)| {
             editor.begin(flattener.name(NameId::from_index(index)));
-            values.edit_texts(&mut editor);
-            editor
-        };
-        // A few paths may have most of the bytes, so that each one is shared out by itself.
-        let paths = self.sparse.par_iter_mut().enumerate().with_max_len(1);
-        paths.filter(|(_, values)| values.has_texts()).fold(editor, shown).collect()
+            values.edit_texts(editor);
+        })
     }
 
     /// Counts secrets in the receipt, as [`Receipt::secrets`](crate::record::Receipt::secrets) has them.

@@ -5,8 +5,8 @@ use crate::columns::{Columns, FIELDS, Facts, Kind, LeafType, Shape, Sparse, shap
 use crate::error::Result;
 use crate::flatten::{NameId, Root};
 use crate::record::Wanted;
+use crate::threads;
 use polars::prelude::{Column, DataFrame, DataType, PlSmallStr, Schema, SchemaRef};
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ fn leaves(columns: &Columns) -> Vec<(PlSmallStr, DataType, Origin)> {
         shapes(values).into_iter().enumerate().map(leaf).collect::<Vec<_>>()
     };
     // Lists and JSON are looked through value by value.
-    let mut leaves: Vec<_> = columns.paths().into_par_iter().flat_map_iter(of_path).collect();
+    let mut leaves: Vec<_> = threads::map(columns.paths(), of_path).into_iter().flatten().collect();
     leaves.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     leaves
 }
@@ -112,12 +112,8 @@ impl Table for Loaded {
     }
 
     fn read_slice(&self, columns: &[&str], rows: Range<usize>) -> Result<DataFrame> {
-        let column = |name: &&str| self.column(name, &rows);
-        // The only thread of a pool is another one than this: it could not use the memory again that flattening has given back.
-        let columns = match rayon::current_num_threads() {
-            1 => columns.iter().map(column).collect::<Result<Vec<_>>>()?,
-            _ => columns.par_iter().with_max_len(1).map(column).collect::<Result<Vec<_>>>()?,
-        };
+        let columns = threads::map(columns, |name| self.column(name, &rows));
+        let columns = columns.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(DataFrame::new(rows.len(), columns)?)
     }
 

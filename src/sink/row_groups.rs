@@ -5,6 +5,7 @@ use super::pack::{LEVEL, Packer, Packers};
 use super::spy::Spy;
 use crate::error::{Error, Result};
 use crate::record::seal::{Sums, TYPES};
+use crate::threads::lock;
 use polars::prelude::*;
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::IntegerType;
@@ -260,10 +261,6 @@ fn unusual(told: &ArrowSchema, pair: &(String, String), fields: &[ParquetType]) 
 
 fn arrow_schema(schema: &Schema, level: CompatLevel) -> ArrowSchema {
     schema.iter().map(|(name, dtype)| (name.clone(), dtype.to_arrow_field(name.clone(), level))).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
