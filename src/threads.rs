@@ -38,6 +38,7 @@ where
 }
 
 /// What becomes of each item, in their order; made as by [`share_out`].
+#[cfg(feature = "frame")]
 pub(crate) fn map<I, R>(items: I, work: impl Fn(I::Item) -> R + Sync) -> Vec<R>
 where
     I: IntoIterator,
@@ -50,7 +51,7 @@ where
     made.into_iter().map(|(_, made)| made).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "frame"))]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
