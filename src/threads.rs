@@ -51,7 +51,8 @@ where
     made.into_iter().map(|(_, made)| made).collect()
 }
 
-#[cfg(all(test, feature = "frame"))]
+#[cfg(test)]
+#[cfg(feature = "frame")]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;

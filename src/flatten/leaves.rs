@@ -8,8 +8,7 @@ use super::paths::{NameId, NodeId};
 use std::borrow::Cow;
 
 /// What the bits of a value are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Int,
     /// A float's own bits.
@@ -83,7 +82,7 @@ impl<'a> Leaves<'a> {
         self.values.push(Value { node, sort: Sort::Float, bits: value.to_bits() });
     }
 
-    /// The text that stands there in the document, as it is.
+    /// The text that stands at `start` in the document, as it is.
     #[inline]
     pub(super) fn push_text(&mut self, node: NodeId, start: usize, text: &'a str) {
         match (u32::try_from(start), u32::try_from(text.len())) {
