@@ -7,7 +7,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does the work on each item, on this thread and on all but one of rayon's, one item at a time. Each thread that takes part has a
+/// Does the work on each item, on this thread and on as many others of rayon's as there is work for, one item at a time. Each thread that takes part has a
 /// state of its own; the states are returned, in any order.
 ///
 /// A parallel iterator would leave this thread waiting and wake as many others as there are processors: now and then two of those
@@ -18,7 +18,10 @@ where
     I::IntoIter: Send,
     S: Send,
 {
-    let items = Mutex::new(items.into_iter());
+    let items = items.into_iter();
+    // Nobody is woken for whom there is nothing to do: a single column is made by who asks for it.
+    let most = items.size_hint().1.unwrap_or(usize::MAX);
+    let items = Mutex::new(items);
     let states = Mutex::new(Vec::new());
     let take_part = || {
         let mut mine = state();
@@ -31,7 +34,7 @@ where
         lock(&states).push(mine);
     };
     rayon::in_place_scope(|scope| {
-        (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| take_part()));
+        (1..rayon::current_num_threads().min(most)).for_each(|_| scope.spawn(|_| take_part()));
         take_part();
     });
     states.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -71,6 +74,7 @@ mod tests {
             });
         }
         assert!(map(0..0, |at: i32| at).is_empty());
+        on(4, || assert_eq!(share_out(0..2, || (), |(), _| ()).len(), 2));
     }
 
     #[test]
