@@ -86,8 +86,11 @@ impl Taker for OfRow<'_> {
         let (index, recent) = (id.index(), &mut *self.recent);
         if index >= recent.held.len() {
             if index >= PATHS {
-                let leaf = if float { Leaf::Float(f64::from_bits(bits)) } else { Leaf::Int(bits as i64) };
-                return super::at(self.sparse, id).push(self.row, leaf);
+                let values = super::at(self.sparse, id);
+                return match float {
+                    true => values.floats.push(self.row, f64::from_bits(bits)),
+                    false => values.ints.push(self.row, bits as i64),
+                };
             }
             recent.held.resize(index + 1, Held::default());
         }

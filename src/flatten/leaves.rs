@@ -47,16 +47,15 @@ pub(super) struct Mark {
 /// Who takes a document's values.
 pub(crate) trait Taker {
     /// An integer or, if `float`, the bits of a float.
-    fn number(&mut self, id: NameId, bits: u64, float: bool);
+    fn number(&mut self, id: NameId, bits: u64, float: bool) {
+        self.leaf(id, &mut if float { Leaf::Float(f64::from_bits(bits)) } else { Leaf::Int(bits as i64) });
+    }
+
     /// Any other value.
     fn leaf(&mut self, id: NameId, leaf: &mut Leaf<'_>);
 }
 
 impl<Each: FnMut(NameId, Leaf<'_>)> Taker for Each {
-    fn number(&mut self, id: NameId, bits: u64, float: bool) {
-        self(id, if float { Leaf::Float(f64::from_bits(bits)) } else { Leaf::Int(bits as i64) });
-    }
-
     fn leaf(&mut self, id: NameId, leaf: &mut Leaf<'_>) {
         self(id, std::mem::replace(leaf, Leaf::Null));
     }
@@ -96,8 +95,8 @@ impl<'a> Leaves<'a> {
 
     pub(super) fn push(&mut self, node: NodeId, leaf: Leaf<'a>) {
         let (sort, bits) = match leaf {
-            Leaf::Int(value) => (Sort::Int, value as u64),
-            Leaf::Float(value) => (Sort::Float, value.to_bits()),
+            Leaf::Int(value) => return self.push_int(node, value),
+            Leaf::Float(value) => return self.push_float(node, value),
             Leaf::Null => (Sort::Null, 0),
             Leaf::Bool(value) => (Sort::Bool, u64::from(value)),
             other => return self.push_other(node, other),

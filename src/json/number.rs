@@ -1,6 +1,6 @@
 //! Numbers of the common sort, read in one pass over their bytes.
 
-use super::scan::{are_digits, digits, past_digits, value_of, value_of_few};
+use super::scan::{TENS, are_digits, digits, past_digits, value_of, value_of_few};
 use wide::u8x16;
 
 /// What a JSON number is, as far as one look tells.
@@ -80,17 +80,6 @@ pub fn number_at(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
     }
 }
 
-/// Powers of ten by which the digits in front of a fraction are multiplied; those beyond 64 bits wrap, as the sums do.
-const TENS: [u64; 24] = {
-    let mut powers = [1u64; 24];
-    let mut at = 1;
-    while at < powers.len() {
-        powers[at] = powers[at - 1].wrapping_mul(10);
-        at += 1;
-    }
-    powers
-};
-
 /// The number, if it is one of up to seven digits before the point and up to 23 behind it, and does not stand at the end of the
 /// bytes. Its digits are counted at once: a step for each eight of them would be a branch that nobody can foresee.
 // Its answer must not go through memory: what is written in pieces and read as a whole waits for the stores.
@@ -126,11 +115,7 @@ fn common(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
     if matches!(next, b'e' | b'E') {
         (power, end) = exponent(bytes, end + 1)?;
     }
-    if count + places > 19 && !(whole == 0 && places <= 19) {
-        return Some((Some(Plain::Decimal), end));
-    }
-    let float = scaled(sum, power - places as i32);
-    Some((Some(float.map_or(Plain::Decimal, |float| Plain::Float(if negative { -float } else { float }))), end))
+    Some((Some(with_fraction(negative, sum, (whole, count), places, power)), end))
 }
 
 /// Any number, step by step.
@@ -165,12 +150,18 @@ fn rare(bytes: &[u8], at: usize) -> Option<(Option<Plain>, usize)> {
     if matches!(next, Some(b'e' | b'E')) {
         (power, end) = exponent(bytes, end + 1)?;
     }
+    Some((Some(with_fraction(negative, sum, (whole, count), places, power)), end))
+}
+
+/// What the digits `sum` with so many places behind the point are, times a power of ten; `whole` is the number in front of the point
+/// and how many digits it has.
+#[inline(always)]
+fn with_fraction(negative: bool, sum: u64, (whole, count): (u64, usize), places: usize, power: i32) -> Plain {
     let used = count + places;
     // Zeros in front do not count: `0.000…`. The sum of more digits wraps, and may be 0, too.
     let fits = used <= 19 || (count == 1 && whole == 0 && places <= 19);
     let float = if fits && used < 1_000 { scaled(sum, power - places as i32) } else { None };
-    let plain = float.map_or(Plain::Decimal, |float| Plain::Float(if negative { -float } else { float }));
-    Some((Some(plain), end))
+    float.map_or(Plain::Decimal, |float| Plain::Float(if negative { -float } else { float }))
 }
 
 /// `sum` times this power of ten, to the nearest float; `None` if that takes longer thought.

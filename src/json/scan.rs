@@ -5,8 +5,16 @@ use wide::u8x16;
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
-/// Powers of ten.
-const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// Powers of ten; those beyond 64 bits wrap, as sums of so many digits do.
+pub(super) const TENS: [u64; 24] = {
+    let mut powers = [1u64; 24];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1].wrapping_mul(10);
+        at += 1;
+    }
+    powers
+};
 
 /// Eight bytes, the first one lowest; `None` if there are fewer.
 #[inline]
