@@ -62,6 +62,3 @@ impl Progress {
         self.done.fetch_add(steps, Ordering::Relaxed);
     }
 }
-
-#[cfg(any(feature = "api", feature = "frame"))]
-pub(crate) use crate::threads::lock;

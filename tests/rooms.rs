@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("expr", &["record", "columns", "ops", "error"], true),
     ("sink", &["record", "frame", "threads", "error"], true),
     ("compare", &["record", "flatten", "columns", "json", "frame", "ops", "expr", "sink", "error"], true),
-    ("load", &["source", "json", "record", "columns", "secrets", "frame", "expr", "error"], true),
+    ("load", &["source", "json", "record", "columns", "secrets", "frame", "expr", "threads", "error"], true),
     (
         "history",
         &["load", "source", "record", "flatten", "json", "columns", "secrets", "frame", "ops", "sink", "error"],

@@ -2,7 +2,8 @@
 
 use crate::columns::Columns;
 use crate::record::Wanted;
-use crate::source::{Batch, lock};
+use crate::source::Batch;
+use crate::threads::lock;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, TryLockError};
 
