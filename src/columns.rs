@@ -4,6 +4,7 @@ mod artifacts;
 mod dense;
 mod fields;
 mod fixed;
+mod merge;
 mod recent;
 mod resolve;
 mod room;
@@ -34,7 +35,6 @@ pub use texts::{TextEditor, TextForm};
 use crate::flatten::{Flattener, Leaf, NameId, Root};
 use crate::record::{Document, JsonFault, Receipt, Run, Wanted};
 use crate::threads;
-use rayon::prelude::*;
 use recent::Recent;
 use room::Growth;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,9 +65,6 @@ pub struct Columns {
     /// Rows at which room is made for those that are to come.
     room_at: u32,
 }
-
-/// Columns that are worth another thread.
-const COLUMNS: usize = 32;
 
 /// Runs from which on their numbers are held back, to be added some at a time.
 const HOLD: usize = 32;
@@ -119,7 +116,7 @@ impl Columns {
     /// How many paths are known, with or without values.
     #[cfg(feature = "frame")]
     pub(crate) fn known_paths(&self) -> usize {
-        self.sparse.len()
+        self.sparse.len().max(self.recent.paths())
     }
 
     /// How many runs there are.
@@ -151,6 +148,18 @@ impl Columns {
             runs.iter().for_each(|run| self.push_one(run, hold));
             self.recent.flush(&mut self.sparse);
         }
+    }
+
+    /// Adds the runs of a part that is to be [drained](Columns::drain) next: until then some of its numbers are held back, so
+    /// nobody may read it.
+    #[cfg(feature = "frame")]
+    pub(crate) fn fill(&mut self, runs: &[Run]) {
+        if self.rows > 0 || runs.len() > recent::ROWS {
+            self.recent.flush(&mut self.sparse);
+            return self.push_all(runs);
+        }
+        self.recent.begin(0);
+        runs.iter().for_each(|run| self.push_one(run, runs.len() >= HOLD));
     }
 
     /// Adds a run; with `hold`, its numbers may be held back until they are flushed.
@@ -228,67 +237,6 @@ impl Columns {
             column.append(&more);
         }
         self.raw = raw;
-    }
-
-    /// Appends the runs of `other` below these.
-    pub fn merge(&mut self, other: &Columns) {
-        self.merge_fields(other);
-        let mut theirs: Vec<Option<&Sparse>> = vec![None; self.sparse.len()];
-        for (index, values) in other.sparse.iter().enumerate().filter(|(_, values)| !values.is_unused()) {
-            let id = self.flattener.intern_name(other.flattener.name(NameId::from_index(index)));
-            let _ = at(&mut self.sparse, id);
-            theirs.resize(self.sparse.len(), None);
-            theirs[id.index()] = Some(values);
-        }
-        // Of many runs this is gigabytes that are moved.
-        let rows = self.rows;
-        self.sparse.par_iter_mut().zip(theirs).with_min_len(COLUMNS).for_each(|(mine, theirs)| {
-            theirs.into_iter().for_each(|theirs| mine.append(theirs, rows));
-        });
-        self.rows += other.rows;
-        self.receipt.merge(other.receipt.clone());
-    }
-
-    /// Appends the runs of `part` below these and forgets them there, but not the paths: a part is faster to fill and to drain again.
-    pub fn drain(&mut self, part: &mut Columns) {
-        self.merge_fields(part);
-        let (whole, ids) = &mut part.drained;
-        if *whole != self.number {
-            (*whole, *ids) = (self.number, Vec::new());
-        }
-        ids.resize(part.sparse.len(), None);
-        for ((index, values), id) in part.sparse.iter_mut().enumerate().zip(ids) {
-            if values.is_unused() {
-                continue;
-            }
-            let (mine, theirs) = (&mut self.flattener, &part.flattener);
-            let id = *id.get_or_insert_with(|| mine.intern_name(theirs.name(NameId::from_index(index))));
-            at(&mut self.sparse, id).append(values, self.rows);
-            // Now, while it is at hand.
-            values.clear();
-        }
-        self.rows += part.rows;
-        self.receipt.merge(std::mem::take(&mut part.receipt));
-        part.rows = 0;
-        part.fixed = FIELDS.iter().map(|field| Fixed::new(field.dtype)).collect();
-        part.raw = Default::default();
-        if self.rows >= self.room_at {
-            self.make_room();
-        }
-    }
-
-    /// Appends all but the flattened values.
-    fn merge_fields(&mut self, other: &Columns) {
-        for (column, more) in self.fixed.iter_mut().zip(&other.fixed) {
-            column.append(more);
-        }
-        let (mine, theirs) = (self.rows as usize, other.rows as usize);
-        for (column, more) in self.raw.iter_mut().zip(&other.raw) {
-            column.pad(mine);
-            more.iter().for_each(|text| column.push(text));
-            column.pad(mine + theirs);
-        }
-        self.wanted = self.wanted.or(other.wanted);
     }
 
     /// Keeps the rows for which `keep` is true.

@@ -261,9 +261,11 @@ pub(crate) fn read_and(
             return Ok(());
         }
         let mut part = assembly.part(wanted);
-        part.push_all(&batch.runs);
         if apart {
+            part.push_all(&batch.runs);
             redact::look(&mut part, redaction);
+        } else {
+            part.fill(&batch.runs);
         }
         if let Some(keep) = keep {
             keep(&part)?;

@@ -96,6 +96,18 @@ impl ArtifactLists {
         taken
     }
 
+    /// Forgets everything but the memory.
+    pub(super) fn clear(&mut self) {
+        self.ends.clear();
+        self.alias_ends.clear();
+        for texts in
+            [&mut self.names, &mut self.kinds, &mut self.digests, &mut self.states, &mut self.ids, &mut self.aliases]
+        {
+            texts.clear();
+        }
+        [&mut self.versions, &mut self.sizes, &mut self.created].into_iter().for_each(Vec::clear);
+    }
+
     /// Room for the rows to come.
     pub(super) fn make_room(&mut self, growth: Growth) {
         growth.of(&mut self.ends);

@@ -92,6 +92,11 @@ impl OptionalTexts {
         taken
     }
 
+    pub(super) fn clear(&mut self) {
+        self.ends.clear();
+        self.bytes.clear();
+    }
+
     pub(super) fn make_room(&mut self, growth: Growth) {
         growth.of(&mut self.ends);
         growth.of_text(&mut self.bytes);
@@ -158,6 +163,17 @@ impl Fixed {
     /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Forgets everything but the memory.
+    pub(super) fn clear(&mut self) {
+        match self {
+            Fixed::Strs(texts) => texts.clear(),
+            Fixed::Ints(values) => values.clear(),
+            Fixed::Floats(values) => values.clear(),
+            Fixed::Lists(values) => values.clear(),
+            Fixed::Artifacts(values) => values.clear(),
+        }
     }
 
     /// Puts the rows into another order: the first is `rows[0]`.

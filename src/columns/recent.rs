@@ -13,7 +13,7 @@ const PATHS: usize = 1 << 15;
 /// Numbers of one path that are not in its column yet, and their rows.
 #[repr(align(64))]
 #[derive(Debug, Clone, Copy, Default)]
-struct Held {
+pub(super) struct Held {
     /// Integers, and the bits of floats.
     numbers: [u64; ROOM],
     /// Counted from the first row whose numbers are held back.
@@ -26,7 +26,8 @@ struct Held {
 const _: () = assert!(size_of::<Held>() == 256);
 
 impl Held {
-    fn flush(&mut self, first: u32, values: &mut Sparse) {
+    /// Brings the numbers to their column, where the first row is `first`.
+    pub(super) fn flush(&mut self, first: u32, values: &mut Sparse) {
         let count = usize::from(self.count).min(ROOM);
         let numbers = self.numbers.get(..count).unwrap_or_default().iter().copied();
         let rows = self.rows.get(..count).unwrap_or_default().iter().map(|row| first + u32::from(*row));
@@ -63,6 +64,17 @@ impl Recent {
     /// Who takes the values of a row: what is no number goes to its column at once.
     pub(super) fn taker<'a>(&'a mut self, sparse: &'a mut Vec<Sparse>, row: u32) -> impl Taker + 'a {
         OfRow { recent: self, sparse, row }
+    }
+
+    /// Paths of which something was held back, ever.
+    pub(super) fn paths(&self) -> usize {
+        self.held.len()
+    }
+
+    /// What is held back of one of them.
+    #[inline]
+    pub(super) fn of(&mut self, index: usize) -> Option<&mut Held> {
+        self.held.get_mut(index).filter(|held| held.count > 0)
     }
 
     /// Brings all numbers to their columns.
@@ -127,12 +139,35 @@ mod tests {
         columns.paths().iter().map(|(path, id, values)| format!("{path} {id:?} {values:?}")).collect()
     }
 
+    #[cfg(feature = "frame")]
+    fn values(columns: &Columns) -> Vec<String> {
+        columns.paths().iter().map(|(path, _, values)| format!("{path} {values:?}")).collect()
+    }
+
     /// The columns of all runs at once, which are those of one run after the other.
     fn checked(runs: &[Run]) -> Columns {
         let [mut at_once, mut one_by_one] = [(); 2].map(|()| Columns::new(Wanted::default()));
         at_once.push_all(runs);
         runs.iter().for_each(|run| one_by_one.push(run));
         assert_eq!((told(&at_once), at_once.height()), (told(&one_by_one), runs.len()));
+        #[cfg(feature = "frame")]
+        {
+            let mut part = Columns::new(Wanted::default());
+            let (front, back) = runs.split_at(runs.len() / 3);
+            // The second whole gets its runs from a part that knows the paths; the third in goes that nobody drains between.
+            for goes in [vec![runs, &[]], vec![front, back], Vec::new()] {
+                let mut whole = Columns::new(Wanted::default());
+                for runs in &goes {
+                    part.fill(runs);
+                    whole.drain(&mut part);
+                }
+                if goes.is_empty() {
+                    [front, back].into_iter().for_each(|runs| part.fill(runs));
+                    whole.drain(&mut part);
+                }
+                assert_eq!((values(&whole), whole.height()), (values(&at_once), runs.len()));
+            }
+        }
         at_once
     }
 

@@ -95,7 +95,7 @@ impl Assembly {
     pub(super) fn finished(self) -> Columns {
         let Whole { mut columns, .. } = self.whole.into_inner().unwrap_or_else(PoisonError::into_inner);
         let parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
-        parts.waiting.into_values().for_each(|part| columns.merge(&part));
+        parts.waiting.into_values().for_each(|mut part| columns.drain(&mut part));
         columns
     }
 }
