@@ -7,6 +7,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What was in a mutex, also where a thread died that held it.
+pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Does the work on each item, on this thread and on as many others of rayon's as there is work for, one item at a time. Each thread that takes part has a
 /// state of its own; the states are returned, in any order.
 ///
@@ -37,7 +42,7 @@ where
         (1..rayon::current_num_threads().min(most)).for_each(|_| scope.spawn(|_| take_part()));
         take_part();
     });
-    states.into_inner().unwrap_or_else(PoisonError::into_inner)
+    into_inner(states)
 }
 
 /// What becomes of each item, in their order; made as by [`share_out`].

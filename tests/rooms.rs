@@ -22,11 +22,18 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("load", &["source", "json", "record", "columns", "secrets", "frame", "expr", "threads", "error"], true),
     (
         "history",
-        &["load", "source", "record", "flatten", "json", "columns", "secrets", "frame", "ops", "sink", "error"],
+        &[
+            "load", "source", "record", "flatten", "json", "columns", "secrets", "frame", "ops", "sink", "threads",
+            "error",
+        ],
         true,
     ),
     ("fuzz", &["source", "record", "json", "flatten", "columns", "frame", "expr", "sink", "error"], true),
-    ("pull", &["history", "load", "source", "record", "columns", "secrets", "frame", "expr", "sink", "error"], true),
+    (
+        "pull",
+        &["history", "load", "source", "record", "columns", "secrets", "frame", "expr", "sink", "threads", "error"],
+        true,
+    ),
 ];
 
 /// Files that may name Polars although their room may not: stored run tables are Polars' to read.

@@ -5,7 +5,8 @@ use super::chunk::HistoryChunk;
 use crate::error::Result;
 use crate::record::{Receipt, RunKey, SecretColumn};
 use crate::secrets::{self, Redaction};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use crate::threads::{into_inner, lock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Hands chunks on with their secrets replaced.
 pub(super) struct Redacting<'a> {
@@ -25,7 +26,7 @@ impl<'a> Redacting<'a> {
     /// Columns with values that were replaced, once the load is over. Chunks whose run is never named are dropped.
     pub(super) fn found(self) -> Vec<SecretColumn> {
         let mut all = Receipt::default();
-        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = into_inner(self.found);
         found.into_iter().filter(|(run, _)| run.get().is_some()).for_each(|(_, columns)| all.found_secrets(columns));
         all.secrets
     }
@@ -40,7 +41,7 @@ impl HistorySink for Redacting<'_> {
             }
         });
         if !found.is_empty() {
-            self.found.lock().unwrap_or_else(PoisonError::into_inner).push((chunk.run.clone(), found));
+            lock(&self.found).push((chunk.run.clone(), found));
         }
         self.sink.chunk(chunk)
     }

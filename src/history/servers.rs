@@ -8,8 +8,9 @@ use crate::record::{Receipt, RunKey};
 use crate::source::Progress;
 use crate::source::api::ApiSource;
 use crate::source::api::history::{self as server, HistoryAsk, Keys, Steps};
+use crate::threads::lock;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A project and the names of its runs.
 type Runs = BTreeMap<(String, String), Vec<String>>;
@@ -104,7 +105,7 @@ impl<'a> Taker<'a> {
     }
 
     fn run(&self, name: String) -> Arc<OnceLock<RunKey>> {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs = lock(&self.runs);
         let run = runs.entry(name.clone()).or_default();
         run.get_or_init(|| RunKey {
             entity: Some(self.entity.to_owned()),

@@ -7,7 +7,8 @@ use super::rows::Taker;
 use crate::error::Error;
 use crate::record::{Limits, Receipt, RunKey, Timestamp};
 use crate::source::log::history::{self, Malformed, Row, Rows};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use crate::threads::lock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// What all takers of rows share.
 pub(super) struct Shared<'a> {
@@ -36,7 +37,7 @@ impl<'a> Shared<'a> {
     }
 
     fn pool(&self) -> MutexGuard<'_, Vec<Keys>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pool)
     }
 
     pub(super) fn lend(&self) -> Keys {

@@ -10,12 +10,13 @@ use super::table::HistoryTable;
 use crate::columns::{Kind, LeafType, Sparse};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::record::{Limits, RunKey};
+use crate::threads::{into_inner, lock};
 #[cfg(feature = "api")]
 use std::collections::HashSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Bytes of values that are held in memory.
 const HELD: usize = 256 << 20;
@@ -79,7 +80,7 @@ impl Store {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// The metrics that are asked for and that nobody has.
@@ -92,7 +93,7 @@ impl Store {
     }
 
     fn metrics(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.metrics)
     }
 
     /// The error of an unknown metric.
@@ -141,8 +142,8 @@ impl Store {
 
     /// Takes over what another load of the same source found out about types.
     pub(super) fn learn(&self, other: Store) {
-        let known = other.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let other = other.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let known = into_inner(other.metrics);
+        let other = into_inner(other.inner);
         let mut inner = self.inner();
         for (path, digest) in other.digests {
             add(&mut inner.told, path.clone(), digest.clone());
@@ -167,8 +168,8 @@ impl Store {
     /// If the temporary file cannot be read.
     pub(super) fn settle(self, query: &HistoryQuery) -> Result<(Parts, Digests, u64)> {
         let axis = self.axis;
-        let metrics = self.metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let metrics = into_inner(self.metrics);
+        let mut inner = into_inner(self.inner);
         // Files that turned out to hold another run were read again.
         inner.parts.retain(|part| part.run.get().is_some());
         inner.parts.sort_by(|a, b| (a.run.get(), a.order).cmp(&(b.run.get(), b.order)));
@@ -293,7 +294,7 @@ impl Parts {
         let mut buffer = vec![0; bytes];
         {
             let file = self.spill.as_ref().ok_or_else(broken)?;
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = lock(file);
             file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut buffer)).map_err(failed)?;
         }
         let chunk = HistoryChunk::from_bytes(&buffer).ok_or_else(broken)?;

@@ -3,9 +3,9 @@
 use crate::columns::Columns;
 use crate::record::Wanted;
 use crate::source::Batch;
-use crate::threads::lock;
+use crate::threads::{into_inner, lock};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 /// Parts in the order of their batches; a part whose turn has come is merged soon, so that few are held apart.
 pub(super) struct Assembly {
@@ -93,8 +93,8 @@ impl Assembly {
 
     /// All parts together, when all are there.
     pub(super) fn finished(self) -> Columns {
-        let Whole { mut columns, .. } = self.whole.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Whole { mut columns, .. } = into_inner(self.whole);
+        let parts = into_inner(self.parts);
         parts.waiting.into_values().for_each(|mut part| columns.drain(&mut part));
         columns
     }

@@ -5,12 +5,13 @@ use crate::error::{Error, Result};
 use crate::frame::RunFrame;
 use crate::record::Receipt;
 use crate::sink::{self, Format, Options};
+use crate::threads::lock;
 use serde_json::Value;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 const MANIFEST: &str = "pull.json";
 /// Runs of a part; smaller ones cost more to write than they save.
@@ -49,7 +50,7 @@ impl Journal {
 
     /// Makes the folder, unless it is there.
     fn make(&self) -> Result<()> {
-        let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut manifest = lock(&self.manifest);
         let Some(told) = &*manifest else { return Ok(()) };
         fs::create_dir_all(&self.dir).map_err(|error| Error::io(&self.dir, error))?;
         let path = self.dir.join(MANIFEST);
@@ -64,7 +65,7 @@ impl Journal {
     /// If it cannot be written.
     pub(super) fn keep(&self, columns: &Columns) -> Result<()> {
         let full = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = lock(&self.waiting);
             let part = waiting.get_or_insert_with(|| Columns::new(columns.wanted()));
             part.merge(columns);
             if part.height() < PART { None } else { waiting.take() }
@@ -77,7 +78,7 @@ impl Journal {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn flush(&self) -> Result<()> {
-        let rest = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rest = lock(&self.waiting).take();
         rest.map_or(Ok(()), |part| self.write(part))
     }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{RunFrame, declare_all, import};
 use crate::sink::{self, row_groups};
 use crate::source::parquet::StoredTable;
+use crate::threads::lock;
 use polars::prelude::*;
 use polars_io::SerReader;
 use polars_io::prelude::ParquetReader;
@@ -18,7 +19,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// The columns that tell where a run stands.
 pub(super) const PLACE: [&str; 4] = ["entity", "project", "name", "created_at"];
@@ -192,7 +193,7 @@ impl Old<'_> {
         let range = leaf.byte_range();
         let mut bytes = vec![0; (range.end - range.start) as usize];
         {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = lock(&self.file);
             let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.read_exact(&mut bytes));
             read.map_err(|error| Error::io(self.path, error))?;
         }

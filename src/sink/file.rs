@@ -5,11 +5,12 @@ use super::stale;
 use super::steady::Steady;
 use super::{Format, Options, output, stream, write};
 use crate::error::{Error, Result};
+use crate::threads::lock;
 use polars::prelude::DataFrame;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
 /// How often the list is asked for, every 10 ms: whoever ends the program may be the one that holds it.
@@ -146,7 +147,7 @@ fn begin(target: &Path, folder: &Path) -> Result<(tempfile::NamedTempFile, Liste
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
     let begin = || {
         // Nobody can come between its making and its place in the list.
-        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unfinished = lock(&UNFINISHED);
         let file = builder.tempfile_in(folder)?;
         unfinished.push(file.path().into());
         let listed = Listed(file.path().into());
@@ -180,7 +181,7 @@ struct Listed(PathBuf);
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
+        lock(&UNFINISHED).retain(|path| *path != self.0);
     }
 }
 

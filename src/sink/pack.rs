@@ -1,11 +1,12 @@
 //! Compressing the pages of Parquet columns: as Polars does, but with memory that is taken once and not for each page.
 
+use crate::threads::lock;
 use polars::prelude::{PolarsResult, polars_err};
 use polars_parquet::parquet::CowBuffer;
 use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::page::{CompressedDataPage, CompressedDictPage, CompressedPage, Page};
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
@@ -38,13 +39,13 @@ impl Packers {
     /// # Errors
     /// If zstd has no memory for one.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Packer) -> T) -> io::Result<T> {
-        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = lock(&self.0).pop();
         let mut packer = match idle {
             Some(packer) => packer,
             None => Packer { zstd: Compressor::new(LEVEL)?, fast: None, room: Vec::new() },
         };
         let done = work(&mut packer);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(packer);
+        lock(&self.0).push(packer);
         Ok(done)
     }
 }

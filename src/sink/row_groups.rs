@@ -5,7 +5,7 @@ use super::pack::{LEVEL, Packer, Packers};
 use super::spy::Spy;
 use crate::error::{Error, Result};
 use crate::record::seal::{Sums, TYPES};
-use crate::threads::lock;
+use crate::threads::{into_inner, lock};
 use polars::prelude::*;
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::IntegerType;
@@ -20,7 +20,7 @@ use polars_parquet::write::{
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Cells of one group: enough to compress well, few enough to skip, to read in parallel and to leave alone in an update.
 const CELLS: usize = 1 << 20;
@@ -187,10 +187,10 @@ impl<'a, 'b> RowGroups<'a, 'b> {
             (0..others).for_each(|_| drop(scope.spawn(work)));
             work();
         });
-        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = into_inner(failed) {
             return Err(error);
         }
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut done = into_inner(done);
         done.sort_unstable_by_key(|(at, _)| *at);
         let pages: Vec<Vec<CompressedPage>> = done.into_iter().flat_map(|(_, pages)| pages).collect();
         Ok(self.file.write_row_group(rows as u64, &pages)?)

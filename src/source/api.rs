@@ -40,11 +40,12 @@ pub use settings::{Settings, Surroundings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Limits, Receipt, Run, Wanted};
 use crate::source::{Batch, Progress, Source};
+use crate::threads::{into_inner, lock};
 use client::Client;
 use filter::Filter;
 use loader::Out;
 use retry::Backoff;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How a server is asked.
@@ -319,11 +320,11 @@ impl Source for ApiSource {
         let (receiver, failed) = (Mutex::new(receiver), Mutex::new(None));
         let work = || {
             loop {
-                let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                let next = lock(&receiver).blocking_recv();
                 let Some(batch) = next else { return };
                 if let Err(error) = each(batch) {
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    return receiver.lock().unwrap_or_else(PoisonError::into_inner).close();
+                    lock(&failed).get_or_insert(error);
+                    return lock(&receiver).close();
                 }
             }
         };
@@ -334,7 +335,7 @@ impl Source for ApiSource {
                 self.within_deadline(loader::load(self, wanted, &out, progress)).await
             })
         });
-        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match into_inner(failed) {
             Some(error) => Err(error),
             None => receipt,
         }

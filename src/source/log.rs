@@ -31,10 +31,11 @@ pub(crate) mod writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Limits, Receipt, Refused, Run, Timestamp, Wanted};
 use crate::source::{Batch, Progress, Source};
+use crate::threads::lock;
 use rayon::prelude::*;
 use reading::PEEKED;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use unit::{How, Outcome, Pool, Unit};
 
 /// Units that are read together at most, and handed over as one batch.
@@ -226,7 +227,7 @@ impl Load<'_> {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     fn batch(&self, order: usize, units: &[Unit]) -> Result<Outcome> {

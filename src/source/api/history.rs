@@ -33,13 +33,13 @@ use crate::columns::Sparse;
 use crate::error::{Error, Result};
 use crate::record::{Receipt, Served};
 use crate::source::Progress;
-use crate::threads::lock;
+use crate::threads::{into_inner, lock};
 use exported::Exported;
 use job::Job;
 use load::Load;
 use rows::Assembler;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tokio::sync::mpsc::{Sender, channel};
 
 /// Chunks that wait for a thread.
@@ -231,7 +231,7 @@ impl ApiSource {
                 Err(error) => read = Err(error),
             }
         }
-        let mut totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = into_inner(totals);
         if ask.keys.keeps_all_rows() && ask.steps == Steps::default() && ask.samples.is_none() {
             totals.prove(ask.had, &format!("{entity}/{project}"));
         }

@@ -11,11 +11,11 @@ use super::shards::{Counters, Found, Gathered, Shards};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Receipt, Served, Shard, Wanted};
 use crate::source::{Batch, Progress};
-use crate::threads::lock;
+use crate::threads::{into_inner, lock};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
 /// Runs that the first page of a project asks for: enough for small projects, and a sample of large ones.
 const FIRST: usize = 50;
@@ -292,7 +292,7 @@ impl<'a> Load<'a> {
     }
 
     fn receipt(self) -> Receipt {
-        let State { mut receipt, mut served, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let State { mut receipt, mut served, .. } = into_inner(self.state);
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (tallies, counters, settings) = (&self.client.tallies, &self.counters, &self.source.settings);
         served.servers = vec![settings.base_url.to_string()];

@@ -1,9 +1,10 @@
 //! The texts of the queries: parts that are not asked for, and fields that a server turned out not to have, are left out.
 
 use super::answer::{Complaint, Unknown, unknown_fields};
+use crate::threads::lock;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 const RUN_FIELDS: &str = include_str!("queries/run_fields.graphql");
 const ARTIFACT_FIELDS: &str = include_str!("queries/artifact_fields.graphql");
@@ -172,7 +173,7 @@ impl Queries {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.dropped)
     }
 
     /// Whether a part named by `# if` is asked for.

@@ -1,8 +1,9 @@
 //! When to ask again and when to wait before asking: backoff, `Retry-After`, and W&B's `RateLimit-*` headers.
 
+use crate::threads::lock;
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The longest wait that a server can ask for.
@@ -176,7 +177,7 @@ impl Pace {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -6,10 +6,11 @@ use super::remote::{Listing, More};
 use crate::error::Result;
 use crate::json;
 use crate::record::{Limits, OverLimit, Run, Timestamp};
+use crate::threads::lock;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Rounds in which a window that is short is listed again.
 const REPAIRS: usize = 4;
@@ -75,7 +76,7 @@ impl Counters {
         if !over.is_empty() {
             let over =
                 over.into_iter().map(|(place, reason)| OverLimit { run: run.path(), place: place.into(), reason });
-            self.over_limits.lock().unwrap_or_else(PoisonError::into_inner).extend(over);
+            lock(&self.over_limits).extend(over);
         }
     }
 

@@ -12,6 +12,7 @@ use super::reading::{Missing, open, pass};
 use super::unit::Pool;
 use crate::error::{Error, Result};
 use crate::record::Receipt;
+use crate::threads::lock;
 use rayon::Scope;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -150,7 +151,7 @@ impl<'s, P: Pieces + 's> Stretches<'s, P> {
     }
 
     fn found(&self) -> MutexGuard<'_, BTreeMap<u64, Option<Stretch<P::Piece>>>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.found)
     }
 
     /// What was found in a stretch that somebody has taken.
@@ -215,7 +216,7 @@ struct Taken<'t, 's, P: Pieces> {
 impl<P: Pieces> Drop for Taken<'_, '_, P> {
     fn drop(&mut self) {
         let found = self.found.take();
-        self.all.found.lock().unwrap_or_else(PoisonError::into_inner).insert(self.number, found);
+        lock(&self.all.found).insert(self.number, found);
         self.all.more.notify_all();
     }
 }
