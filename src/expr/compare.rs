@@ -133,6 +133,10 @@ fn unlike(left: &Value, right: &Value) -> crate::error::Error {
         (Kind::Struct, _) | (_, Kind::Struct) => "take a field of it, such as .version".to_owned(),
         (Kind::Text, _) if left.constant.is_none() => format!("it is text: write {} in single quotes", right.called()),
         (_, Kind::Text) if right.constant.is_none() => format!("it is text: write {} in single quotes", left.called()),
+        // `created_at > 2026-01-31` is a comparison with 1994.
+        (Kind::Time | Kind::Date, Kind::Number) | (Kind::Number, Kind::Time | Kind::Date) => {
+            "a time stands in single quotes: '2026-01-31' or '2026-01-31T17:30'".to_owned()
+        }
         (kind, _) if left.constant.is_none() => format!("it is {}", kind.words()),
         (_, kind) => format!("it is {}", kind.words()),
     };

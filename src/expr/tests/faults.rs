@@ -57,6 +57,16 @@ fn types_that_do_not_fit() {
             "tags = 'a'",
             "byte 7: cannot compare tags (List(String)) with 'a' (for lists: contains(list, value), len(list) > 0)",
         ),
+        (
+            "created_at > 2026-01-31",
+            "byte 13: cannot compare created_at (Datetime[μs, UTC]) with a value of type Int64 \
+             (a time stands in single quotes: '2026-01-31' or '2026-01-31T17:30')",
+        ),
+        (
+            "5 < created_at",
+            "byte 4: cannot compare 5 with created_at (Datetime[μs, UTC]) \
+             (a time stands in single quotes: '2026-01-31' or '2026-01-31T17:30')",
+        ),
         ("config.flag > 1", "byte 14: cannot compare config.flag (Boolean) with 1 (it is true or false)"),
         (
             "config.lr",
