@@ -51,7 +51,7 @@ pub struct Columns {
     flattener: Flattener,
     /// By [`NameId`].
     sparse: Vec<Sparse>,
-    /// What is still to be added to them; nothing but within [`Columns::push_all`].
+    /// What is still to be added to them; nothing but within [`Columns::push_all`], and in a part that was filled and not drained.
     recent: Recent,
     /// The untouched texts of config and summary, if wanted.
     raw: [OptionalTexts; 2],

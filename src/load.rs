@@ -264,11 +264,9 @@ pub(crate) fn read_and(
         if apart {
             part.push_all(&batch.runs);
             redact::look(&mut part, redaction);
+            keep.map_or(Ok(()), |keep| keep(&part))?;
         } else {
             part.fill(&batch.runs);
-        }
-        if let Some(keep) = keep {
-            keep(&part)?;
         }
         assembly.add(batch.order, part, expected());
         Ok(())
