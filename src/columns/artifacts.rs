@@ -96,40 +96,38 @@ impl ArtifactLists {
         taken
     }
 
+    /// All columns of texts.
+    fn texts(&mut self) -> [&mut OptionalTexts; 6] {
+        [&mut self.names, &mut self.kinds, &mut self.digests, &mut self.states, &mut self.ids, &mut self.aliases]
+    }
+
+    /// All columns of numbers.
+    fn numbers(&mut self) -> [&mut Vec<Option<i64>>; 3] {
+        [&mut self.versions, &mut self.sizes, &mut self.created]
+    }
+
     /// Forgets everything but the memory.
     pub(super) fn clear(&mut self) {
         self.ends.clear();
         self.alias_ends.clear();
-        for texts in
-            [&mut self.names, &mut self.kinds, &mut self.digests, &mut self.states, &mut self.ids, &mut self.aliases]
-        {
-            texts.clear();
-        }
-        [&mut self.versions, &mut self.sizes, &mut self.created].into_iter().for_each(Vec::clear);
+        self.texts().into_iter().for_each(OptionalTexts::clear);
+        self.numbers().into_iter().for_each(Vec::clear);
     }
 
     /// Room for the rows to come.
     pub(super) fn make_room(&mut self, growth: Growth) {
         growth.of(&mut self.ends);
         growth.of(&mut self.alias_ends);
-        for texts in
-            [&mut self.names, &mut self.kinds, &mut self.digests, &mut self.states, &mut self.ids, &mut self.aliases]
-        {
-            texts.make_room(growth);
-        }
-        [&mut self.versions, &mut self.sizes, &mut self.created].into_iter().for_each(|values| growth.of(values));
+        self.texts().into_iter().for_each(|texts| texts.make_room(growth));
+        self.numbers().into_iter().for_each(|values| growth.of(values));
     }
 
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         self.ends.shrink_to_fit();
         self.alias_ends.shrink_to_fit();
-        for texts in
-            [&mut self.names, &mut self.kinds, &mut self.digests, &mut self.states, &mut self.ids, &mut self.aliases]
-        {
-            texts.shrink();
-        }
-        [&mut self.versions, &mut self.sizes, &mut self.created].into_iter().for_each(Vec::shrink_to_fit);
+        self.texts().into_iter().for_each(OptionalTexts::shrink);
+        self.numbers().into_iter().for_each(Vec::shrink_to_fit);
     }
 
     /// How many versions each of these rows has; `None` if it has no list.
