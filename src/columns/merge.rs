@@ -77,3 +77,38 @@ impl Columns {
         self.wanted = self.wanted.or(other.wanted);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{ArtifactVersion, Run, Wanted};
+
+    #[test]
+    fn a_part_that_is_filled_again_has_nothing_of_the_runs_before() {
+        let version = |at: usize| ArtifactVersion {
+            name: format!("model{at}"),
+            version: at.is_multiple_of(2).then_some(at as i64),
+            digest: at.is_multiple_of(3).then(|| format!("digest{at}")),
+            aliases: (0..at % 4).map(|alias| format!("v{alias}")).collect(),
+            ..ArtifactVersion::default()
+        };
+        let run = |at: usize| Run {
+            name: format!("run{at}"),
+            notes: (at % 3 == 1).then(|| format!("notes {at}")),
+            tags: (!at.is_multiple_of(5)).then(|| (0..at % 5).map(|tag| format!("tag{tag}")).collect()),
+            history_rows: (!at.is_multiple_of(4)).then_some(at as i64),
+            compute_seconds: (at % 4 < 3).then_some(at as f64),
+            logged_artifacts: (!at.is_multiple_of(6)).then(|| (1..at % 6).map(version).collect()),
+            ..Run::default()
+        };
+        let runs: Vec<Run> = (0..60).map(run).collect();
+        let [mut whole, mut drained, mut part] = [(); 3].map(|()| Columns::new(Wanted::default()));
+        whole.push_all(&runs);
+        for runs in runs.chunks(7) {
+            part.push_all(runs);
+            drained.drain(&mut part);
+            assert!(part.fixed.iter().all(Fixed::is_empty));
+        }
+        assert_eq!(format!("{:?}", drained.fixed), format!("{:?}", whole.fixed));
+    }
+}
